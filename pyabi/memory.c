@@ -1,0 +1,181 @@
+#include "memory.h"
+
+#include <stdlib.h>
+
+void memory_init(struct memory *memory, struct memory_format format)
+{
+    *memory = (struct memory){.format = format};
+}
+
+void memory_deinit(struct memory *memory)
+{
+    for (size_t i = 0; i < MEMORY_JOINED; i++)
+        free(memory->joined[i]);
+    free(memory->spans);
+    *memory = (struct memory){.format = memory->format};
+}
+
+// The first span that ends after `at`.
+static size_t lower_bound(const struct memory *memory, vaddr at)
+{
+    size_t low = 0, high = memory->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct memory_span *span = &memory->spans[middle];
+        if (span->start + (span->size - 1) < at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct failure *insert(struct memory *memory, size_t at, struct memory_span span)
+{
+    if (at > 0) {
+        // Neighbours in the process that are neighbours in their file become one span.
+        struct memory_span *before = &memory->spans[at - 1];
+        if (before->start + before->size == span.start && before->bytes && span.bytes &&
+            before->bytes + before->size == span.bytes) {
+            before->size += span.size;
+            return NULL;
+        }
+    }
+    if (memory->count == memory->capacity) {
+        size_t capacity = memory->capacity ? memory->capacity * 2 : 64;
+        struct memory_span *spans = realloc(memory->spans, capacity * sizeof(*spans));
+        if (!spans)
+            return failure_no_memory();
+        memory->spans = spans;
+        memory->capacity = capacity;
+    }
+    memmove(&memory->spans[at + 1], &memory->spans[at],
+            (memory->count - at) * sizeof(*memory->spans));
+    memory->spans[at] = span;
+    memory->count++;
+    return NULL;
+}
+
+struct failure *memory_add(struct memory *memory, vaddr start, uint64_t size, const uint8_t *bytes)
+{
+    // The last byte of the address space is never part of a span, so start + size cannot wrap.
+    if (size > UINT64_MAX - start)
+        size = UINT64_MAX - start;
+    memory->last = 0;
+    while (size > 0) {
+        size_t at = lower_bound(memory, start);
+        uint64_t fits = size;
+        if (at < memory->count) {
+            const struct memory_span *next = &memory->spans[at];
+            if (next->start <= start) { // taken: skip what is there
+                uint64_t taken = next->size - (start - next->start);
+                if (taken >= size)
+                    return NULL;
+                start += taken;
+                size -= taken;
+                bytes = bytes ? bytes + taken : NULL;
+                continue;
+            }
+            if (next->start - start < size)
+                fits = next->start - start;
+        }
+        struct failure *failure = insert(memory, at, (struct memory_span){start, fits, bytes});
+        if (failure)
+            return failure;
+        start += fits;
+        size -= fits;
+        bytes = bytes ? bytes + fits : NULL;
+    }
+    return NULL;
+}
+
+const struct memory_span *memory_find(struct memory *memory, vaddr at)
+{
+    if (memory->count == 0)
+        return NULL;
+    const struct memory_span *span = &memory->spans[memory->last];
+    if (at - span->start < span->size)
+        return span;
+    size_t found = lower_bound(memory, at);
+    if (found == memory->count || memory->spans[found].start > at)
+        return NULL;
+    memory->last = found;
+    return &memory->spans[found];
+}
+
+// Copies a range that lies across spans into the next joined buffer.
+static const uint8_t *join(struct memory *memory, vaddr at, uint64_t size,
+                           enum memory_status *status)
+{
+    // First see that all of it is there: a stranger's length allocates nothing.
+    uint64_t seen = 0;
+    while (seen < size) {
+        const struct memory_span *span = memory_find(memory, at + seen);
+        if (!span || !span->bytes) {
+            *status = span ? MEMORY_NOT_SAVED : MEMORY_UNMAPPED;
+            return NULL;
+        }
+        seen += span->size - (at + seen - span->start);
+    }
+    unsigned slot = memory->joined_next++ % MEMORY_JOINED;
+    uint8_t *buffer = realloc(memory->joined[slot], size);
+    if (!buffer) {
+        *status = MEMORY_NOT_SAVED;
+        return NULL;
+    }
+    memory->joined[slot] = buffer;
+    for (uint64_t done = 0; done < size;) {
+        const struct memory_span *span = memory_find(memory, at + done);
+        uint64_t offset = at + done - span->start;
+        uint64_t piece = span->size - offset < size - done ? span->size - offset : size - done;
+        memcpy(buffer + done, span->bytes + offset, piece);
+        done += piece;
+    }
+    *status = MEMORY_OK;
+    return buffer;
+}
+
+const uint8_t *memory_view_slow(struct memory *memory, vaddr at, uint64_t size,
+                                enum memory_status *status)
+{
+    const struct memory_span *span = memory_find(memory, at);
+    if (!span || !span->bytes) {
+        *status = span ? MEMORY_NOT_SAVED : MEMORY_UNMAPPED;
+        return NULL;
+    }
+    uint64_t offset = at - span->start;
+    if (size <= span->size - offset) {
+        *status = MEMORY_OK;
+        return span->bytes + offset;
+    }
+    if (size > UINT64_MAX - at) {
+        *status = MEMORY_UNMAPPED;
+        return NULL;
+    }
+    return join(memory, at, size, status);
+}
+
+enum memory_status memory_read_word(struct memory *memory, vaddr at, vaddr *word)
+{
+    enum memory_status status;
+    const uint8_t *bytes = memory_view(memory, at, memory->format.word_size, &status);
+    if (bytes)
+        *word = format_word(memory->format, bytes);
+    return status;
+}
+
+enum memory_status memory_read_string(struct memory *memory, vaddr at, char *buffer,
+                                      size_t capacity)
+{
+    for (size_t i = 0; i + 1 < capacity; i++) {
+        enum memory_status status;
+        const uint8_t *byte = memory_view(memory, at + i, 1, &status);
+        buffer[i] = byte ? (char)*byte : '\0';
+        if (!byte)
+            return status;
+        if (!*byte)
+            return MEMORY_OK;
+    }
+    buffer[capacity - 1] = '\0';
+    return MEMORY_NONSENSE;
+}

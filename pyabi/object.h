@@ -1,0 +1,149 @@
+// One object of the dead process: its type, whether it has a finalizer, what to call it, how big it
+// is. And what the rest of pyabi needs to read strings, numbers and dictionaries.
+//
+// It does not know files, the graph, or who asks.
+#ifndef PYABI_OBJECT_H
+#define PYABI_OBJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memory.h"
+#include "runtime.h"
+#include "traverse.h"
+
+// Include/object.h
+enum {
+    TPFLAGS_HEAPTYPE = 1 << 9,
+    TPFLAGS_HAVE_GC = 1 << 14,
+};
+
+// How a type's objects are finalized (has_finalizer in Modules/gcmodule.c).
+enum finalizer_rule {
+    FINALIZER_NEVER,
+    FINALIZER_ALWAYS,    // tp_del of a heap type
+    FINALIZER_INSTANCE,  // __del__ of an old-style instance or its class
+    FINALIZER_GENERATOR, // suspended inside try or with
+};
+
+// What an object owns besides its own block.
+enum size_rule {
+    SIZE_PLAIN,
+    SIZE_DICT,
+    SIZE_LIST,
+    SIZE_SET,
+    SIZE_DEQUE,
+    SIZE_UNICODE,
+    SIZE_BYTEARRAY,
+};
+
+struct object_type {
+    vaddr address;
+    uint64_t tp_flags;
+    int64_t tp_basicsize;
+    int64_t tp_itemsize;
+    int64_t tp_dictoffset;
+    vaddr tp_traverse;
+    vaddr tp_base;
+    bool heap_type;
+    bool has_gc;      // HAVE_GC and a traversal; says nothing about tp_is_gc
+    bool opaque;      // has a tp_traverse of which some part is not known
+    bool is_metatype; // its objects are types
+    enum finalizer_rule finalizer;
+    enum size_rule size;
+    uint32_t view_size; // bytes of an object that the fixed steps of its program reach
+    struct traverse_program program;
+    char *name; // "module.Class" of a class made by Python code, tp_name of any other
+};
+
+// Types met so far, each read once. Its memory is the runtime's, to be outlived by it.
+struct object_types {
+    const struct runtime *runtime;
+    struct object_type *types; // may move when a type is added
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t *slots; // hash table of indexes + 1
+    uint32_t slot_count;
+    struct traverse_map map; // tp_traverse -> rule
+};
+
+struct failure *object_types_init(struct object_types *types, const struct runtime *runtime,
+                                  const struct runtime_source *source)
+    __attribute__((warn_unused_result));
+void object_types_deinit(struct object_types *types);
+
+// The number of a type. MEMORY_NONSENSE: it cannot be a type object (its own type is none, its
+// sizes are absurd). MEMORY_NOT_SAVED also when memory is short.
+enum memory_status object_types_find(struct object_types *types, vaddr type, uint32_t *index);
+
+// The type of an object, by number.
+enum memory_status object_find_type(struct object_types *types, vaddr object, uint32_t *index);
+
+// ob_refcnt and ob_type from an object's bytes.
+static inline int64_t object_refcnt(const struct runtime *runtime, const uint8_t *bytes)
+{
+    return layout_int(&runtime->layout, runtime->memory->format, bytes, LAYOUT_PyObject_ob_refcnt);
+}
+
+static inline vaddr object_ob_type(const struct runtime *runtime, const uint8_t *bytes)
+{
+    return format_word(runtime->memory->format,
+                       bytes + layout_offset(&runtime->layout, LAYOUT_PyObject_ob_type));
+}
+
+// Is the object's type exactly that one?
+bool object_is_exact(const struct runtime *runtime, vaddr object, enum runtime_type type);
+
+// Does the collector refuse to free the object (has_finalizer, Modules/gcmodule.c)?
+bool object_has_finalizer(struct object_types *types, const struct object_type *type, vaddr object);
+
+// Does an object of that type have a PyGC_Head (PyObject_IS_GC)?
+bool object_has_gc_head(const struct object_types *types, const struct object_type *type,
+                        vaddr object);
+
+// Bytes that the object takes from the allocators: its block with the PyGC_Head, and the table,
+// items or blocks that only it owns. What cannot be read counts as nothing and sets *partial.
+uint64_t object_size(struct object_types *types, const struct object_type *type, vaddr object,
+                     bool *partial);
+
+// The items of a dict, in table order.
+struct dict_items {
+    struct memory *memory;
+    const struct layout *layout;
+    vaddr table;
+    uint64_t mask;
+    uint64_t next;
+};
+enum memory_status dict_items_init(struct dict_items *items, const struct runtime *runtime,
+                                   vaddr dict);
+// False: no more. An entry that cannot be read ends the items and sets *status.
+bool dict_items_next(struct dict_items *items, vaddr *key, vaddr *value,
+                     enum memory_status *status);
+
+// The value of a str key; MEMORY_UNMAPPED when there is none.
+enum memory_status object_dict_find(const struct runtime *runtime, vaddr dict, const char *key,
+                                    vaddr *value);
+
+// A str into a buffer: its length in *length, cut to capacity - 1, always terminated (and as it
+// is: may hold any byte). MEMORY_NONSENSE: no str.
+enum memory_status object_read_str(const struct runtime *runtime, vaddr object, char *buffer,
+                                   size_t capacity, uint64_t *length);
+
+// The value of an int.
+enum memory_status object_read_int(const struct runtime *runtime, vaddr object, int64_t *value);
+
+// Name of the class that an object shows to Python code: "module.Class", for old-style instances
+// too. Heap string, to be freed; never NULL but for lack of memory.
+char *object_class_name(struct object_types *types, vaddr object);
+
+// Where __del__ comes from, for an object with a finalizer.
+struct object_del {
+    char *defined_in; // "module.Class" whose dict has __del__; NULL: none (a generator, C code)
+    char *file;       // co_filename; NULL: not a Python function
+    int64_t line;     // co_firstlineno
+};
+void object_find_del(struct object_types *types, vaddr object, struct object_del *del);
+void object_del_deinit(struct object_del *del);
+
+#endif

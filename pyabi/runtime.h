@@ -1,0 +1,131 @@
+// Where this interpreter keeps its things: the layout of its structs, the three generation lists,
+// gc.garbage, the interpreter state, the basic types.
+//
+// It does not know ELF, DWARF or files: symbols come through a callback, bytes through a memory.
+// A runtime borrows its memory, which must outlive it.
+#ifndef PYABI_RUNTIME_H
+#define PYABI_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "failure.h"
+#include "layout.h"
+#include "memory.h"
+
+enum symbol_scope {
+    SYMBOL_EXPORTED, // what the dynamic linker would find: main program first
+    SYMBOL_STATIC,   // a variable of the interpreter's own file, if that has a symbol table
+};
+
+struct runtime_range {
+    vaddr start;
+    vaddr end;
+};
+
+// What the runtime is told about the files of the process.
+struct runtime_source {
+    void *context;
+    bool (*find_symbol)(void *context, enum symbol_scope scope, const char *name, vaddr *address);
+    // Where the interpreter's file was mapped, and where its static variables lie (.data and .bss,
+    // possibly with more around them).
+    struct runtime_range image;
+    const struct runtime_range *data;
+    size_t data_count;
+};
+
+// Types that the code asks for by name. X(name in the enum, exported symbol)
+#define RUNTIME_TYPES(X)                                                                           \
+    X(type, "PyType_Type")                                                                         \
+    X(object, "PyBaseObject_Type")                                                                 \
+    X(dict, "PyDict_Type")                                                                         \
+    X(list, "PyList_Type")                                                                         \
+    X(tuple, "PyTuple_Type")                                                                       \
+    X(str, "PyString_Type")                                                                        \
+    X(unicode, "PyUnicode_Type")                                                                   \
+    X(int, "PyInt_Type")                                                                           \
+    X(long, "PyLong_Type")                                                                         \
+    X(bytearray, "PyByteArray_Type")                                                               \
+    X(instance, "PyInstance_Type")                                                                 \
+    X(classobj, "PyClass_Type")                                                                    \
+    X(generator, "PyGen_Type")                                                                     \
+    X(frame, "PyFrame_Type")                                                                       \
+    X(code, "PyCode_Type")                                                                         \
+    X(function, "PyFunction_Type")                                                                 \
+    X(cell, "PyCell_Type")                                                                         \
+    X(module, "PyModule_Type")
+
+#define RUNTIME_TYPE_ENUM(name, symbol) RUNTIME_TYPE_##name,
+enum runtime_type {
+    RUNTIME_TYPES(RUNTIME_TYPE_ENUM) RUNTIME_TYPE_COUNT
+};
+#undef RUNTIME_TYPE_ENUM
+
+enum {
+    RUNTIME_GENERATIONS = 3
+};
+
+struct runtime_generation {
+    vaddr head;
+    int64_t threshold;
+    int64_t count;
+};
+
+enum garbage_source {
+    GARBAGE_NOT_FOUND,
+    GARBAGE_BY_SYMBOL,
+    GARBAGE_BY_MODULE,   // sys.modules['gc'].__dict__['garbage']
+    GARBAGE_BY_EVIDENCE, // a list that only the interpreter's data refers to
+    GARBAGE_NONE_YET,    // by symbol: NULL, no collection ever ran
+};
+
+// A variable that may be out of reach in a stripped file.
+struct runtime_flag {
+    bool known;
+    int64_t value;
+};
+
+struct runtime {
+    struct memory *memory;
+    struct layout layout;
+    struct runtime_range image;
+    vaddr types[RUNTIME_TYPE_COUNT]; // 0: this interpreter has no such symbol
+    struct runtime_generation generations[RUNTIME_GENERATIONS];
+    bool generations_by_symbol; // `generations` itself, else through _PyGC_generation0
+    vaddr garbage;              // the list object; 0 unless garbage_source says found
+    enum garbage_source garbage_source;
+    struct runtime_flag enabled, collecting, debug;
+    vaddr interp;           // PyInterpreterState; 0: not found
+    vaddr modules;          // its dicts; 0 without interp
+    vaddr subtype_traverse; // tp_traverse of classes made by Python code; 0: there is no such class
+    uint32_t hexversion;    // sys.hexversion; 0: not readable
+    char version[32];       // "2.7.18" from sys.version, "" if not readable
+    int unicode_width;      // sizeof(Py_UNICODE): 2 or 4
+    // pymalloc (Objects/obmalloc.c): requests up to the limit are rounded up to the alignment.
+    unsigned small_request_limit;
+    unsigned small_alignment;
+};
+
+// Decides which built-in column fits: PyType_Type's type is itself, its tp_name reads "type", and
+// the known types have the basicsizes of the column; the version (sys.hexversion read by means of
+// the column) decides between columns that differ only in what this cannot show.
+// Failures: UNSUPPORTED (none fits: each column with the first evidence against it), DAMAGED
+// (PyType_Type is not saved), MISMATCH (no PyType_Type).
+struct failure *runtime_choose_layout(struct memory *memory, const struct runtime_source *source,
+                                      struct layout *layout) __attribute__((warn_unused_result));
+
+// Finds the rest by means of a layout. Failures: MISMATCH (no generation lists), DAMAGED.
+struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
+                             const struct layout *layout, const struct runtime_source *source)
+    __attribute__((warn_unused_result));
+
+// Steps through the words of the interpreter's static data that point to an exact list: what
+// gc.garbage must be when no symbol and no module leads to it. *cursor starts at 0. False: no more.
+bool runtime_next_static_list(const struct runtime *runtime, const struct runtime_source *source,
+                              uint64_t *cursor, vaddr *list);
+
+// What a request of `size` bytes takes from the allocator, rounded as pymalloc or malloc do.
+uint64_t runtime_allocation_size(const struct runtime *runtime, uint64_t size);
+
+#endif

@@ -1,0 +1,626 @@
+// Rules become programs, programs run over objects.
+//
+// A program is a list of steps with plain offsets. The executor is one function, instantiated
+// twice: with places (what leads to each reference, wanted for a handful of objects) and without
+// (every object of the heap).
+#include "traverse.h"
+
+#include <stdlib.h>
+
+#include "object.h"
+
+enum {
+    TRAVERSE_STEPS_MAX = 4096, // of one type; more slots than that are not believed
+    TRAVERSE_BASES_MAX = 256,  // of one type
+    EXPAT_HANDLERS = 22,       // handler_info[], Modules/pyexpat.c
+    FRAME_STACK_MAX = 1 << 20, // slots of one frame
+    CODEC_ERROR_MAX = 3,       // ERROR_REPLACE, Modules/cjkcodecs/multibytecodec.h
+    MEMBER_T_OBJECT_EX = 16,   // Include/structmember.h
+};
+
+// --- running a program
+
+struct run {
+    const struct object_types *types;
+    const struct runtime *runtime;
+    const struct object_type *type;
+    struct memory *memory;
+    struct memory_format format;
+    const struct layout *layout;
+    vaddr object;
+    const uint8_t *bytes; // view_size bytes of it
+    struct visitor *visitor;
+};
+
+static inline __attribute__((always_inline)) void visit(struct visitor *visitor, vaddr target,
+                                                        const struct visit_place *place)
+{
+    if (!target)
+        return;
+    if (visitor->count == visitor->capacity)
+        visitor->full(visitor);
+    if (place)
+        visitor->places[visitor->count] = *place;
+    visitor->found[visitor->count++] = target;
+}
+
+// ob_size of the object; -1 when it cannot be.
+static inline int64_t run_ob_size(const struct run *run)
+{
+    return layout_int(run->layout, run->format, run->bytes, LAYOUT_PyVarObject_ob_size);
+}
+
+static inline __attribute__((always_inline)) void
+run_items(const struct run *run, vaddr items, int64_t count, bool backwards, bool labelled)
+{
+    unsigned width = run->format.word_size;
+    if (count <= 0)
+        return;
+    enum memory_status status = MEMORY_NONSENSE;
+    const uint8_t *bytes = NULL;
+    if ((uint64_t)count < UINT64_MAX / width / 2)
+        bytes = memory_view(run->memory, items, (uint64_t)count * width, &status);
+    if (!bytes) {
+        run->visitor->unreadable++;
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        int64_t index = backwards ? count - 1 - i : i;
+        struct visit_place place = {.kind = VISIT_INDEX, .index = index};
+        visit(run->visitor, format_word(run->format, bytes + index * width),
+              labelled ? &place : NULL);
+    }
+}
+
+// The entries of a hash table: inside the object, or elsewhere. NULL counts as unreadable.
+static inline const uint8_t *run_table(const struct run *run, enum layout_member table_member,
+                                       enum layout_member small_member,
+                                       enum layout_member mask_member, unsigned entry_size,
+                                       uint64_t *mask)
+{
+    const struct layout *layout = run->layout;
+    vaddr table = layout_uint(layout, run->format, run->bytes, table_member);
+    *mask = layout_uint(layout, run->format, run->bytes, mask_member);
+    enum memory_status status = MEMORY_NONSENSE;
+    const uint8_t *entries = NULL;
+    bool power_of_two = ((*mask + 1) & *mask) == 0 && *mask < UINT64_MAX / entry_size / 2;
+    if (table == run->object + layout_offset(layout, small_member) && *mask <= 7)
+        return run->bytes + layout_offset(layout, small_member);
+    if (power_of_two)
+        entries = memory_view(run->memory, table, (*mask + 1) * entry_size, &status);
+    if (!entries)
+        run->visitor->unreadable++;
+    return entries;
+}
+
+static inline __attribute__((always_inline)) void run_dict(const struct run *run, bool labelled)
+{
+    const struct layout *layout = run->layout;
+    unsigned size = layout_offset(layout, LAYOUT_PyDictEntry_sizeof);
+    unsigned key_at = layout_offset(layout, LAYOUT_PyDictEntry_me_key);
+    unsigned value_at = layout_offset(layout, LAYOUT_PyDictEntry_me_value);
+    uint64_t mask;
+    const uint8_t *entry =
+        run_table(run, LAYOUT_PyDictObject_ma_table, LAYOUT_PyDictObject_ma_smalltable,
+                  LAYOUT_PyDictObject_ma_mask, size, &mask);
+    if (!entry)
+        return;
+    for (uint64_t i = 0; i <= mask; i++, entry += size) {
+        vaddr value = format_word(run->format, entry + value_at);
+        if (!value)
+            continue; // empty, or deleted: a dummy key without a value
+        vaddr key = format_word(run->format, entry + key_at);
+        struct visit_place place = {.kind = VISIT_KEY, .label = "[key]", .key = key};
+        visit(run->visitor, key, labelled ? &place : NULL);
+        place.kind = VISIT_VALUE;
+        visit(run->visitor, value, labelled ? &place : NULL);
+    }
+}
+
+// setobject.c marks deleted entries by a str "<dummy key>" of its own.
+static bool is_set_dummy(const struct runtime *runtime, vaddr key)
+{
+    char text[16];
+    uint64_t length;
+    return object_is_exact(runtime, key, RUNTIME_TYPE_str) &&
+           object_read_str(runtime, key, text, sizeof(text), &length) == MEMORY_OK &&
+           length == 11 && memcmp(text, "<dummy key>", 11) == 0;
+}
+
+static inline __attribute__((always_inline)) void run_set(const struct run *run, bool labelled)
+{
+    const struct layout *layout = run->layout;
+    unsigned size = layout_offset(layout, LAYOUT_setentry_sizeof);
+    unsigned key_at = layout_offset(layout, LAYOUT_setentry_key);
+    uint64_t mask;
+    const uint8_t *entry = run_table(run, LAYOUT_PySetObject_table, LAYOUT_PySetObject_smalltable,
+                                     LAYOUT_PySetObject_mask, size, &mask);
+    if (!entry)
+        return;
+    for (uint64_t i = 0; i <= mask; i++, entry += size) {
+        vaddr key = format_word(run->format, entry + key_at);
+        struct visit_place place = {.kind = VISIT_KEY, .label = "[item]"};
+        if (key && !is_set_dummy(run->runtime, key))
+            visit(run->visitor, key, labelled ? &place : NULL);
+    }
+}
+
+static inline __attribute__((always_inline)) void run_frame(const struct run *run, bool labelled)
+{
+    struct frame_slots slots;
+    enum memory_status status = traverse_frame_slots(run->runtime, run->object, &slots);
+    unsigned width = run->format.word_size;
+    const uint8_t *bytes = NULL;
+    uint64_t size = slots.stack_end - slots.start;
+    if (status == MEMORY_OK && size)
+        bytes = memory_view(run->memory, slots.start, size, &status);
+    if (status != MEMORY_OK)
+        run->visitor->unreadable++;
+    if (!bytes)
+        return;
+    for (uint64_t offset = 0; offset < size; offset += width) {
+        bool local = slots.start + offset < slots.locals_end;
+        struct visit_place place = {.kind = local ? VISIT_LOCAL : VISIT_STACK,
+                                    .index = (int64_t)(offset / width)};
+        visit(run->visitor, format_word(run->format, bytes + offset), labelled ? &place : NULL);
+    }
+}
+
+// Blocks from left to right (deque_traverse, Modules/_collectionsmodule.c): the first from
+// leftindex, the last to rightindex.
+static inline __attribute__((always_inline)) void run_deque(const struct run *run, bool labelled)
+{
+    const struct layout *layout = run->layout;
+    struct memory_format format = run->format;
+    vaddr block = layout_uint(layout, format, run->bytes, LAYOUT_dequeobject_leftblock);
+    vaddr last = layout_uint(layout, format, run->bytes, LAYOUT_dequeobject_rightblock);
+    int64_t index = layout_int(layout, format, run->bytes, LAYOUT_dequeobject_leftindex);
+    int64_t end = layout_int(layout, format, run->bytes, LAYOUT_dequeobject_rightindex);
+    int64_t left = layout_int(layout, format, run->bytes, LAYOUT_dequeobject_len);
+    unsigned data = layout_offset(layout, LAYOUT_BLOCK_data);
+    int64_t length = layout->values[LAYOUT_BLOCK_data].width / format.word_size;
+    // `left` bounds the walk: a block that holds no item ends it.
+    for (int64_t position = 0; left > 0;) {
+        int64_t stop = block == last ? end + 1 : length;
+        enum memory_status status;
+        const uint8_t *bytes =
+            memory_view(run->memory, block, layout_offset(layout, LAYOUT_BLOCK_sizeof), &status);
+        if (!bytes || index < 0 || stop > length || index >= stop || stop - index > left) {
+            run->visitor->unreadable++;
+            return;
+        }
+        left -= stop - index;
+        for (; index < stop; index++) {
+            struct visit_place place = {.kind = VISIT_INDEX, .index = position++};
+            visit(run->visitor, format_word(format, bytes + data + index * format.word_size),
+                  labelled ? &place : NULL);
+        }
+        index = 0;
+        block = layout_uint(layout, format, bytes, LAYOUT_BLOCK_rightlink);
+    }
+}
+
+static void run_stgdict_proto(const struct run *run, const struct traverse_step *step,
+                              struct visit_place *place)
+{
+    // PyType_stgdict: the type's tp_dict, if that is a StgDict.
+    vaddr dict = layout_uint(run->layout, run->format, run->bytes, LAYOUT_PyTypeObject_tp_dict);
+    enum memory_status status;
+    uint64_t type, size, proto;
+    status = layout_read(run->layout, run->memory, dict, LAYOUT_PyObject_ob_type, &type);
+    if (status == MEMORY_OK)
+        status =
+            layout_read(run->layout, run->memory, type, LAYOUT_PyTypeObject_tp_basicsize, &size);
+    if (status != MEMORY_OK || size != layout_offset(run->layout, LAYOUT_StgDictObject_sizeof))
+        return;
+    if (memory_read_word(run->memory, dict + step->offset, &proto) == MEMORY_OK)
+        visit(run->visitor, proto, place);
+    else
+        run->visitor->unreadable++;
+}
+
+// _PyObject_GetDictPtr, Objects/object.c: a negative offset counts from the end of the object.
+static vaddr instance_dict_slot(const struct run *run, int64_t offset)
+{
+    if (offset > 0)
+        return run->object + (uint64_t)offset;
+    int64_t count = run_ob_size(run);
+    uint64_t width = run->format.word_size;
+    uint64_t items = count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
+    uint64_t size = (uint64_t)run->type->tp_basicsize + items * (uint64_t)run->type->tp_itemsize;
+    return run->object + ((size + width - 1) & ~(width - 1)) + (uint64_t)offset;
+}
+
+static inline void run_instance_dict(const struct run *run, const struct traverse_step *step,
+                                     struct visit_place *place)
+{
+    vaddr dict = 0;
+    if (step->extra > 0 && (uint64_t)step->extra + run->format.word_size <= run->type->view_size)
+        dict = format_word(run->format, run->bytes + step->extra);
+    else if (memory_read_word(run->memory, instance_dict_slot(run, step->extra), &dict) !=
+             MEMORY_OK)
+        run->visitor->unreadable++;
+    visit(run->visitor, dict, place);
+}
+
+static inline __attribute__((always_inline)) void
+run_step(const struct run *run, const struct traverse_step *step, bool labelled)
+{
+    struct visit_place place = {.kind = VISIT_MEMBER, .label = step->label};
+    struct visit_place *wanted = labelled ? &place : NULL;
+    switch ((enum traverse_op)step->op) {
+    case TRAVERSE_SLOT:
+        place.kind = VISIT_SLOT;
+        place.key = (vaddr)step->extra;
+        // fall through
+    case TRAVERSE_POINTER:
+        visit(run->visitor, format_word(run->format, run->bytes + step->offset), wanted);
+        break;
+    case TRAVERSE_LIST:
+        run_items(run, format_word(run->format, run->bytes + step->offset), run_ob_size(run), true,
+                  labelled);
+        break;
+    case TRAVERSE_TUPLE:
+        run_items(run, run->object + step->offset, run_ob_size(run), true, labelled);
+        break;
+    case TRAVERSE_DICT:
+        run_dict(run, labelled);
+        break;
+    case TRAVERSE_SET:
+        run_set(run, labelled);
+        break;
+    case TRAVERSE_FRAME:
+        run_frame(run, labelled);
+        break;
+    case TRAVERSE_DEQUE:
+        run_deque(run, labelled);
+        break;
+    case TRAVERSE_TEE: {
+        int64_t count =
+            layout_int(run->layout, run->format, run->bytes, LAYOUT_teedataobject_numread);
+        int64_t room = run->layout->values[LAYOUT_teedataobject_values].width;
+        if (count > room / run->format.word_size)
+            run->visitor->unreadable++;
+        else
+            run_items(run, run->object + step->offset, count, false, labelled);
+        break;
+    }
+    case TRAVERSE_HANDLERS:
+        run_items(run, format_word(run->format, run->bytes + step->offset), EXPAT_HANDLERS, false,
+                  labelled);
+        break;
+    case TRAVERSE_CODEC_ERRORS: {
+        // ERROR_ISCUSTOM, Modules/cjkcodecs/multibytecodec.h
+        vaddr errors = format_word(run->format, run->bytes + step->offset);
+        if (errors > CODEC_ERROR_MAX)
+            visit(run->visitor, errors, wanted);
+        break;
+    }
+    case TRAVERSE_STGDICT_PROTO:
+        run_stgdict_proto(run, step, wanted);
+        break;
+    case TRAVERSE_INSTANCE_DICT:
+        place.kind = VISIT_DICT;
+        run_instance_dict(run, step, wanted);
+        break;
+    case TRAVERSE_CLASS:
+        place.kind = VISIT_CLASS;
+        visit(run->visitor, run->type->address, wanted);
+        break;
+    }
+}
+
+static inline __attribute__((always_inline)) void run_program(const struct run *run, bool labelled)
+{
+    for (uint32_t i = 0; i < run->type->program.count; i++)
+        run_step(run, &run->type->program.steps[i], labelled);
+}
+
+void traverse_object(const struct object_types *types, const struct object_type *type, vaddr object,
+                     struct visitor *visitor)
+{
+    const struct runtime *runtime = types->runtime;
+    enum memory_status status;
+    struct run run = {
+        .types = types,
+        .runtime = runtime,
+        .type = type,
+        .memory = runtime->memory,
+        .format = runtime->memory->format,
+        .layout = &runtime->layout,
+        .object = object,
+        .bytes = memory_view(runtime->memory, object, type->view_size, &status),
+        .visitor = visitor,
+    };
+    if (!run.bytes)
+        visitor->unreadable++;
+    else if (visitor->places)
+        run_program(&run, true);
+    else
+        run_program(&run, false);
+}
+
+// frame_traverse, Objects/frameobject.c: locals up to f_valuestack; the value stack only while
+// f_stacktop is set, which it is not in a frame that is running.
+enum memory_status traverse_frame_slots(const struct runtime *runtime, vaddr frame,
+                                        struct frame_slots *slots)
+{
+    const struct layout *layout = &runtime->layout;
+    uint64_t valuestack, stacktop;
+    enum memory_status status =
+        layout_read(layout, runtime->memory, frame, LAYOUT_PyFrameObject_f_valuestack, &valuestack);
+    if (status == MEMORY_OK)
+        status =
+            layout_read(layout, runtime->memory, frame, LAYOUT_PyFrameObject_f_stacktop, &stacktop);
+    if (status != MEMORY_OK)
+        return status;
+    vaddr start = frame + layout_offset(layout, LAYOUT_PyFrameObject_f_localsplus);
+    uint64_t limit = FRAME_STACK_MAX * (uint64_t)runtime->memory->format.word_size;
+    vaddr end = stacktop ? stacktop : valuestack;
+    uint64_t mask = runtime->memory->format.word_size - 1;
+    if (valuestack - start > limit || end - valuestack > limit || ((valuestack | end) & mask) ||
+        (start & mask))
+        return MEMORY_NONSENSE;
+    *slots = (struct frame_slots){start, valuestack, end};
+    return MEMORY_OK;
+}
+
+// --- rules and the functions that they stand for
+
+static const struct traverse_rule *find_rule(const char *type_name)
+{
+    for (size_t i = 0; i < traverse_rule_count; i++)
+        if (strcmp(traverse_rules[i].type_name, type_name) == 0)
+            return &traverse_rules[i];
+    return NULL;
+}
+
+static const struct traverse_rule *map_find(const struct traverse_map *map, vaddr function)
+{
+    for (size_t i = 0; i < map->count; i++)
+        if (map->entries[i].function == function)
+            return map->entries[i].rule;
+    return NULL;
+}
+
+static bool map_add(struct traverse_map *map, vaddr function, const struct traverse_rule *rule)
+{
+    if (map->count == map->capacity) {
+        size_t capacity = map->capacity ? map->capacity * 2 : 64;
+        void *entries = realloc(map->entries, capacity * sizeof(*map->entries));
+        if (!entries)
+            return false;
+        map->entries = entries;
+        map->capacity = capacity;
+    }
+    map->entries[map->count].function = function;
+    map->entries[map->count++].rule = rule;
+    return true;
+}
+
+bool traverse_map_init(struct traverse_map *map, const struct runtime *runtime,
+                       const struct runtime_source *source)
+{
+    *map = (struct traverse_map){0};
+    for (size_t i = 0; i < traverse_rule_count; i++) {
+        const struct traverse_rule *rule = &traverse_rules[i];
+        vaddr type, function;
+        if (!rule->symbol ||
+            !source->find_symbol(source->context, SYMBOL_EXPORTED, rule->symbol, &type) ||
+            layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_traverse,
+                        &function) != MEMORY_OK ||
+            !function || map_find(map, function))
+            continue;
+        if (!map_add(map, function, rule)) {
+            traverse_map_deinit(map);
+            return false;
+        }
+    }
+    return true;
+}
+
+void traverse_map_deinit(struct traverse_map *map)
+{
+    free(map->entries);
+    *map = (struct traverse_map){0};
+}
+
+// --- compiling
+
+static bool program_add(struct traverse_program *program, struct traverse_step step)
+{
+    if (program->count >= TRAVERSE_STEPS_MAX)
+        return true; // the surplus is not believed; the type becomes opaque in its caller
+    // Grown by doubling: the count is a power of two whenever the steps are full.
+    if ((program->count & (program->count - 1)) == 0) {
+        uint32_t capacity = program->count ? program->count * 2 : 1;
+        struct traverse_step *steps = realloc(program->steps, capacity * sizeof(*steps));
+        if (!steps)
+            return false;
+        program->steps = steps;
+    }
+    program->steps[program->count++] = step;
+    return true;
+}
+
+void traverse_program_deinit(struct traverse_program *program)
+{
+    free(program->steps);
+    *program = (struct traverse_program){0};
+}
+
+// How far the fixed part of the object must be readable for this step.
+static void reach(const struct object_types *types, struct object_type *type,
+                  const struct traverse_step *step, enum layout_member member)
+{
+    const struct layout *layout = &types->runtime->layout;
+    uint32_t end = step->offset + types->runtime->memory->format.word_size;
+    if (step->op == TRAVERSE_DICT)
+        end = layout_offset(layout, LAYOUT_PyDictObject_sizeof);
+    else if (step->op == TRAVERSE_SET)
+        end = layout_offset(layout, LAYOUT_PySetObject_sizeof);
+    else if (step->op == TRAVERSE_DEQUE)
+        end = layout_offset(layout, LAYOUT_dequeobject_sizeof);
+    else if (step->op == TRAVERSE_TUPLE)
+        end = step->offset;
+    else if (step->op == TRAVERSE_STGDICT_PROTO)
+        end = layout_offset(layout, LAYOUT_PyTypeObject_sizeof);
+    else if (step->op == TRAVERSE_TEE)
+        end = step->offset + layout->values[member].width;
+    if (end > type->view_size)
+        type->view_size = end;
+}
+
+static bool compile_rule(const struct object_types *types, const struct traverse_rule *rule,
+                         struct object_type *type)
+{
+    const struct layout *layout = &types->runtime->layout;
+    for (; rule; rule = rule->then ? find_rule(rule->then) : NULL) {
+        for (const struct traverse_rule_step *row = rule->steps; row->label; row++) {
+            if (!layout_has(layout, row->member)) {
+                type->opaque = true; // this build's struct is not known
+                continue;
+            }
+            struct traverse_step step = {
+                .op = row->op, .offset = layout_offset(layout, row->member), .label = row->label};
+            if (!program_add(&type->program, step))
+                return false;
+            reach(types, type, &step, row->member);
+        }
+    }
+    return true;
+}
+
+// The __slots__ that one class adds: PyMemberDefs behind its type object
+// (PyHeapType_GET_MEMBERS; traverse_slots, Objects/typeobject.c).
+static bool compile_slots(const struct object_types *types, vaddr class, struct object_type *type)
+{
+    const struct layout *layout = &types->runtime->layout;
+    struct memory *memory = types->runtime->memory;
+    uint64_t count, metatype, basicsize;
+    if (layout_read(layout, memory, class, LAYOUT_PyVarObject_ob_size, &count) != MEMORY_OK ||
+        layout_read(layout, memory, class, LAYOUT_PyObject_ob_type, &metatype) != MEMORY_OK ||
+        layout_read(layout, memory, metatype, LAYOUT_PyTypeObject_tp_basicsize, &basicsize) !=
+            MEMORY_OK ||
+        count > TRAVERSE_STEPS_MAX) {
+        type->opaque = true;
+        return true;
+    }
+    unsigned size = layout_offset(layout, LAYOUT_PyMemberDef_sizeof);
+    for (uint64_t i = 0; i < count; i++) {
+        enum memory_status status;
+        const uint8_t *member = memory_view(memory, class + basicsize + i * size, size, &status);
+        if (!member) {
+            type->opaque = true;
+            return true;
+        }
+        uint64_t offset = layout_uint(layout, memory->format, member, LAYOUT_PyMemberDef_offset);
+        if (layout_int(layout, memory->format, member, LAYOUT_PyMemberDef_type) !=
+            MEMBER_T_OBJECT_EX)
+            continue;
+        if (offset + memory->format.word_size > (uint64_t)type->tp_basicsize) {
+            type->opaque = true;
+            continue;
+        }
+        struct traverse_step step = {
+            .op = TRAVERSE_SLOT,
+            .offset = (uint32_t)offset,
+            .extra = (int64_t)layout_uint(layout, memory->format, member, LAYOUT_PyMemberDef_name)};
+        if (!program_add(&type->program, step))
+            return false;
+        reach(types, type, &step, 0);
+    }
+    return true;
+}
+
+// The row of a function: known already, or the type that brought it (the last of the bases that
+// have the same function) has the name of a row.
+static const struct traverse_rule *identify(struct object_types *types, vaddr type, vaddr function)
+{
+    const struct traverse_rule *rule = map_find(&types->map, function);
+    const struct runtime *runtime = types->runtime;
+    for (unsigned depth = 0; !rule && type && depth < TRAVERSE_BASES_MAX; depth++) {
+        uint64_t inherited, base, name, flags;
+        char text[64];
+        if (layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_traverse,
+                        &inherited) != MEMORY_OK ||
+            inherited != function ||
+            layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_flags,
+                        &flags) != MEMORY_OK)
+            break;
+        // The name of a class made by Python code proves nothing.
+        if (!(flags & TPFLAGS_HEAPTYPE) &&
+            layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_name,
+                        &name) == MEMORY_OK &&
+            memory_read_string(runtime->memory, name, text, sizeof(text)) == MEMORY_OK)
+            rule = find_rule(text);
+        if (rule && !rule->in_module && !strchr(text, '.') &&
+            type - runtime->image.start >= runtime->image.end - runtime->image.start)
+            rule = NULL; // a stranger with the name of a builtin type
+        if (layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_base,
+                        &base) != MEMORY_OK)
+            break;
+        type = base;
+    }
+    if (rule && !map_find(&types->map, function) && !map_add(&types->map, function, rule))
+        return NULL;
+    return rule;
+}
+
+// subtype_traverse, Objects/typeobject.c: slots of each class down to the first base that has
+// another function, the instance dictionary unless that base has it, the class, then the base's
+// own.
+static bool compile_heap_type(struct object_types *types, struct object_type *type)
+{
+    const struct runtime *runtime = types->runtime;
+    vaddr base = type->address;
+    uint64_t function = type->tp_traverse, dictoffset = 0;
+    for (unsigned depth = 0; function == runtime->subtype_traverse; depth++) {
+        uint64_t next;
+        if (!compile_slots(types, base, type))
+            return false;
+        if (depth == TRAVERSE_BASES_MAX ||
+            layout_read(&runtime->layout, runtime->memory, base, LAYOUT_PyTypeObject_tp_base,
+                        &next) != MEMORY_OK ||
+            layout_read(&runtime->layout, runtime->memory, next, LAYOUT_PyTypeObject_tp_traverse,
+                        &function) != MEMORY_OK ||
+            layout_read(&runtime->layout, runtime->memory, next, LAYOUT_PyTypeObject_tp_dictoffset,
+                        &dictoffset) != MEMORY_OK) {
+            type->opaque = true;
+            return true;
+        }
+        base = next;
+    }
+    if (type->tp_dictoffset != (int64_t)dictoffset) {
+        int64_t offset = type->tp_dictoffset;
+        bool fixed = offset > 0 && offset <= type->tp_basicsize;
+        struct traverse_step step = {
+            .op = TRAVERSE_INSTANCE_DICT, .offset = fixed ? (uint32_t)offset : 0, .extra = offset};
+        if (!program_add(&type->program, step))
+            return false;
+        reach(types, type, &step, 0);
+    }
+    if (!program_add(&type->program, (struct traverse_step){.op = TRAVERSE_CLASS}))
+        return false;
+    if (!function)
+        return true;
+    const struct traverse_rule *rule = identify(types, base, function);
+    type->opaque |= !rule;
+    return !rule || compile_rule(types, rule, type);
+}
+
+bool traverse_compile(struct object_types *types, struct object_type *type)
+{
+    const struct layout *layout = &types->runtime->layout;
+    type->program = (struct traverse_program){0};
+    type->opaque = false;
+    type->view_size = layout_offset(layout, LAYOUT_PyVarObject_ob_size) +
+                      layout->values[LAYOUT_PyVarObject_ob_size].width;
+    if (!type->tp_traverse || !type->has_gc)
+        return true;
+    if (type->heap_type && type->tp_traverse == types->runtime->subtype_traverse)
+        return compile_heap_type(types, type);
+    const struct traverse_rule *rule = identify(types, type->address, type->tp_traverse);
+    type->opaque = !rule;
+    return !rule || compile_rule(types, rule, type);
+}

@@ -1,0 +1,185 @@
+// A generation is a ring of PyGC_Heads through gc_next and gc_prev, closed by a head in the
+// interpreter's static data. The ring is walked from both ends at once: on a heap whose list order
+// has nothing to do with addresses every step is a cache miss, and two chains of misses overlap.
+//
+// Every element sets its bit, and no element is entered twice: so a ring that never comes back to
+// its head ends, and a ring that runs into another one is seen.
+#include "discovery.h"
+
+#include <stdlib.h>
+
+struct element {
+    vaddr at;
+    vaddr next;
+    vaddr previous;
+};
+
+static bool read_element(struct heap *heap, vaddr at, struct element *element)
+{
+    const struct layout *layout = &heap->runtime->layout;
+    struct memory *memory = heap->runtime->memory;
+    enum memory_status status;
+    const uint8_t *bytes =
+        memory_view(memory, at, layout_offset(layout, LAYOUT_PyGC_Head_sizeof), &status);
+    if (!bytes)
+        return false;
+    element->at = at;
+    element->next = layout_uint(layout, memory->format, bytes, LAYOUT_PyGC_Head_gc_next);
+    element->previous = layout_uint(layout, memory->format, bytes, LAYOUT_PyGC_Head_gc_prev);
+    return true;
+}
+
+bool discovery_find_bit(struct heap *heap, vaddr head, uint64_t *bit)
+{
+    if (heap->range_count == 0)
+        return false;
+    const struct heap_range *range = &heap->ranges[heap->range_last];
+    if (head - range->start >= range->size) {
+        size_t low = 0, high = heap->range_count;
+        while (high - low > 1) {
+            size_t middle = low + (high - low) / 2;
+            if (heap->ranges[middle].start <= head)
+                low = middle;
+            else
+                high = middle;
+        }
+        range = &heap->ranges[low];
+        if (head - range->start >= range->size)
+            return false;
+        heap->range_last = low;
+    }
+    if (head % DISCOVERY_GRAIN)
+        return false;
+    *bit = range->first_bit + (head - range->start) / DISCOVERY_GRAIN;
+    return true;
+}
+
+static bool test_bit(const struct heap *heap, uint64_t bit)
+{
+    return heap->bits[bit / 64] >> (bit % 64) & 1;
+}
+
+// Marks an element; false when it cannot be one or is marked already.
+static bool mark(struct heap *heap, vaddr at)
+{
+    uint64_t bit;
+    if (!discovery_find_bit(heap, at, &bit) || test_bit(heap, bit))
+        return false;
+    heap->bits[bit / 64] |= UINT64_C(1) << (bit % 64);
+    return true;
+}
+
+static void note_break(struct heap *heap, vaddr at)
+{
+    if (heap->losses.broken_links++ == 0)
+        heap->losses.first_broken_link = at;
+}
+
+// One step: the neighbour of `from` in a direction becomes *from. False: the chain does not hold
+// together there.
+static bool step(struct heap *heap, struct element *from, bool forward)
+{
+    struct element to;
+    if (!read_element(heap, forward ? from->next : from->previous, &to) ||
+        (forward ? to.previous : to.next) != from->at || !mark(heap, to.at))
+        return false;
+    *from = to;
+    return true;
+}
+
+// Returns how many elements the ring has, as far as they can be reached.
+static uint64_t chase_ring(struct heap *heap, vaddr head)
+{
+    struct element left, right;
+    uint64_t count = 0;
+    if (!read_element(heap, head, &left)) {
+        note_break(heap, head);
+        return 0;
+    }
+    right = left;
+    bool left_holds = true, right_holds = true;
+    // Until the two meet, the one's next element is not the other's last.
+    while ((left_holds || right_holds) && left.next != right.at && right.previous != left.at) {
+        if (left_holds) {
+            left_holds = step(heap, &left, true);
+            count += left_holds;
+            if (!left_holds)
+                note_break(heap, left.at);
+            else if (left.next == right.at)
+                break;
+        }
+        if (right_holds) {
+            right_holds = step(heap, &right, false);
+            count += right_holds;
+            if (!right_holds)
+                note_break(heap, right.at);
+        }
+    }
+    return count;
+}
+
+void discovery_walk(struct heap *heap, vaddr head, void (*visit)(void *context, vaddr element),
+                    void *context)
+{
+    struct element element;
+    if (!read_element(heap, head, &element))
+        return;
+    for (uint32_t i = 0; i <= heap->count; i++) {
+        vaddr previous = element.at, next = element.next;
+        if (next == head || !read_element(heap, next, &element) || element.previous != previous)
+            return;
+        visit(context, next);
+    }
+}
+
+// One bit per possible place, for every span that the core saved.
+static struct failure *make_bitmap(struct heap *heap, uint64_t *bit_count)
+{
+    const struct memory *memory = heap->runtime->memory;
+    heap->ranges = calloc(memory->count + 1, sizeof(*heap->ranges));
+    if (!heap->ranges)
+        return failure_no_memory();
+    uint64_t bits = 0;
+    for (size_t i = 0; i < memory->count; i++) {
+        const struct memory_span *span = &memory->spans[i];
+        if (!span->bytes)
+            continue;
+        heap->ranges[heap->range_count++] =
+            (struct heap_range){span->start & ~(vaddr)(DISCOVERY_GRAIN - 1), span->size, bits};
+        bits += span->size / DISCOVERY_GRAIN + 1;
+    }
+    *bit_count = bits;
+    heap->bits = calloc(bits / 64 + 1, sizeof(*heap->bits));
+    return heap->bits ? NULL : failure_no_memory();
+}
+
+// Counts the objects before each block of bits.
+static struct failure *make_ranks(struct heap *heap, uint64_t bit_count)
+{
+    uint64_t words = bit_count / 64 + 1, per_block = DISCOVERY_BLOCK / 64, count = 0;
+    heap->ranks = calloc(bit_count / DISCOVERY_BLOCK + 1, sizeof(*heap->ranks));
+    if (!heap->ranks)
+        return failure_no_memory();
+    for (uint64_t word = 0; word < words; word++) {
+        if (word % per_block == 0)
+            heap->ranks[word / per_block] = (uint32_t)count;
+        count += (uint64_t)__builtin_popcountll(heap->bits[word]);
+    }
+    if (count >= GRAPH_NONE)
+        return failure_create(FAILURE_UNSUPPORTED,
+                              "the heap has %llu tracked objects; this program numbers up to %u",
+                              (unsigned long long)count, GRAPH_NONE - 1);
+    heap->count = (uint32_t)count;
+    return NULL;
+}
+
+struct failure *discovery_run(struct heap *heap)
+{
+    uint64_t bit_count;
+    struct failure *failure = make_bitmap(heap, &bit_count);
+    if (failure)
+        return failure;
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        heap->generation_objects[i] = chase_ring(heap, heap->runtime->generations[i].head);
+    return make_ranks(heap, bit_count);
+}

@@ -1,0 +1,104 @@
+// Every tracked object gets a number, every reference between tracked objects becomes an edge.
+//
+// Objects are found by walking the rings of the three generations from both ends, and numbered by
+// rank in a bitmap that has one bit for every place where a PyGC_Head could stand: so numbers go by
+// address, and an address is turned into its number without a search. Then all objects are visited
+// in address order, once: type, size, finalizer, references.
+//
+// What leads from one object to another (an attribute name, an index) is not kept: it is found
+// again by visiting the one object, when a report asks.
+#ifndef ANALYZER_HEAP_H
+#define ANALYZER_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "failure.h"
+#include "graph.h"
+#include "memory.h"
+#include "object.h"
+#include "runtime.h"
+#include "traverse.h"
+
+enum {
+    HEAP_NO_TYPE = -1
+};
+
+struct heap_range; // a span with tracked objects, and where its bits start
+
+// What could not be read. Any of these but opaque objects makes the report's numbers lower bounds.
+struct heap_losses {
+    uint64_t broken_links;       // places where a ring of a generation does not hold together
+    vaddr first_broken_link;     // the list element after which the first of them came
+    uint64_t unreadable_objects; // no type, or their own bytes not saved
+    uint64_t unreadable_parts;   // tables, items, frames of readable objects
+    uint64_t unreadable_sizes;   // sizes that had to be guessed low
+};
+
+struct heap {
+    const struct runtime *runtime;
+    struct object_types types;
+    uint32_t count;
+    vaddr *addresses;    // of the objects (not their heads), ascending
+    int32_t *type;       // number in types, or HEAP_NO_TYPE
+    uint32_t *sizes;     // object_size; HEAP_SIZE_LARGE: ask heap_size
+    int32_t *gc_refs;    // ob_refcnt, no more than INT32_MAX; collect_run uses it up
+    uint8_t *finalizers; // one bit per object
+    struct graph graph;  // rows and targets belong to the heap
+    uint32_t *targets;
+    uint64_t edges;
+    uint64_t generation_objects[RUNTIME_GENERATIONS];
+    uint64_t bytes;          // sum of all sizes
+    uint64_t opaque_objects; // of types with an unknown tp_traverse
+    struct heap_losses losses;
+    // private
+    struct heap_range *ranges;
+    size_t range_count;
+    size_t range_last;
+    uint64_t *bits;
+    uint32_t *ranks; // objects before each block of bits
+};
+
+// Failures: NO_MEMORY, UNSUPPORTED (more objects or references than 32 bits can number), DAMAGED
+// (not one object could be read). The runtime must outlive the heap.
+struct failure *heap_create(const struct runtime *runtime, const struct runtime_source *source,
+                            struct heap **heap) __attribute__((warn_unused_result));
+void heap_destroy(struct heap *heap);
+
+// The number of a tracked object. False: it is not one.
+bool heap_find(struct heap *heap, vaddr object, uint32_t *number);
+
+uint64_t heap_size(struct heap *heap, uint32_t number);
+
+static inline bool heap_has_finalizer(const struct heap *heap, uint32_t number)
+{
+    return heap->finalizers[number / 8] >> (number % 8) & 1;
+}
+
+// Where in its source an edge stands. `edge` is an index into graph.targets. MEMORY_NONSENSE:
+// the object does not have that many references.
+enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t edge,
+                                   struct visit_place *place);
+
+// All references of an object as its tp_traverse visits them, untracked targets included.
+void heap_each_reference(struct heap *heap, uint32_t number,
+                         void (*take)(void *context, vaddr target), void *context);
+
+// The items of a list object, *read of them in an array to be freed; *length is its ob_size, which
+// is more when not all could be read. Failures: NO_MEMORY.
+struct failure *heap_read_list(struct heap *heap, vaddr list, vaddr **items, uint64_t *read,
+                               uint64_t *length) __attribute__((warn_unused_result));
+
+// ob_refcnt; 0 when it cannot be read.
+int64_t heap_read_refcnt(struct heap *heap, uint32_t number);
+
+// Writes the generation of every object, one byte each: walks the younger rings again.
+void heap_read_generations(struct heap *heap, uint8_t *generations);
+
+// The list that must be gc.garbage, when neither a symbol nor the gc module told: the interpreter's
+// static data points to it, no other reference to it exists, and all its items have finalizers.
+// An empty one is never recognized. False: none, or several.
+bool heap_find_garbage(struct heap *heap, const struct runtime_source *source, vaddr *list);
+
+#endif

@@ -1,0 +1,268 @@
+// Two steps. Over the graph, each finding's number flows from its members along the edges; where
+// two numbers meet, the object is shared, and so is what comes behind it. An object changes its
+// owner at most twice, so this is linear. Then the references to untracked objects are counted down
+// from their ob_refcnt; an object that comes to nothing belongs to whoever owns all the references,
+// and what it refers to is counted next.
+#include "held.h"
+
+#include <stdlib.h>
+
+enum {
+    DEAD_STATES = COLLECT_UNCOLLECTABLE | COLLECT_PENDING,
+    FOUND_MAX = 256,
+};
+#define SHARED (GRAPH_NONE - 1)
+
+// An untracked object met on the way.
+struct untracked {
+    vaddr object;
+    int32_t left; // ob_refcnt less the references found
+    uint32_t owner;
+};
+
+struct measure {
+    struct heap *heap;
+    const uint8_t *states;
+    uint32_t *owners;
+    struct findings *findings;
+    struct visitor visitor;
+    vaddr found[FOUND_MAX];
+    uint32_t owner; // of the object that is being visited
+    bool settling;  // first all references are counted, then what came to nothing is settled
+    struct untracked *table;
+    size_t table_size; // a power of two
+    size_t table_used;
+    vaddr *stack; // settled objects still to visit
+    size_t depth;
+    size_t capacity;
+    bool no_memory;
+};
+
+// --- over the graph
+
+struct spread {
+    struct measure *measure;
+    const uint8_t *members; // one bit per node
+    uint32_t *stack;
+    size_t depth;
+    size_t capacity;
+};
+
+static bool spread_push(struct spread *spread, uint32_t node)
+{
+    if (spread->depth == spread->capacity) {
+        size_t capacity = spread->capacity ? spread->capacity * 2 : 1024;
+        uint32_t *stack = realloc(spread->stack, capacity * sizeof(*stack));
+        if (!stack)
+            return false;
+        spread->stack = stack;
+        spread->capacity = capacity;
+    }
+    spread->stack[spread->depth++] = node;
+    return true;
+}
+
+static bool spread_from(struct spread *spread, uint32_t node)
+{
+    const struct graph *graph = &spread->measure->heap->graph;
+    uint32_t *owners = spread->measure->owners, owner = owners[node];
+    for (uint32_t edge = graph->rows[node]; edge < graph->rows[node + 1]; edge++) {
+        uint32_t target = graph->targets[edge];
+        if (!(spread->measure->states[target] & DEAD_STATES) ||
+            (spread->members[target / 8] >> (target % 8) & 1) || owners[target] == owner ||
+            owners[target] == SHARED)
+            continue;
+        owners[target] = owners[target] == GRAPH_NONE ? owner : SHARED;
+        if (!spread_push(spread, target))
+            return false;
+    }
+    return true;
+}
+
+// Post: every dead object that a member reaches has an owner: one finding, or SHARED.
+static bool spread_owners(struct measure *measure, const uint8_t *members)
+{
+    struct spread spread = {.measure = measure, .members = members};
+    bool done = true;
+    for (uint32_t node = 0; node < measure->heap->count && done; node++) {
+        if (!(members[node / 8] >> (node % 8) & 1))
+            continue;
+        done = spread_from(&spread, node);
+        while (done && spread.depth)
+            done = spread_from(&spread, spread.stack[--spread.depth]);
+    }
+    free(spread.stack);
+    return done;
+}
+
+static void charge(struct findings *findings, uint32_t owner, uint64_t bytes)
+{
+    if (owner < findings->count) {
+        findings->items[owner].held_objects++;
+        findings->items[owner].held_bytes += bytes;
+    } else {
+        findings->shared_objects++;
+        findings->shared_bytes += bytes;
+    }
+}
+
+// --- untracked objects
+
+static size_t hash_address(vaddr address)
+{
+    return (size_t)((address * UINT64_C(0x9E3779B97F4A7C15)) >> 20);
+}
+
+static struct untracked *find_slot(struct untracked *table, size_t size, vaddr object)
+{
+    size_t slot = hash_address(object) & (size - 1);
+    while (table[slot].object && table[slot].object != object)
+        slot = (slot + 1) & (size - 1);
+    return &table[slot];
+}
+
+static bool grow_table(struct measure *measure)
+{
+    size_t size = measure->table_size ? measure->table_size * 2 : 4096;
+    struct untracked *table = calloc(size, sizeof(*table));
+    if (!table)
+        return false;
+    for (size_t i = 0; i < measure->table_size; i++)
+        if (measure->table[i].object)
+            *find_slot(table, size, measure->table[i].object) = measure->table[i];
+    free(measure->table);
+    measure->table = table;
+    measure->table_size = size;
+    return true;
+}
+
+static int32_t read_refcnt(struct measure *measure, vaddr object)
+{
+    const struct runtime *runtime = measure->heap->runtime;
+    uint64_t word;
+    // What cannot be read is never used up.
+    if (layout_read(&runtime->layout, runtime->memory, object, LAYOUT_PyObject_ob_refcnt, &word) !=
+            MEMORY_OK ||
+        word > INT32_MAX)
+        return INT32_MAX;
+    return (int32_t)word;
+}
+
+static bool push_settled(struct measure *measure, vaddr object)
+{
+    if (measure->depth == measure->capacity) {
+        size_t capacity = measure->capacity ? measure->capacity * 2 : 1024;
+        vaddr *stack = realloc(measure->stack, capacity * sizeof(*stack));
+        if (!stack)
+            return false;
+        measure->stack = stack;
+        measure->capacity = capacity;
+    }
+    measure->stack[measure->depth++] = object;
+    return true;
+}
+
+static bool count_reference(struct measure *measure, vaddr object)
+{
+    if (measure->table_used * 3 >= measure->table_size * 2 && !grow_table(measure))
+        return false;
+    struct untracked *slot = find_slot(measure->table, measure->table_size, object);
+    if (!slot->object) {
+        *slot = (struct untracked){object, read_refcnt(measure, object), measure->owner};
+        measure->table_used++;
+    } else if (slot->owner != measure->owner) {
+        slot->owner = SHARED;
+    }
+    if (slot->left > INT32_MIN && slot->left < INT32_MAX)
+        slot->left--;
+    return !measure->settling || slot->left != 0 || push_settled(measure, object);
+}
+
+static void count_references(struct visitor *visitor)
+{
+    struct measure *measure =
+        (struct measure *)((char *)visitor - offsetof(struct measure, visitor));
+    size_t count = visitor->count;
+    visitor->count = 0;
+    for (size_t i = 0; i < count && !measure->no_memory; i++) {
+        uint32_t number;
+        if (!heap_find(measure->heap, visitor->found[i], &number))
+            measure->no_memory = !count_reference(measure, visitor->found[i]);
+    }
+}
+
+static void visit(struct measure *measure, const struct object_type *type, vaddr object,
+                  uint32_t owner)
+{
+    measure->owner = owner;
+    traverse_object(&measure->heap->types, type, object, &measure->visitor);
+    count_references(&measure->visitor);
+}
+
+// Charges an object whose references are all explained, and counts its own.
+static void settle(struct measure *measure, vaddr object)
+{
+    struct object_types *types = &measure->heap->types;
+    uint32_t owner = find_slot(measure->table, measure->table_size, object)->owner, type;
+    bool partial = false;
+    if (object_find_type(types, object, &type) != MEMORY_OK)
+        return;
+    charge(measure->findings, owner, object_size(types, &types->types[type], object, &partial));
+    if (types->types[type].program.count)
+        visit(measure, &types->types[type], object, owner);
+}
+
+static void settle_untracked(struct measure *measure)
+{
+    measure->settling = true;
+    for (size_t i = 0; i < measure->table_size && !measure->no_memory; i++)
+        if (measure->table[i].object && measure->table[i].left <= 0)
+            measure->no_memory = !push_settled(measure, measure->table[i].object);
+    while (measure->depth && !measure->no_memory)
+        settle(measure, measure->stack[--measure->depth]);
+}
+
+// Post: shared_* and the findings' held_* count the tracked objects; the table counts the
+// references from all dead objects to untracked ones.
+static void measure_tracked(struct measure *measure, const uint8_t *members)
+{
+    struct heap *heap = measure->heap;
+    for (uint32_t node = 0; node < heap->count && !measure->no_memory; node++) {
+        if (!(measure->states[node] & DEAD_STATES) || heap->type[node] == HEAP_NO_TYPE)
+            continue;
+        if (!(members[node / 8] >> (node % 8) & 1))
+            charge(measure->findings, measure->owners[node], heap_size(heap, node));
+        visit(measure, &heap->types.types[heap->type[node]], heap->addresses[node],
+              measure->owners[node]);
+    }
+}
+
+struct failure *held_measure(struct heap *heap, const uint8_t *states, uint32_t *owners,
+                             struct findings *findings)
+{
+    uint8_t *members = calloc(heap->count / 8 + 1, 1);
+    struct measure *measure = calloc(1, sizeof(*measure));
+    bool done = members && measure;
+    if (done) {
+        *measure = (struct measure){
+            .heap = heap, .states = states, .owners = owners, .findings = findings};
+        measure->visitor = (struct visitor){
+            .found = measure->found, .capacity = FOUND_MAX, .full = count_references};
+        for (uint32_t node = 0; node < heap->count; node++)
+            members[node / 8] |= (uint8_t)((owners[node] != GRAPH_NONE) << (node % 8));
+        done = spread_owners(measure, members);
+    }
+    if (done) {
+        measure_tracked(measure, members);
+        if (!measure->no_memory)
+            settle_untracked(measure);
+        done = !measure->no_memory;
+    }
+    if (measure) {
+        free(measure->table);
+        free(measure->stack);
+    }
+    free(measure);
+    free(members);
+    return done ? NULL : failure_no_memory();
+}

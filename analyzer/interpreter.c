@@ -1,0 +1,204 @@
+#include "interpreter.h"
+
+#include <elf.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "image.h"
+#include "layout.h"
+
+enum {
+    VERSION_MAX = 32
+};
+
+// Looks a symbol up for pyabi.
+static bool find_symbol(void *context, enum symbol_scope scope, const char *name, vaddr *address)
+{
+    const struct interpreter *interpreter = context;
+    const struct module *module = interpreter->module;
+    bool ambiguous = false;
+    vaddr value;
+    if (scope == SYMBOL_EXPORTED)
+        return process_find_symbol(interpreter->process, name, address, NULL);
+    if (!image_find_symbol(module->image, name, &value, NULL, &ambiguous) || ambiguous)
+        return false;
+    *address = value + module->bias;
+    return true;
+}
+
+static bool has_symbol(const struct module *module, const char *name)
+{
+    return module->image && image_find_symbol(module->image, name, &(vaddr){0}, NULL, NULL);
+}
+
+// "3.11" out of ".../libpython3.11.so.1.0" or ".../python3.11"; "" when the path does not say.
+static void version_in_path(const char *path, char *version)
+{
+    const char *base = strrchr(path, '/');
+    const char *found = strstr(base ? base : path, "python");
+    size_t length = found ? strspn(found + 6, "0123456789.") : 0;
+    while (length && found[6 + length - 1] == '.')
+        length--;
+    snprintf(version, VERSION_MAX, "%.*s", (int)length, found ? found + 6 : "");
+}
+
+static struct failure *python3(const struct module *module)
+{
+    char version[VERSION_MAX];
+    version_in_path(module->path, version);
+    return failure_create(
+        FAILURE_UNSUPPORTED,
+        "the process ran Python %s (%s); since PEP 442 (Python 3.4) the collector frees cycles "
+        "with __del__, so this leak does not exist there; look for what still refers to the "
+        "objects instead",
+        *version ? version : "3", module->path);
+}
+
+// A module that looks like Python 2 by its name, though its file is not here.
+static const struct module *absent_python(const struct process *process, bool *is_python3)
+{
+    for (size_t i = 0; i < process->module_count; i++) {
+        const struct module *module = &process->modules[i];
+        char version[VERSION_MAX];
+        version_in_path(module->path, version);
+        if (module->image || !*version)
+            continue;
+        *is_python3 = version[0] == '3';
+        return module;
+    }
+    return NULL;
+}
+
+static struct failure *no_interpreter(const struct process *process)
+{
+    bool is_python3;
+    char id[2 * BUILD_ID_MAX + 1];
+    const struct module *absent = absent_python(process, &is_python3);
+    if (absent && is_python3)
+        return python3(absent);
+    if (absent) {
+        build_id_format(&absent->core_build_id, id, sizeof(id));
+        return failure_create(FAILURE_MISMATCH,
+                              "the interpreter of the process, %s (build-id %s), is not on this "
+                              "machine; pass it as EXECUTABLE, or its directory by "
+                              "--library-path=DIR or --sysroot=DIR",
+                              absent->path, id);
+    }
+    if (process->main_absent)
+        return failure_create(FAILURE_MISMATCH,
+                              "the main program of the process is not on this machine and no "
+                              "other file of it has a Python interpreter; pass the executable as "
+                              "second argument");
+    return failure_create(FAILURE_MISMATCH,
+                          "no file of the process has a Python 2 interpreter (looked for the "
+                          "symbols PyType_Type and _PyGC_generation0 in %zu files of \"%s\"); is "
+                          "this the core of a Python process?",
+                          process->module_count, process->core->command);
+}
+
+static struct failure *find_module(struct interpreter *interpreter)
+{
+    const struct process *process = interpreter->process;
+    const struct module *python = NULL;
+    for (size_t i = 0; i < process->module_count && !python; i++) {
+        const struct module *module = &process->modules[i];
+        if (has_symbol(module, "_PyRuntime") ||
+            (has_symbol(module, "PyUnicode_Type") && has_symbol(module, "PyBytes_Type")))
+            return python3(module);
+        // A launcher linked to libpython may define PyType_Type by copy relocation; only the
+        // interpreter itself defines the collector's code.
+        if (has_symbol(module, "PyType_Type") && has_symbol(module, "PyGC_Collect"))
+            python = module;
+    }
+    if (!python)
+        return no_interpreter(process);
+    interpreter->module = python;
+    return NULL;
+}
+
+static struct failure *find_data(struct interpreter *interpreter)
+{
+    const struct image *image = interpreter->module->image;
+    interpreter->data = calloc(image->segment_count + 1, sizeof(*interpreter->data));
+    if (!interpreter->data)
+        return failure_no_memory();
+    size_t count = 0;
+    for (size_t i = 0; i < image->segment_count; i++) {
+        const struct image_segment *segment = &image->segments[i];
+        if (!(segment->flags & PF_W))
+            continue;
+        vaddr word = image->format.word_size;
+        vaddr start = (segment->start + interpreter->module->bias + word - 1) & ~(word - 1);
+        interpreter->data[count++] = (struct runtime_range){start, start + segment->memory_size};
+    }
+    interpreter->source = (struct runtime_source){
+        .context = interpreter,
+        .find_symbol = find_symbol,
+        .image = {interpreter->module->start, interpreter->module->data_end},
+        .data = interpreter->data,
+        .data_count = count,
+    };
+    return NULL;
+}
+
+// Lays what this very build's DWARF says over the built-in column.
+static struct failure *overlay_dwarf(struct interpreter *interpreter, struct layout *layout)
+{
+    struct image_member_query *queries = calloc(LAYOUT_MEMBER_COUNT, sizeof(*queries));
+    if (!queries)
+        return failure_no_memory();
+    for (unsigned i = 0; i < LAYOUT_MEMBER_COUNT; i++)
+        queries[i] = (struct image_member_query){.type = layout_rows[i].type,
+                                                 .member = layout_rows[i].path,
+                                                 .unit = layout_rows[i].unit};
+    interpreter->has_dwarf =
+        image_read_members(interpreter->module->image, queries, LAYOUT_MEMBER_COUNT);
+    for (unsigned i = 0; i < LAYOUT_MEMBER_COUNT; i++)
+        if (queries[i].found && queries[i].offset < LAYOUT_ABSENT &&
+            queries[i].width < LAYOUT_ABSENT)
+            layout_overlay(
+                layout, i,
+                (struct layout_value){(uint16_t)queries[i].offset, (uint16_t)queries[i].width});
+    free(queries);
+    return NULL;
+}
+
+static struct failure *open_runtime(struct interpreter *interpreter, struct memory *memory)
+{
+    struct layout layout;
+    struct failure *failure = runtime_choose_layout(memory, &interpreter->source, &layout);
+    if (!failure)
+        failure = overlay_dwarf(interpreter, &layout);
+    if (!failure)
+        failure = runtime_init(&interpreter->runtime, memory, &layout, &interpreter->source);
+    return failure ? failure_prefix(failure, "%s", interpreter->module->path) : NULL;
+}
+
+struct failure *interpreter_open(struct process *process, struct interpreter **interpreter)
+{
+    struct interpreter *made = calloc(1, sizeof(*made));
+    if (!made)
+        return failure_no_memory();
+    made->process = process;
+    struct failure *failure = find_module(made);
+    if (!failure)
+        failure = find_data(made);
+    if (!failure)
+        failure = open_runtime(made, &process->memory);
+    if (failure) {
+        interpreter_close(made);
+        return failure;
+    }
+    // Only Py_TRACE_REFS builds have it (Objects/object.c).
+    made->debug_build = has_symbol(made->module, "_Py_ForgetReference");
+    *interpreter = made;
+    return NULL;
+}
+
+void interpreter_close(struct interpreter *interpreter)
+{
+    if (!interpreter)
+        return;
+    free(interpreter->data);
+    free(interpreter);
+}

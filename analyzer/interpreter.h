@@ -1,0 +1,30 @@
+// Which file of the process is the Python 2 interpreter, and what its symbols and DWARF tell.
+//
+// Joins the two halves: process knows files but not Python, pyabi knows Python but not files.
+#ifndef ANALYZER_INTERPRETER_H
+#define ANALYZER_INTERPRETER_H
+
+#include <stdbool.h>
+
+#include "failure.h"
+#include "process.h"
+#include "runtime.h"
+
+struct interpreter {
+    const struct process *process;
+    const struct module *module; // the executable or libpython that has the interpreter
+    bool debug_build;            // made with Py_DEBUG or at least Py_TRACE_REFS
+    bool has_dwarf;
+    struct runtime_range *data; // its writable segments
+    struct runtime_source source;
+    struct runtime runtime;
+};
+
+// Failures: MISMATCH (no Python in the process, or its file is not here), UNSUPPORTED (Python 3,
+// a layout or machine that is not known), DAMAGED. The process must outlive the interpreter, whose
+// runtime reads through the process's memory.
+struct failure *interpreter_open(struct process *process, struct interpreter **interpreter)
+    __attribute__((warn_unused_result));
+void interpreter_close(struct interpreter *interpreter);
+
+#endif

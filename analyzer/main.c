@@ -1,0 +1,417 @@
+// Options, order of steps, exit status.
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "collect.h"
+#include "core.h"
+#include "findings.h"
+#include "heap.h"
+#include "interpreter.h"
+#include "process.h"
+#include "report.h"
+#include "version.h"
+
+enum {
+    EXIT_COMPLETE = 0,
+    EXIT_INCOMPLETE = 1,
+    EXIT_NO_REPORT = 2,
+    EXIT_WRONG_USAGE = 64
+};
+
+enum format {
+    FORMAT_TEXT,
+    FORMAT_JSON
+};
+
+enum option_key {
+    OPTION_FORMAT = 256,
+    OPTION_GRAPH,
+    OPTION_LIMIT,
+    OPTION_ERROR_EXITCODE,
+    OPTION_SYSROOT,
+    OPTION_LIBRARY_PATH,
+    OPTION_FORCE,
+};
+
+struct options {
+    const char *core;
+    const char *executable;
+    const char *core_by_option; // -c
+    const char *arguments[2];
+    unsigned argument_count;
+    struct process_options process;
+    enum format format;
+    const char *output;
+    const char *graph;
+    uint64_t limit;
+    int error_exitcode;
+    bool verbose;
+    bool quiet;
+};
+
+// --- options
+
+const char *argp_program_version = PROGRAM_NAME " " PYCORE_GARBAGE_VERSION;
+
+static const struct argp_option option_table[] = {
+    {"core", 'c', "CORE", 0, "The core file (gdb's order: EXECUTABLE -c CORE)", 0},
+    {"output", 'o', "FILE", 0, "Write the report to FILE", 0},
+    {"format", OPTION_FORMAT, "FORMAT", 0, "text (default) or json", 0},
+    {"graph", OPTION_GRAPH, "FILE", 0,
+     "Write every tracked object and its references to FILE, one JSON line each", 0},
+    {"limit", OPTION_LIMIT, "N", 0,
+     "Print at most N findings and N items of any array (default 100; 0: all)", 0},
+    {"error-exitcode", OPTION_ERROR_EXITCODE, "N", 0, "Exit with N when cycles were found", 0},
+    {"sysroot", OPTION_SYSROOT, "DIR", 0, "Look for the files that the core names below DIR", 0},
+    {"library-path", OPTION_LIBRARY_PATH, "DIR[:DIR]", 0,
+     "Look for them in these directories first, by base name", 0},
+    {"force", OPTION_FORCE, NULL, 0, "Use EXECUTABLE even if its build-id differs", 0},
+    {"verbose", 'v', NULL, 0, "Say on stderr what is found, how, and in what time", 0},
+    {"quiet", 'q', NULL, 0, "No notes on stderr, only failures", 0},
+    {0},
+};
+
+static const char documentation[] =
+    "Says which reference cycles with __del__ leaked in a Python 2 process, from its core.\v"
+    "EXECUTABLE is the Python interpreter of the process; it may be left out when the file "
+    "that the core names is on this machine and has the same build-id.\n\n"
+    "Exit status: 0 the report is complete, 1 a report was printed but something could not be "
+    "read, 2 no report, 64 wrong usage.";
+
+static uint64_t parse_number(const char *text, const char *option, uint64_t most,
+                             struct argp_state *state)
+{
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (errno || *end || end == text || *text == '-' || value > most)
+        argp_error(state, "%s takes a number from 0 to %" PRIu64 ", not \"%s\"", option, most,
+                   text);
+    return value;
+}
+
+static enum format parse_format(const char *text, struct argp_state *state)
+{
+    if (strcmp(text, "json") == 0)
+        return FORMAT_JSON;
+    if (strcmp(text, "text") != 0)
+        argp_error(state, "--format takes text or json, not \"%s\"", text);
+    return FORMAT_TEXT;
+}
+
+static void sort_arguments(struct options *options, struct argp_state *state)
+{
+    unsigned most = options->core_by_option ? 1 : 2;
+    if (options->argument_count > most)
+        argp_error(state, "too many arguments");
+    if (options->core_by_option) {
+        options->core = options->core_by_option;
+        options->executable = options->arguments[0];
+    } else {
+        options->core = options->arguments[0];
+        options->executable = options->arguments[1];
+    }
+    if (!options->core)
+        argp_error(state, "which core? usage: " PROGRAM_NAME " CORE [EXECUTABLE]");
+    options->process.executable = options->executable;
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case 'c':
+        options->core_by_option = argument;
+        break;
+    case 'o':
+        options->output = argument;
+        break;
+    case 'v':
+        options->verbose = true;
+        break;
+    case 'q':
+        options->quiet = true;
+        break;
+    case OPTION_FORMAT:
+        options->format = parse_format(argument, state);
+        break;
+    case OPTION_GRAPH:
+        options->graph = argument;
+        break;
+    case OPTION_LIMIT:
+        options->limit = parse_number(argument, "--limit", SIZE_MAX / 2, state);
+        break;
+    case OPTION_ERROR_EXITCODE:
+        options->error_exitcode = (int)parse_number(argument, "--error-exitcode", 255, state);
+        break;
+    case OPTION_SYSROOT:
+        options->process.sysroot = argument;
+        break;
+    case OPTION_LIBRARY_PATH:
+        options->process.library_path = argument;
+        break;
+    case OPTION_FORCE:
+        options->process.force = true;
+        break;
+    case ARGP_KEY_ARG:
+        if (options->argument_count < 2)
+            options->arguments[options->argument_count] = argument;
+        options->argument_count++;
+        break;
+    case ARGP_KEY_END:
+        sort_arguments(options, state);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+// --- the steps
+
+struct run {
+    const struct options *options;
+    struct core *core;
+    struct process *process;
+    struct interpreter *interpreter;
+    struct heap *heap;
+    uint8_t *states;
+    struct collect_totals totals;
+    struct findings *findings;
+    vaddr *garbage_objects;
+    struct report report;
+    struct timespec started;
+};
+
+// Says with -v what a step found and how long it took since the last word.
+static void __attribute__((format(printf, 2, 3))) tell(struct run *run, const char *format, ...)
+{
+    if (!run->options->verbose)
+        return;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double seconds = (double)(now.tv_sec - run->started.tv_sec) +
+                     (double)(now.tv_nsec - run->started.tv_nsec) / 1e9;
+    run->started = now;
+    va_list list;
+    va_start(list, format);
+    fprintf(stderr, PROGRAM_NAME ": %.3f s: ", seconds);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
+    va_end(list);
+}
+
+static struct failure *open_process(struct run *run)
+{
+    struct failure *failure = core_open(run->options->core, &run->core);
+    if (failure)
+        return failure;
+    const struct core *core = run->core;
+    if (core->format.word_size != 8 || core->format.big_endian)
+        return failure_create(FAILURE_UNSUPPORTED,
+                              "%s: a core of a %d-bit %s process (%s); only 64-bit little-endian "
+                              "processes are supported yet",
+                              core->path, core->format.word_size * 8,
+                              core->format.big_endian ? "big-endian" : "little-endian",
+                              core->architecture);
+    if (core->bytes_missing)
+        return failure_create(FAILURE_UNSUPPORTED,
+                              "%s: the core is cut: its headers promise %" PRIu64 " bytes beyond "
+                              "its end at %" PRIu64 "; cut cores are not supported yet, take a "
+                              "whole one (ulimit -c unlimited, space on the disk)",
+                              core->path, core->bytes_missing, core->size);
+    failure = process_open(core, &run->options->process, &run->process);
+    if (!failure)
+        tell(run, "%zu segments, %zu threads, %zu files mapped", core->segment_count,
+             core->thread_count, run->process->module_count);
+    return failure;
+}
+
+static const char *garbage_source_words(enum garbage_source source)
+{
+    static const char *const words[] = {
+        [GARBAGE_NOT_FOUND] = "not found",
+        [GARBAGE_BY_SYMBOL] = "by its symbol",
+        [GARBAGE_BY_MODULE] = "through the gc module's dictionary",
+        [GARBAGE_BY_EVIDENCE] = "by evidence (a list that only the interpreter's static data "
+                                "refers to, all of its items with finalizers)",
+        [GARBAGE_NONE_YET] = "by its symbol: NULL, no collection ever ran",
+    };
+    return words[source];
+}
+
+static struct failure *read_heap(struct run *run)
+{
+    struct failure *failure = interpreter_open(run->process, &run->interpreter);
+    if (failure)
+        return failure;
+    const struct runtime *runtime = &run->interpreter->runtime;
+    tell(run, "interpreter %s in %s, layout %s, generations %s", runtime->version,
+         run->interpreter->module->image->path, runtime->layout.column->name,
+         runtime->generations_by_symbol ? "by their symbol" : "through _PyGC_generation0");
+    failure = heap_create(runtime, &run->interpreter->source, &run->heap);
+    if (failure)
+        return failure;
+    struct report *report = &run->report;
+    report->garbage = runtime->garbage;
+    report->garbage_source = runtime->garbage_source;
+    if (report->garbage_source == GARBAGE_NOT_FOUND &&
+        heap_find_garbage(run->heap, &run->interpreter->source, &report->garbage))
+        report->garbage_source = GARBAGE_BY_EVIDENCE;
+    tell(run, "%u objects, %" PRIu64 " references, %u types; gc.garbage %s", run->heap->count,
+         run->heap->edges, run->heap->types.count, garbage_source_words(report->garbage_source));
+    return NULL;
+}
+
+static struct failure *collect(struct run *run)
+{
+    struct heap *heap = run->heap;
+    uint32_t list;
+    run->states = malloc((size_t)heap->count + 1);
+    if (!run->states)
+        return failure_no_memory();
+    if (!run->report.garbage || !heap_find(heap, run->report.garbage, &list))
+        list = GRAPH_NONE;
+    collect_run(&heap->graph, heap->gc_refs, heap->finalizers, list, run->states, &run->totals);
+    tell(run, "%u uncollectable, %u pending, %u trash, %u kept by gc.garbage",
+         run->totals.objects[COLLECT_UNCOLLECTABLE], run->totals.objects[COLLECT_PENDING],
+         run->totals.objects[COLLECT_TRASH], run->totals.objects[COLLECT_KEPT]);
+    struct failure *failure = findings_create(heap, run->states, &run->findings);
+    if (!failure)
+        tell(run, "%zu findings", run->findings->count);
+    return failure;
+}
+
+static void sum_states(struct run *run)
+{
+    for (uint32_t i = 0; i < run->heap->count; i++) {
+        uint64_t size = heap_size(run->heap, i);
+        if (run->states[i] & (COLLECT_UNCOLLECTABLE | COLLECT_KEPT))
+            run->report.kept_bytes += size;
+        else if (run->states[i] == COLLECT_TRASH)
+            run->report.trash_bytes += size;
+    }
+}
+
+static struct failure *make_report(struct run *run)
+{
+    struct report *report = &run->report;
+    report->core = run->core;
+    report->interpreter = run->interpreter;
+    report->heap = run->heap;
+    report->totals = &run->totals;
+    report->findings = run->findings;
+    report->limit = run->options->limit;
+    sum_states(run);
+    return report->garbage ? heap_read_list(run->heap, report->garbage, &run->garbage_objects,
+                                            &report->garbage_read, &report->garbage_length)
+                           : NULL;
+}
+
+// Opens a file of the user's choice for writing; NULL for standard output.
+static struct failure *open_output(const char *path, FILE **file)
+{
+    *file = path ? fopen(path, "we") : stdout;
+    return *file ? NULL
+                 : failure_create(FAILURE_IO, "%s: cannot be written: %s", path, strerror(errno));
+}
+
+static struct failure *close_output(const char *path, FILE *file)
+{
+    bool failed = fflush(file) != 0 || ferror(file);
+    if (path && fclose(file) != 0)
+        failed = true;
+    return failed ? failure_create(FAILURE_IO, "%s: could not be written whole: %s",
+                                   path ? path : "standard output", strerror(errno))
+                  : NULL;
+}
+
+static struct failure *write_outputs(struct run *run, FILE *output, FILE *graph)
+{
+    struct failure *failure = NULL;
+    run->report.garbage_objects = run->garbage_objects;
+    if (graph)
+        failure = report_graph(run->heap, graph);
+    if (!failure && run->options->format == FORMAT_JSON)
+        failure = report_json(&run->report, output);
+    else if (!failure)
+        report_text(&run->report, output);
+    return failure;
+}
+
+static struct failure *run_steps(struct run *run, FILE *output, FILE *graph)
+{
+    struct failure *failure = open_process(run);
+    if (!failure)
+        failure = read_heap(run);
+    if (!failure)
+        failure = collect(run);
+    if (!failure)
+        failure = make_report(run);
+    if (!failure)
+        failure = write_outputs(run, output, graph);
+    return failure;
+}
+
+static void run_deinit(struct run *run)
+{
+    findings_destroy(run->findings);
+    free(run->states);
+    free(run->garbage_objects);
+    heap_destroy(run->heap);
+    interpreter_close(run->interpreter);
+    process_close(run->process);
+    core_close(run->core);
+}
+
+static int finish(struct run *run, struct failure *failure)
+{
+    if (failure) {
+        fprintf(stderr, PROGRAM_NAME ": %s\n", failure_text(failure));
+        int status = failure_kind(failure) == FAILURE_USAGE ? EXIT_WRONG_USAGE : EXIT_NO_REPORT;
+        failure_destroy(failure);
+        return status;
+    }
+    if (run->options->error_exitcode && run->findings->count)
+        return run->options->error_exitcode;
+    if (report_is_complete(&run->report))
+        return EXIT_COMPLETE;
+    if (!run->options->quiet)
+        fprintf(stderr, PROGRAM_NAME ": something could not be read, so numbers are lower bounds; "
+                                     "the report's Coverage says what\n");
+    return EXIT_INCOMPLETE;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {.options = option_table,
+                                     .parser = parse_option,
+                                     .args_doc = "CORE [EXECUTABLE]\nEXECUTABLE -c CORE",
+                                     .doc = documentation};
+    struct options options = {.limit = 100};
+    struct run run = {.options = &options};
+    FILE *output = NULL, *graph = NULL;
+    argp_err_exit_status = EXIT_WRONG_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, &options);
+    clock_gettime(CLOCK_MONOTONIC, &run.started);
+    // The outputs are opened first: hours later is too late to find out.
+    struct failure *failure = open_output(options.output, &output);
+    if (!failure && options.graph)
+        failure = open_output(options.graph, &graph);
+    if (!failure)
+        failure = run_steps(&run, output, graph);
+    if (graph && !failure)
+        failure = close_output(options.graph, graph);
+    if (output && !failure)
+        failure = close_output(options.output, output);
+    tell(&run, "report written");
+    int status = finish(&run, failure);
+    run_deinit(&run);
+    return status;
+}

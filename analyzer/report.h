@@ -1,0 +1,58 @@
+// The same findings as text, as JSON, and the whole heap as a graph.
+//
+// Reports print what they are given: they read neither memory nor ELF. Names come from a dead
+// process and may hold anything: what is not printable is made harmless here.
+#ifndef ANALYZER_REPORT_H
+#define ANALYZER_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "collect.h"
+#include "core.h"
+#include "failure.h"
+#include "findings.h"
+#include "heap.h"
+#include "interpreter.h"
+
+#define PROGRAM_NAME "pycore-garbage"
+
+struct report {
+    const struct core *core;
+    const struct interpreter *interpreter;
+    const struct heap *heap;
+    const struct collect_totals *totals;
+    const struct findings *findings;
+    vaddr garbage; // the list, 0: not found or not made yet
+    enum garbage_source garbage_source;
+    const vaddr *garbage_objects; // its items, as many as could be read
+    uint64_t garbage_length;      // its ob_size
+    uint64_t garbage_read;
+    uint64_t kept_bytes; // of all objects that only gc.garbage keeps alive
+    uint64_t trash_bytes;
+    uint64_t limit; // longest array or list of findings to print; 0: no limit
+};
+
+// Could everything that the numbers rest on be read?
+bool report_is_complete(const struct report *report);
+
+// "reachable", "uncollectable" ...
+const char *report_state_name(enum collect_state state);
+
+// Writes to `file`; what goes wrong with the file shows in ferror.
+void report_text(const struct report *report, FILE *file);
+
+// Failures: NO_MEMORY.
+struct failure *report_json(const struct report *report, FILE *file)
+    __attribute__((warn_unused_result));
+
+// One JSON line per tracked object, in address order. Reads the heap, object by object.
+// Failures: NO_MEMORY.
+struct failure *report_graph(struct heap *heap, FILE *file) __attribute__((warn_unused_result));
+
+// A name of the dead process, fit for a report: valid UTF-8 without control characters or
+// direction marks, the rest as \xNN. Heap string, NULL for lack of memory.
+char *report_clean_name(const char *name);
+
+#endif

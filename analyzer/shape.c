@@ -1,0 +1,374 @@
+// A cycle in the graph goes through objects that nobody would draw: the instance dictionary between
+// an object and its attribute, the tuple and the cell between a function and a variable of its
+// closure. Folding takes them out and gives their owner an edge with the name that a reader of the
+// source knows. What is left is written twice: with indexes for the report, without for the shape.
+#include "shape.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+enum {
+    NAME_MAX_BYTES = 256
+};
+
+// --- classes and keys
+
+vaddr shape_find_class(struct heap *heap, uint32_t node)
+{
+    const struct runtime *runtime = heap->runtime;
+    uint64_t class;
+    if (heap->type[node] == HEAP_NO_TYPE)
+        return 0;
+    const struct object_type *type = &heap->types.types[heap->type[node]];
+    if (type->finalizer == FINALIZER_INSTANCE &&
+        layout_read(&runtime->layout, runtime->memory, heap->addresses[node],
+                    LAYOUT_PyInstanceObject_in_class, &class) == MEMORY_OK)
+        return class;
+    return type->address;
+}
+
+static bool is_label(const struct visit_place *place, const char *label)
+{
+    return place->kind == VISIT_MEMBER && strcmp(place->label, label) == 0;
+}
+
+// Does the edge lead to the dictionary in which its source keeps its attributes?
+static bool leads_to_namespace(const struct visit_place *place)
+{
+    return place->kind == VISIT_DICT || is_label(place, "__dict__") ||
+           is_label(place, "func_globals") || is_label(place, "f_globals") ||
+           is_label(place, "f_locals");
+}
+
+static uint64_t read_member(const struct heap *heap, uint32_t node, enum layout_member member)
+{
+    uint64_t value = 0;
+    layout_read(&heap->runtime->layout, heap->runtime->memory, heap->addresses[node], member,
+                &value);
+    return value;
+}
+
+static vaddr type_of(struct heap *heap, vaddr object)
+{
+    uint64_t type = 0;
+    layout_read(&heap->runtime->layout, heap->runtime->memory, object, LAYOUT_PyObject_ob_type,
+                &type);
+    return type;
+}
+
+// What tells an edge from others of its kind.
+static uint64_t edge_key(struct heap *heap, const struct shape_link *link,
+                         const struct shape_link *before)
+{
+    switch (link->place.kind) {
+    case VISIT_MEMBER:
+        // The names of a closure's cells are in the code.
+        if (is_label(&link->place, "func_closure"))
+            return read_member(heap, link->node, LAYOUT_PyFunctionObject_func_code);
+        return (uintptr_t)link->place.label;
+    case VISIT_INDEX:
+        return is_label(&before->place, "func_closure") ? (uint64_t)link->place.index : 0;
+    case VISIT_VALUE:
+        return leads_to_namespace(&before->place) ? link->place.key
+                                                  : type_of(heap, link->place.key);
+    case VISIT_LOCAL:
+        return read_member(heap, link->node, LAYOUT_PyFrameObject_f_code) ^
+               (uint64_t)link->place.index << 48;
+    case VISIT_SLOT:
+        return link->place.key;
+    case VISIT_KEY:
+    case VISIT_STACK:
+    case VISIT_DICT:
+    case VISIT_CLASS:
+        return 0;
+    }
+    return 0;
+}
+
+void shape_make_key(struct heap *heap, const struct shape_link *links, size_t count,
+                    uint64_t *words)
+{
+    for (size_t i = 0; i < count; i++) {
+        words[i * SHAPE_KEY_WORDS] = shape_find_class(heap, links[i].node);
+        words[i * SHAPE_KEY_WORDS + 1] =
+            (uint64_t)links[i].place.kind << 1 | heap_has_finalizer(heap, links[i].node);
+        words[i * SHAPE_KEY_WORDS + 2] = edge_key(heap, &links[i], &links[(i + count - 1) % count]);
+    }
+}
+
+// --- names
+
+static void read_name(struct heap *heap, vaddr str, char *name)
+{
+    uint64_t length;
+    if (object_read_str(heap->runtime, str, name, NAME_MAX_BYTES, &length) != MEMORY_OK)
+        snprintf(name, NAME_MAX_BYTES, "?");
+}
+
+// Item `index` of a tuple of names.
+static void read_name_in(struct heap *heap, vaddr tuple, uint64_t index, char *name)
+{
+    const struct runtime *runtime = heap->runtime;
+    uint64_t count;
+    vaddr str = 0;
+    if (layout_read(&runtime->layout, runtime->memory, tuple, LAYOUT_PyVarObject_ob_size, &count) ==
+            MEMORY_OK &&
+        index < count)
+        memory_read_word(runtime->memory,
+                         tuple + layout_offset(&runtime->layout, LAYOUT_PyTupleObject_ob_item) +
+                             index * runtime->memory->format.word_size,
+                         &str);
+    read_name(heap, str, name);
+}
+
+static uint64_t read_code(struct heap *heap, vaddr code, enum layout_member member)
+{
+    uint64_t value = 0;
+    layout_read(&heap->runtime->layout, heap->runtime->memory, code, member, &value);
+    return value;
+}
+
+// A slot of f_localsplus: fast locals, then cells, then free variables.
+static void read_local_name(struct heap *heap, uint32_t frame, uint64_t index, char *name)
+{
+    const struct runtime *runtime = heap->runtime;
+    vaddr code = read_member(heap, frame, LAYOUT_PyFrameObject_f_code);
+    uint64_t locals = read_code(heap, code, LAYOUT_PyCodeObject_co_nlocals), cells = 0;
+    vaddr cellvars = read_code(heap, code, LAYOUT_PyCodeObject_co_cellvars);
+    layout_read(&runtime->layout, runtime->memory, cellvars, LAYOUT_PyVarObject_ob_size, &cells);
+    if (index < locals)
+        read_name_in(heap, read_code(heap, code, LAYOUT_PyCodeObject_co_varnames), index, name);
+    else if (index - locals < cells)
+        read_name_in(heap, cellvars, index - locals, name);
+    else
+        read_name_in(heap, read_code(heap, code, LAYOUT_PyCodeObject_co_freevars),
+                     index - locals - cells, name);
+}
+
+// "[str]": keys of dictionaries are values of the process, only their type is shown.
+static char *redacted_key(struct heap *heap, vaddr key)
+{
+    uint32_t type;
+    char *text;
+    const char *name = object_find_type(&heap->types, key, &type) == MEMORY_OK
+                           ? heap->types.types[type].name
+                           : "?";
+    return asprintf(&text, "[%s]", name) < 0 ? NULL : text;
+}
+
+static char *join(const char *before, const char *name)
+{
+    char *text;
+    return asprintf(&text, "%s%s", before, name) < 0 ? NULL : text;
+}
+
+// The text of one edge; `before` is the edge that leads to its source. with_index: as a report
+// shows it; else as the shape has it.
+static char *edge_text(struct heap *heap, const struct shape_link *link,
+                       const struct shape_link *before, bool with_index)
+{
+    char name[NAME_MAX_BYTES];
+    switch (link->place.kind) {
+    case VISIT_MEMBER:
+        return join(".", link->place.label);
+    case VISIT_INDEX:
+        snprintf(name, sizeof(name), "[%lld]", (long long)link->place.index);
+        return strdup(with_index ? name : "[]");
+    case VISIT_KEY:
+        return strdup(link->place.label);
+    case VISIT_VALUE:
+        if (!leads_to_namespace(&before->place))
+            return redacted_key(heap, link->place.key);
+        read_name(heap, link->place.key, name);
+        return join(".", name);
+    case VISIT_LOCAL:
+        read_local_name(heap, link->node, (uint64_t)link->place.index, name);
+        return join("local ", name);
+    case VISIT_STACK:
+        return strdup("stack");
+    case VISIT_DICT:
+        return strdup(".__dict__");
+    case VISIT_CLASS:
+        return strdup(".__class__");
+    case VISIT_SLOT:
+        if (memory_read_string(heap->runtime->memory, link->place.key, name, sizeof(name)) ==
+            MEMORY_UNMAPPED)
+            snprintf(name, sizeof(name), "?");
+        return join(".", name);
+    }
+    return NULL;
+}
+
+// "cell NAME": the free variable of a function whose closure has it at an index.
+static char *cell_text(struct heap *heap, const struct shape_link *function,
+                       const struct shape_link *tuple)
+{
+    char name[NAME_MAX_BYTES];
+    vaddr code = read_member(heap, function->node, LAYOUT_PyFunctionObject_func_code);
+    read_name_in(heap, read_code(heap, code, LAYOUT_PyCodeObject_co_freevars),
+                 (uint64_t)tuple->place.index, name);
+    return join("cell ", name);
+}
+
+// --- folding
+
+// How many links the edge that starts at links[i] takes with those that are folded into it.
+static size_t fold_length(const struct shape_link *links, size_t count, size_t i)
+{
+    const struct visit_place *first = &links[i].place;
+    const struct visit_place *second = &links[(i + 1) % count].place;
+    const struct visit_place *third = &links[(i + 2) % count].place;
+    if (count > 1 && leads_to_namespace(first) && second->kind == VISIT_VALUE)
+        return 2;
+    if (count > 2 && is_label(first, "func_closure") && second->kind == VISIT_INDEX &&
+        is_label(third, "cell_contents"))
+        return 3;
+    if (count > 1 && first->kind == VISIT_LOCAL && is_label(second, "cell_contents"))
+        return 2;
+    return 1;
+}
+
+// The text of the edge that starts at links[i], with what is folded into it.
+static char *folded_text(struct heap *heap, const struct shape_link *links, size_t count, size_t i,
+                         bool with_index)
+{
+    size_t length = fold_length(links, count, i);
+    const struct shape_link *link = &links[i], *next = &links[(i + 1) % count];
+    if (length == 3)
+        return cell_text(heap, link, next);
+    if (length == 2 && leads_to_namespace(&link->place))
+        return edge_text(heap, next, link, with_index);
+    return edge_text(heap, link, &links[(i + count - 1) % count], with_index);
+}
+
+// The first link that is not folded into the one before it. A cycle in which every link is has
+// none: then 0.
+static size_t first_unfolded(const struct shape_link *links, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool folded = false;
+        for (size_t back = 1; back <= 2 && back < count && !folded; back++)
+            folded = fold_length(links, count, (i + count - back) % count) > back;
+        if (!folded)
+            return i;
+    }
+    return 0;
+}
+
+// --- rotation
+
+// The smallest rotation of a cyclic sequence of strings, in linear time (Booth's algorithm, in
+// the two-pointer form of Shiloach).
+static size_t smallest_rotation(char *const *texts, size_t count)
+{
+    size_t a = 0, b = 1, same = 0;
+    while (a < count && b < count && same < count) {
+        int order = strcmp(texts[(a + same) % count], texts[(b + same) % count]);
+        if (order == 0) {
+            same++;
+            continue;
+        }
+        if (order > 0)
+            a += same + 1;
+        else
+            b += same + 1;
+        b += a == b;
+        same = 0;
+    }
+    return a < b ? a : b;
+}
+
+struct drawing {
+    struct finding_step *steps;
+    char **texts; // type and edge of each step as the shape has them
+    size_t count;
+};
+
+static void drawing_deinit(struct drawing *drawing)
+{
+    for (size_t i = 0; i < drawing->count; i++) {
+        free(drawing->steps[i].type);
+        free(drawing->steps[i].edge);
+        free(drawing->texts[i]);
+    }
+    free(drawing->steps);
+    free(drawing->texts);
+}
+
+static bool draw_step(struct heap *heap, const struct shape_link *links, size_t count, size_t i,
+                      struct drawing *drawing)
+{
+    struct finding_step *step = &drawing->steps[drawing->count];
+    char **text = &drawing->texts[drawing->count];
+    drawing->count++;
+    step->object = heap->addresses[links[i].node];
+    step->finalizer = heap_has_finalizer(heap, links[i].node);
+    step->type = object_class_name(&heap->types, step->object);
+    step->edge = folded_text(heap, links, count, i, true);
+    char *plain = folded_text(heap, links, count, i, false);
+    if (!step->type || !step->edge || !plain ||
+        asprintf(text, "%s%s %s\n", step->type, step->finalizer ? "*" : "", plain) < 0)
+        *text = NULL;
+    free(plain);
+    return *text;
+}
+
+static bool draw(struct heap *heap, const struct shape_link *links, size_t count,
+                 struct drawing *drawing)
+{
+    drawing->steps = calloc(count, sizeof(*drawing->steps));
+    drawing->texts = calloc(count, sizeof(*drawing->texts));
+    if (!drawing->steps || !drawing->texts)
+        return false;
+    size_t start = first_unfolded(links, count);
+    for (size_t done = 0; done < count;) {
+        size_t i = (start + done) % count;
+        if (!draw_step(heap, links, count, i, drawing))
+            return false;
+        done += fold_length(links, count, i);
+    }
+    return true;
+}
+
+// Rotated to the smallest start, in one string.
+static char *join_rotated(const struct drawing *drawing, size_t start)
+{
+    size_t length = 1;
+    for (size_t i = 0; i < drawing->count; i++)
+        length += strlen(drawing->texts[i]);
+    char *text = malloc(length), *end = text;
+    for (size_t i = 0; text && i < drawing->count; i++)
+        end = stpcpy(end, drawing->texts[(start + i) % drawing->count]);
+    if (text)
+        *end = '\0';
+    return text;
+}
+
+struct failure *shape_describe(struct heap *heap, const struct shape_link *links, size_t count,
+                               struct finding *finding, char **text)
+{
+    struct drawing drawing = {0};
+    struct finding_step *rotated = calloc(count, sizeof(*rotated));
+    char *joined = NULL;
+    if (rotated && draw(heap, links, count, &drawing))
+        joined = join_rotated(&drawing, smallest_rotation(drawing.texts, drawing.count));
+    if (!joined) {
+        drawing_deinit(&drawing);
+        free(rotated);
+        return failure_no_memory();
+    }
+    size_t start = smallest_rotation(drawing.texts, drawing.count);
+    for (size_t i = 0; i < drawing.count; i++) {
+        rotated[i] = drawing.steps[(start + i) % drawing.count];
+        free(drawing.texts[i]);
+    }
+    free(drawing.texts);
+    free(drawing.steps);
+    snprintf(finding->signature, SIGNATURE_SIZE, "%08x",
+             (unsigned)(XXH64(joined, strlen(joined), 0) >> 32));
+    finding->steps = rotated;
+    finding->step_count = drawing.count;
+    *text = joined;
+    return NULL;
+}

@@ -1,0 +1,32 @@
+// What a cycle is called: its edges by name, folded, rotated, hashed.
+#ifndef ANALYZER_SHAPE_H
+#define ANALYZER_SHAPE_H
+
+#include "findings.h"
+
+// One edge of a cycle as the graph has it.
+struct shape_link {
+    uint32_t node;
+    struct visit_place place;
+};
+
+enum {
+    SHAPE_KEY_WORDS = 3
+};
+
+// A cheap key: equal keys mean equal shapes; the reverse does not hold (rotations, keys that are
+// equal but not the same str). Writes SHAPE_KEY_WORDS words per link.
+void shape_make_key(struct heap *heap, const struct shape_link *links, size_t count,
+                    uint64_t *words);
+
+// The class that an object shows to Python code: in_class of an old-style instance, else its type.
+vaddr shape_find_class(struct heap *heap, uint32_t node);
+
+// Reads names, folds instance dictionaries, closures and locals, rotates; fills steps and
+// signature of a finding. *text receives the canonical text of the shape, by which equal shapes
+// are known; to be freed.
+struct failure *shape_describe(struct heap *heap, const struct shape_link *links, size_t count,
+                               struct finding *finding, char **text)
+    __attribute__((warn_unused_result));
+
+#endif

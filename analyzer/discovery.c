@@ -29,29 +29,23 @@ static bool read_element(struct heap *heap, vaddr at, struct element *element)
     return true;
 }
 
-bool discovery_find_bit(struct heap *heap, vaddr head, uint64_t *bit)
+bool discovery_find_bit_slow(struct heap *heap, vaddr head, uint64_t *bit)
 {
-    if (heap->range_count == 0)
-        return false;
-    const struct heap_range *range = &heap->ranges[heap->range_last];
-    if (head - range->start >= range->size) {
-        size_t low = 0, high = heap->range_count;
-        while (high - low > 1) {
-            size_t middle = low + (high - low) / 2;
-            if (heap->ranges[middle].start <= head)
-                low = middle;
-            else
-                high = middle;
-        }
-        range = &heap->ranges[low];
-        if (head - range->start >= range->size)
-            return false;
-        heap->range_last = low;
+    size_t low = 0, high = heap->range_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (heap->ranges[middle].start <= head)
+            low = middle;
+        else
+            high = middle;
     }
-    if (head % DISCOVERY_GRAIN)
+    const struct heap_range *range = &heap->ranges[low];
+    if (head - range->start >= range->size)
         return false;
+    if (low <= UINT16_MAX)
+        heap->range_hints[(head >> DISCOVERY_HINT_SHIFT) % DISCOVERY_HINTS] = (uint16_t)low;
     *bit = range->first_bit + (head - range->start) / DISCOVERY_GRAIN;
-    return true;
+    return head % DISCOVERY_GRAIN == 0;
 }
 
 static bool test_bit(const struct heap *heap, uint64_t bit)
@@ -136,8 +130,10 @@ void discovery_walk(struct heap *heap, vaddr head, void (*visit)(void *context, 
 static struct failure *make_bitmap(struct heap *heap, uint64_t *bit_count)
 {
     const struct memory *memory = heap->runtime->memory;
+    // One more range than there are spans, so that a hint always names one: it is empty.
     heap->ranges = calloc(memory->count + 1, sizeof(*heap->ranges));
-    if (!heap->ranges)
+    heap->range_hints = calloc(DISCOVERY_HINTS, sizeof(*heap->range_hints));
+    if (!heap->ranges || !heap->range_hints)
         return failure_no_memory();
     uint64_t bits = 0;
     for (size_t i = 0; i < memory->count; i++) {
@@ -153,16 +149,32 @@ static struct failure *make_bitmap(struct heap *heap, uint64_t *bit_count)
     return heap->bits ? NULL : failure_no_memory();
 }
 
-// Counts the objects before each block of bits.
+// Ranges without an object are not looked into again: what points there is no object.
+static void drop_empty_ranges(struct heap *heap)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < heap->range_count; i++) {
+        struct heap_range range = heap->ranges[i];
+        uint64_t word = range.first_bit / 64,
+                 last = (range.first_bit + range.size / DISCOVERY_GRAIN) / 64;
+        while (word < last && !heap->bits[word])
+            word++;
+        if (heap->bits[word])
+            heap->ranges[kept++] = range;
+    }
+    heap->range_count = kept;
+    memset(heap->range_hints, 0, DISCOVERY_HINTS * sizeof(*heap->range_hints));
+}
+
+// Counts the objects before each word of bits.
 static struct failure *make_ranks(struct heap *heap, uint64_t bit_count)
 {
-    uint64_t words = bit_count / 64 + 1, per_block = DISCOVERY_BLOCK / 64, count = 0;
-    heap->ranks = calloc(bit_count / DISCOVERY_BLOCK + 1, sizeof(*heap->ranks));
+    uint64_t words = bit_count / 64 + 1, count = 0;
+    heap->ranks = malloc(words * sizeof(*heap->ranks));
     if (!heap->ranks)
         return failure_no_memory();
     for (uint64_t word = 0; word < words; word++) {
-        if (word % per_block == 0)
-            heap->ranks[word / per_block] = (uint32_t)count;
+        heap->ranks[word] = (uint32_t)count;
         count += (uint64_t)__builtin_popcountll(heap->bits[word]);
     }
     if (count >= GRAPH_NONE)
@@ -181,5 +193,6 @@ struct failure *discovery_run(struct heap *heap)
         return failure;
     for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
         heap->generation_objects[i] = chase_ring(heap, heap->runtime->generations[i].head);
+    drop_empty_ranges(heap);
     return make_ranks(heap, bit_count);
 }

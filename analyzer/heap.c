@@ -9,6 +9,8 @@ enum {
     TYPE_CACHE = 256,     // recently seen types
     HEAP_SIZE_LARGE = -1, // in sizes[]: does not fit
     PLACES_MAX = 256,
+    PREFETCH_AHEAD = 6, // objects
+    PREFETCH_LINES = 4,
 };
 
 // --- numbers
@@ -19,12 +21,8 @@ bool heap_find(struct heap *heap, vaddr object, uint32_t *number)
     vaddr head = object - layout_offset(&heap->runtime->layout, LAYOUT_PyGC_Head_sizeof);
     if (!discovery_find_bit(heap, head, &bit) || !(heap->bits[bit / 64] >> (bit % 64) & 1))
         return false;
-    uint64_t first = bit / DISCOVERY_BLOCK * (DISCOVERY_BLOCK / 64);
-    uint32_t rank = heap->ranks[bit / DISCOVERY_BLOCK];
-    for (uint64_t word = first; word < bit / 64; word++)
-        rank += (uint32_t)__builtin_popcountll(heap->bits[word]);
     uint64_t below = (UINT64_C(1) << (bit % 64)) - 1;
-    *number = rank + (uint32_t)__builtin_popcountll(heap->bits[bit / 64] & below);
+    *number = heap->ranks[bit / 64] + (uint32_t)__builtin_popcountll(heap->bits[bit / 64] & below);
     return true;
 }
 
@@ -148,6 +146,19 @@ static void extract_object(struct extraction *extraction, uint32_t number)
     flush_edges(&extraction->visitor);
 }
 
+// Asks for the cache lines of an object that comes soon. Objects lie one after the other, but the
+// processor's own prefetching stops at every page.
+static void prefetch_object(struct heap *heap, uint32_t number)
+{
+    const struct memory *memory = heap->runtime->memory;
+    const struct memory_span *span = &memory->spans[memory->last];
+    uint64_t offset = heap->addresses[number] - span->start;
+    if (offset >= span->size || !span->bytes)
+        return;
+    for (unsigned line = 0; line < PREFETCH_LINES; line++)
+        __builtin_prefetch(span->bytes + offset + line * 64);
+}
+
 static struct failure *extract(struct heap *heap)
 {
     struct extraction *extraction = calloc(1, sizeof(*extraction));
@@ -162,6 +173,8 @@ static struct failure *extract(struct heap *heap)
         (struct visitor){.found = extraction->found, .capacity = FOUND_MAX, .full = flush_edges};
     for (uint32_t i = 0; i < heap->count && !extraction->failure; i++) {
         rows[i] = (uint32_t)heap->edges;
+        if (i + PREFETCH_AHEAD < heap->count)
+            prefetch_object(heap, i + PREFETCH_AHEAD);
         extract_object(extraction, i);
         if (heap->edges >= UINT32_MAX && !extraction->failure)
             extraction->failure = failure_create(
@@ -238,6 +251,7 @@ void heap_destroy(struct heap *heap)
     free(heap->gc_refs);
     free(heap->finalizers);
     free(heap->ranges);
+    free(heap->range_hints);
     free(heap->bits);
     free(heap->ranks);
     free(heap);
@@ -281,8 +295,11 @@ static void search_places(struct visitor *visitor)
 enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t edge,
                                    struct visit_place *place)
 {
-    struct place_search search = {
-        .heap = heap, .wanted = edge - heap->graph.rows[source], .place = place};
+    struct place_search search; // the arrays stay as they are: this is asked millions of times
+    search.heap = heap;
+    search.wanted = edge - heap->graph.rows[source];
+    search.done = false;
+    search.place = place;
     search.visitor = (struct visitor){.found = search.found,
                                       .places = search.places,
                                       .capacity = PLACES_MAX,

@@ -55,9 +55,9 @@ struct heap {
     // private
     struct heap_range *ranges;
     size_t range_count;
-    size_t range_last;
+    uint16_t *range_hints; // by a part of the address, the range of the last hit there
     uint64_t *bits;
-    uint32_t *ranks; // objects before each block of bits
+    uint32_t *ranks; // objects before each word of bits
 };
 
 // Failures: NO_MEMORY, UNSUPPORTED (more objects or references than 32 bits can number), DAMAGED

@@ -450,8 +450,7 @@ static bool peel_type(Dwarf_Die *die, Dwarf_Die *type)
 static bool is_structure(Dwarf_Die *die)
 {
     int tag = dwarf_tag(die);
-    return (tag == DW_TAG_structure_type || tag == DW_TAG_union_type || tag == DW_TAG_class_type) &&
-           !dwarf_hasattr(die, DW_AT_declaration);
+    return tag == DW_TAG_structure_type || tag == DW_TAG_union_type || tag == DW_TAG_class_type;
 }
 
 static bool member_offset(Dwarf_Die *member, uint64_t *offset)

@@ -51,8 +51,6 @@ struct run {
 static struct failure *add_piece(struct layer *layer, vaddr start, uint64_t size,
                                  const uint8_t *bytes)
 {
-    if (size > UINT64_MAX - start)
-        size = UINT64_MAX - start;
     if (size == 0)
         return NULL;
     if (!(layer->count & (layer->count - 1))) { // grows at powers of two, and from nothing

@@ -145,15 +145,27 @@ static void put_verdict(const struct report *report, FILE *file)
 
 // --- findings
 
+static const char *del_words(const struct object_del *del)
+{
+    switch (del->kind) {
+    case OBJECT_DEL_CLASS:
+        return "has __del__: ";
+    case OBJECT_DEL_INSTANCE:
+        return "has __del__ as an attribute of its own";
+    case OBJECT_DEL_GENERATOR:
+        return "suspended inside try or with: ";
+    case OBJECT_DEL_UNKNOWN:
+        break;
+    }
+    return "has a finalizer that is not written in Python";
+}
+
 static void put_finalizer(const struct finding_finalizer *finalizer, FILE *file)
 {
     const struct object_del *del = &finalizer->del;
-    if (!del->defined_in) {
-        fprintf(file, "suspended inside try or with");
-        return;
-    }
-    fputs("has __del__: ", file);
-    put_name(file, del->defined_in);
+    fputs(del_words(del), file);
+    if (del->defined_in)
+        put_name(file, del->defined_in);
     if (del->file) {
         const char *base = strrchr(del->file, '/');
         fputs(", ", file);

@@ -281,7 +281,9 @@ static size_t smallest_rotation(char *const *texts, size_t count)
 
 struct drawing {
     struct finding_step *steps;
-    char **texts; // type and edge of each step as the shape has them
+    // Type and edge of each step as the shape has them. What has a finalizer sorts before what has
+    // none, so that the smallest rotation starts there: a reader wants to begin with the __del__.
+    char **texts;
     size_t count;
 };
 
@@ -308,7 +310,7 @@ static bool draw_step(struct heap *heap, const struct shape_link *links, size_t 
     step->edge = folded_text(heap, links, count, i, true);
     char *plain = folded_text(heap, links, count, i, false);
     if (!step->type || !step->edge || !plain ||
-        asprintf(text, "%s%s %s\n", step->type, step->finalizer ? "*" : "", plain) < 0)
+        asprintf(text, "%c%s %s\n", step->finalizer ? '!' : '.', step->type, plain) < 0)
         *text = NULL;
     free(plain);
     return *text;

@@ -566,15 +566,12 @@ char *object_class_name(struct object_types *types, vaddr object)
     return strdup(types->types[type].name);
 }
 
-// The function behind a value found in a class dict, and its code.
-static void describe_function(const struct runtime *runtime, vaddr function, struct object_del *del)
+// File and first line of a code object.
+static void describe_code(const struct runtime *runtime, vaddr code, struct object_del *del)
 {
     char file[4096];
-    uint64_t code, text, line, length;
-    if (!object_is_exact(runtime, function, RUNTIME_TYPE_function) ||
-        layout_read(&runtime->layout, runtime->memory, function, LAYOUT_PyFunctionObject_func_code,
-                    &code) != MEMORY_OK ||
-        !object_is_exact(runtime, code, RUNTIME_TYPE_code) ||
+    uint64_t text, line, length;
+    if (!object_is_exact(runtime, code, RUNTIME_TYPE_code) ||
         layout_read(&runtime->layout, runtime->memory, code, LAYOUT_PyCodeObject_co_firstlineno,
                     &line) != MEMORY_OK ||
         layout_read(&runtime->layout, runtime->memory, code, LAYOUT_PyCodeObject_co_filename,
@@ -583,6 +580,34 @@ static void describe_function(const struct runtime *runtime, vaddr function, str
         return;
     del->file = strdup(file);
     del->line = (int32_t)line;
+}
+
+// The function behind a value found in a class dict.
+static void describe_function(const struct runtime *runtime, vaddr function, struct object_del *del)
+{
+    uint64_t code;
+    if (object_is_exact(runtime, function, RUNTIME_TYPE_function) &&
+        layout_read(&runtime->layout, runtime->memory, function, LAYOUT_PyFunctionObject_func_code,
+                    &code) == MEMORY_OK)
+        describe_code(runtime, code, del);
+}
+
+static void describe_generator(const struct runtime *runtime, vaddr generator,
+                               struct object_del *del)
+{
+    char name[OBJECT_NAME_MAX];
+    uint64_t frame, code, text, length;
+    del->kind = OBJECT_DEL_GENERATOR;
+    if (layout_read(&runtime->layout, runtime->memory, generator, LAYOUT_PyGenObject_gi_frame,
+                    &frame) != MEMORY_OK ||
+        layout_read(&runtime->layout, runtime->memory, frame, LAYOUT_PyFrameObject_f_code, &code) !=
+            MEMORY_OK)
+        return;
+    describe_code(runtime, code, del);
+    if (layout_read(&runtime->layout, runtime->memory, code, LAYOUT_PyCodeObject_co_name, &text) ==
+            MEMORY_OK &&
+        object_read_str(runtime, text, name, sizeof(name), &length) == MEMORY_OK)
+        del->defined_in = strdup(name);
 }
 
 // The class of the tp_mro whose dict has __del__. An entry may be an old-style class.
@@ -608,6 +633,7 @@ static void find_del_in_mro(struct object_types *types, vaddr type, struct objec
             object_dict_find(runtime, dict, "__del__", &value) != MEMORY_OK)
             continue;
         uint32_t index;
+        del->kind = OBJECT_DEL_CLASS;
         if (classic)
             del->defined_in = classic_name(runtime, entry);
         else if (object_types_find(types, entry, &index) == MEMORY_OK)
@@ -627,9 +653,12 @@ void object_find_del(struct object_types *types, vaddr object, struct object_del
         return;
     if (types->types[type].finalizer == FINALIZER_ALWAYS) {
         find_del_in_mro(types, types->types[type].address, del);
+    } else if (types->types[type].finalizer == FINALIZER_GENERATOR) {
+        describe_generator(runtime, object, del);
     } else if (types->types[type].finalizer == FINALIZER_INSTANCE &&
                instance_find_del(runtime, object, &value, &where)) {
-        del->defined_in = where ? classic_name(runtime, where) : object_class_name(types, object);
+        del->kind = where ? OBJECT_DEL_CLASS : OBJECT_DEL_INSTANCE;
+        del->defined_in = where ? classic_name(runtime, where) : NULL;
         describe_function(runtime, value, del);
     }
 }

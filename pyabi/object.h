@@ -137,11 +137,18 @@ enum memory_status object_read_int(const struct runtime *runtime, vaddr object, 
 // too. Heap string, to be freed; never NULL but for lack of memory.
 char *object_class_name(struct object_types *types, vaddr object);
 
-// Where __del__ comes from, for an object with a finalizer.
+// Why an object has a finalizer, and where that is written.
+enum object_del_kind {
+    OBJECT_DEL_UNKNOWN,
+    OBJECT_DEL_CLASS,     // a class has it: defined_in is "module.Class"
+    OBJECT_DEL_INSTANCE,  // the old-style instance itself has it: defined_in is NULL
+    OBJECT_DEL_GENERATOR, // suspended in a block: defined_in is the generator function's name
+};
 struct object_del {
-    char *defined_in; // "module.Class" whose dict has __del__; NULL: none (a generator, C code)
-    char *file;       // co_filename; NULL: not a Python function
-    int64_t line;     // co_firstlineno
+    enum object_del_kind kind;
+    char *defined_in;
+    char *file;   // co_filename; NULL: not a Python function
+    int64_t line; // co_firstlineno
 };
 void object_find_del(struct object_types *types, vaddr object, struct object_del *del);
 void object_del_deinit(struct object_del *del);

@@ -316,6 +316,13 @@ static inline __attribute__((always_inline)) void run_program(const struct run *
         run_step(run, &run->type->program.steps[i], labelled);
 }
 
+static void run_program_usual(const struct run *given)
+{
+    struct run run = *given;
+    run.format = (struct memory_format){.word_size = 8, .big_endian = false};
+    run_program(&run, false);
+}
+
 void traverse_object(const struct object_types *types, const struct object_type *type, vaddr object,
                      struct visitor *visitor)
 {
@@ -332,10 +339,14 @@ void traverse_object(const struct object_types *types, const struct object_type 
         .bytes = memory_view(runtime->memory, object, type->view_size, &status),
         .visitor = visitor,
     };
+    // Constants let the compiler fold the byte order and the word size out of the inner loops.
+    bool usual = run.format.word_size == 8 && !run.format.big_endian;
     if (!run.bytes)
         visitor->unreadable++;
     else if (visitor->places)
         run_program(&run, true);
+    else if (usual)
+        run_program_usual(&run);
     else
         run_program(&run, false);
 }

@@ -43,7 +43,8 @@ bool discovery_find_bit_slow(struct heap *heap, vaddr head, uint64_t *bit)
     if (head - range->start >= range->size)
         return false;
     if (low <= UINT16_MAX)
-        heap->range_hints[(head >> DISCOVERY_HINT_SHIFT) % DISCOVERY_HINTS] = (uint16_t)low;
+        __atomic_store_n(&heap->range_hints[(head >> DISCOVERY_HINT_SHIFT) % DISCOVERY_HINTS],
+                         (uint16_t)low, __ATOMIC_RELAXED);
     *bit = range->first_bit + (head - range->start) / DISCOVERY_GRAIN;
     return head % DISCOVERY_GRAIN == 0;
 }

@@ -25,7 +25,9 @@ struct failure *discovery_run(struct heap *heap) __attribute__((warn_unused_resu
 // The bit of a list element; false when none can stand there.
 static inline bool discovery_find_bit(struct heap *heap, vaddr head, uint64_t *bit)
 {
-    unsigned hint = heap->range_hints[(head >> DISCOVERY_HINT_SHIFT) % DISCOVERY_HINTS];
+    // Threads share the hints: any value is a good guess or a bad one, never a wrong answer.
+    unsigned hint = __atomic_load_n(
+        &heap->range_hints[(head >> DISCOVERY_HINT_SHIFT) % DISCOVERY_HINTS], __ATOMIC_RELAXED);
     const struct heap_range *range = &heap->ranges[hint];
     uint64_t offset = head - range->start;
     if (offset >= range->size)

@@ -73,10 +73,7 @@ static bool reserve_links(struct folding *folding, size_t count)
 
 static void set_link(struct folding *folding, size_t i, uint32_t node, uint32_t edge)
 {
-    struct shape_link *link = &folding->links[i];
-    *link = (struct shape_link){.node = node, .place = {.kind = VISIT_STACK}};
-    folding->findings->unread_edges +=
-        heap_find_place(folding->heap, node, edge, &link->place) != MEMORY_OK;
+    folding->links[i] = (struct shape_link){.node = node, .edge = edge};
 }
 
 static uint32_t ring_edge(const struct folding *folding, uint32_t node)
@@ -338,8 +335,8 @@ static struct failure *describe_group(struct folding *folding, struct group *gro
     char *text;
     if (!find_cycle(folding, group->first, &length))
         return failure_no_memory();
-    struct failure *failure =
-        shape_describe(folding->heap, folding->links, length, &finding, &text);
+    struct failure *failure = shape_describe(folding->heap, folding->links, length, &finding, &text,
+                                             &folding->findings->unread_edges);
     if (failure)
         return failure;
     size_t before = folding->findings->count;

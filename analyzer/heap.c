@@ -3,15 +3,12 @@
 #include <stdlib.h>
 
 #include "discovery.h"
+#include "extraction.h"
 
 enum {
-    FOUND_MAX = 1024,     // references taken from an object at a time
-    TYPE_CACHE = 256,     // recently seen types
-    HEAP_SIZE_LARGE = -1, // in sizes[]: does not fit
-    PLACES_MAX = 256,
-    PREFETCH_AHEAD = 6, // objects
-    PREFETCH_LINES = 4,
-};
+    FOUND_MAX = 1024,
+    PLACES_MAX = 256
+}; // references taken from an object at a time
 
 // --- numbers
 
@@ -49,173 +46,21 @@ static void number_objects(struct heap *heap)
     }
 }
 
-// --- the one pass over all objects
-
-struct extraction {
-    struct heap *heap;
-    struct visitor visitor;
-    vaddr found[FOUND_MAX];
-    uint32_t *rows;
-    uint64_t capacity; // of targets
-    struct failure *failure;
-    struct {
-        vaddr address;
-        int32_t index;
-    } cache[TYPE_CACHE];
-};
-
-static bool reserve_targets(struct extraction *extraction, uint64_t more)
-{
-    struct heap *heap = extraction->heap;
-    if (heap->edges + more <= extraction->capacity)
-        return true;
-    uint64_t capacity = extraction->capacity + extraction->capacity / 2 + more;
-    uint32_t *targets = realloc(heap->targets, capacity * sizeof(*targets));
-    if (!targets) {
-        extraction->failure = failure_no_memory();
-        return false;
-    }
-    heap->targets = targets;
-    extraction->capacity = capacity;
-    return true;
-}
-
-// Turns the references found so far into edges.
-static void flush_edges(struct visitor *visitor)
-{
-    struct extraction *extraction =
-        (struct extraction *)((char *)visitor - offsetof(struct extraction, visitor));
-    struct heap *heap = extraction->heap;
-    size_t count = visitor->count;
-    visitor->count = 0;
-    if (extraction->failure || !reserve_targets(extraction, count))
-        return;
-    uint64_t edges = heap->edges;
-    for (size_t i = 0; i < count; i++)
-        edges += heap_find(heap, visitor->found[i], &heap->targets[edges]);
-    heap->edges = edges;
-}
-
-// The type by its address; the cache answers nearly always.
-static int32_t intern_type(struct extraction *extraction, vaddr address)
-{
-    size_t slot = (address >> 4 ^ address >> 12) % TYPE_CACHE;
-    if (extraction->cache[slot].address == address)
-        return extraction->cache[slot].index;
-    uint32_t index;
-    if (!address || object_types_find(&extraction->heap->types, address, &index) != MEMORY_OK)
-        return HEAP_NO_TYPE;
-    extraction->cache[slot].address = address;
-    extraction->cache[slot].index = (int32_t)index;
-    return (int32_t)index;
-}
-
-static void extract_object(struct extraction *extraction, uint32_t number)
-{
-    struct heap *heap = extraction->heap;
-    const struct runtime *runtime = heap->runtime;
-    vaddr object = heap->addresses[number];
-    enum memory_status status;
-    const uint8_t *bytes =
-        memory_view(runtime->memory, object,
-                    2u * runtime->memory->format.word_size +
-                        layout_offset(&runtime->layout, LAYOUT_PyObject_ob_refcnt),
-                    &status);
-    heap->type[number] =
-        bytes ? intern_type(extraction, object_ob_type(runtime, bytes)) : HEAP_NO_TYPE;
-    int64_t refcnt = bytes ? object_refcnt(runtime, bytes) : INT32_MAX;
-    // What cannot be understood must not make its neighbours look dead: it counts as in use.
-    heap->gc_refs[number] = refcnt < 0 || refcnt > INT32_MAX ? INT32_MAX : (int32_t)refcnt;
-    if (heap->type[number] == HEAP_NO_TYPE) {
-        heap->losses.unreadable_objects++;
-        heap->gc_refs[number] = INT32_MAX;
-        heap->sizes[number] = 0;
-        return;
-    }
-    const struct object_type *type = &heap->types.types[heap->type[number]];
-    bool partial = false;
-    uint64_t size = object_size(&heap->types, type, object, &partial);
-    heap->losses.unreadable_sizes += partial;
-    heap->bytes += size;
-    heap->sizes[number] =
-        size < (uint32_t)HEAP_SIZE_LARGE ? (uint32_t)size : (uint32_t)HEAP_SIZE_LARGE;
-    heap->opaque_objects += type->opaque;
-    if (type->finalizer != FINALIZER_NEVER && object_has_finalizer(&heap->types, type, object))
-        heap->finalizers[number / 8] |= (uint8_t)(1u << (number % 8));
-    traverse_object(&heap->types, type, object, &extraction->visitor);
-    flush_edges(&extraction->visitor);
-}
-
-// Asks for the cache lines of an object that comes soon. Objects lie one after the other, but the
-// processor's own prefetching stops at every page.
-static void prefetch_object(struct heap *heap, uint32_t number)
-{
-    const struct memory *memory = heap->runtime->memory;
-    const struct memory_span *span = &memory->spans[memory->last];
-    uint64_t offset = heap->addresses[number] - span->start;
-    if (offset >= span->size || !span->bytes)
-        return;
-    for (unsigned line = 0; line < PREFETCH_LINES; line++)
-        __builtin_prefetch(span->bytes + offset + line * 64);
-}
-
-static struct failure *extract(struct heap *heap)
-{
-    struct extraction *extraction = calloc(1, sizeof(*extraction));
-    uint32_t *rows = calloc((size_t)heap->count + 1, sizeof(*rows));
-    if (!extraction || !rows) {
-        free(extraction);
-        free(rows);
-        return failure_no_memory();
-    }
-    extraction->heap = heap;
-    extraction->visitor =
-        (struct visitor){.found = extraction->found, .capacity = FOUND_MAX, .full = flush_edges};
-    for (uint32_t i = 0; i < heap->count && !extraction->failure; i++) {
-        rows[i] = (uint32_t)heap->edges;
-        if (i + PREFETCH_AHEAD < heap->count)
-            prefetch_object(heap, i + PREFETCH_AHEAD);
-        extract_object(extraction, i);
-        if (heap->edges >= UINT32_MAX && !extraction->failure)
-            extraction->failure = failure_create(
-                FAILURE_UNSUPPORTED, "the heap has more references than this program numbers (%u)",
-                UINT32_MAX);
-    }
-    rows[heap->count] = (uint32_t)heap->edges;
-    heap->losses.unreadable_parts = extraction->visitor.unreadable;
-    heap->graph = (struct graph){heap->count, rows, heap->targets};
-    struct failure *failure = extraction->failure;
-    free(extraction);
-    return failure;
-}
-
-static struct failure *allocate_columns(struct heap *heap)
-{
-    size_t count = (size_t)heap->count + 1;
-    heap->addresses = malloc(count * sizeof(*heap->addresses));
-    heap->type = malloc(count * sizeof(*heap->type));
-    heap->sizes = malloc(count * sizeof(*heap->sizes));
-    heap->gc_refs = malloc(count * sizeof(*heap->gc_refs));
-    heap->finalizers = calloc(count / 8 + 1, 1);
-    if (!heap->addresses || !heap->type || !heap->sizes || !heap->gc_refs || !heap->finalizers)
-        return failure_no_memory();
-    return NULL;
-}
-
-static struct failure *build(struct heap *heap, const struct runtime_source *source)
+static struct failure *build(struct heap *heap, const struct runtime_source *source, unsigned jobs)
 {
     struct failure *failure = object_types_init(&heap->types, heap->runtime, source);
     if (!failure)
         failure = discovery_run(heap);
-    if (!failure)
-        failure = allocate_columns(heap);
     if (failure)
         return failure;
+    heap->addresses = malloc(((size_t)heap->count + 1) * sizeof(*heap->addresses));
+    if (!heap->addresses)
+        return failure_no_memory();
     number_objects(heap);
-    failure = extract(heap);
+    failure = extraction_run(heap, jobs);
     if (failure)
         return failure;
-    if (heap->losses.unreadable_objects == heap->count)
+    if (heap->count && heap->losses.unreadable_objects == heap->count)
         return failure_create(FAILURE_DAMAGED,
                               "none of the %u elements on the collector's lists is an object that "
                               "can be read (%llu broken links)",
@@ -224,13 +69,13 @@ static struct failure *build(struct heap *heap, const struct runtime_source *sou
 }
 
 struct failure *heap_create(const struct runtime *runtime, const struct runtime_source *source,
-                            struct heap **heap)
+                            unsigned jobs, struct heap **heap)
 {
     struct heap *made = calloc(1, sizeof(*made));
     if (!made)
         return failure_no_memory();
     made->runtime = runtime;
-    struct failure *failure = build(made, source);
+    struct failure *failure = build(made, source, jobs);
     if (failure)
         heap_destroy(made);
     else
@@ -250,6 +95,10 @@ void heap_destroy(struct heap *heap)
     free(heap->sizes);
     free(heap->gc_refs);
     free(heap->finalizers);
+    free(heap->owners);
+    free(heap->edge_labels);
+    free(heap->label_places);
+    free(heap->label_slots);
     free(heap->ranges);
     free(heap->range_hints);
     free(heap->bits);
@@ -262,7 +111,7 @@ void heap_destroy(struct heap *heap)
 uint64_t heap_size(struct heap *heap, uint32_t number)
 {
     bool partial = false;
-    if (heap->sizes[number] != (uint32_t)HEAP_SIZE_LARGE)
+    if (heap->sizes[number] != HEAP_SIZE_LARGE)
         return heap->sizes[number];
     return object_size(&heap->types, &heap->types.types[heap->type[number]],
                        heap->addresses[number], &partial);

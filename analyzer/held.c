@@ -232,8 +232,9 @@ static void measure_tracked(struct measure *measure, const uint8_t *members)
             continue;
         if (!(members[node / 8] >> (node % 8) & 1))
             charge(measure->findings, measure->owners[node], heap_size(heap, node));
-        visit(measure, &heap->types.types[heap->type[node]], heap->addresses[node],
-              measure->owners[node]);
+        if (heap_owns_untracked(heap, node))
+            visit(measure, &heap->types.types[heap->type[node]], heap->addresses[node],
+                  measure->owners[node]);
     }
 }
 

@@ -548,12 +548,6 @@ static bool answer_query(struct image_member_query *query, Dwarf_Die *die)
     return true;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static int compare_queries(const void *a, const void *b)
 {
     const struct image_member_query *const *x = a, *const *y = b;
@@ -622,7 +616,7 @@ static void read_units(struct member_search *search, Dwarf *dwarf)
         while (search->undecided > 0 &&
                dwarf_get_units(dwarf, unit, &unit, NULL, NULL, &root, NULL) == 0) {
             const char *path = die_name(&root);
-            const char *name = path ? base_name(path) : "";
+            const char *name = path ? basename(path) : "";
             if (any || is_wanted_unit(search, name))
                 read_unit(search, &root, any ? NULL : name);
         }

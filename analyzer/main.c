@@ -13,6 +13,7 @@
 #include "findings.h"
 #include "heap.h"
 #include "interpreter.h"
+#include "parallel.h"
 #include "process.h"
 #include "report.h"
 #include "version.h"
@@ -37,6 +38,7 @@ enum option_key {
     OPTION_SYSROOT,
     OPTION_LIBRARY_PATH,
     OPTION_FORCE,
+    OPTION_JOBS,
 };
 
 struct options {
@@ -51,6 +53,7 @@ struct options {
     const char *graph;
     uint64_t limit;
     int error_exitcode;
+    unsigned jobs;
     bool verbose;
     bool quiet;
 };
@@ -72,6 +75,7 @@ static const struct argp_option option_table[] = {
     {"library-path", OPTION_LIBRARY_PATH, "DIR[:DIR]", 0,
      "Look for them in these directories first, by base name", 0},
     {"force", OPTION_FORCE, NULL, 0, "Use EXECUTABLE even if its build-id differs", 0},
+    {"jobs", OPTION_JOBS, "N", 0, "Use N threads (default: as many as there are processors)", 0},
     {"verbose", 'v', NULL, 0, "Say on stderr what is found, how, and in what time", 0},
     {"quiet", 'q', NULL, 0, "No notes on stderr, only failures", 0},
     {0},
@@ -149,6 +153,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         break;
     case OPTION_ERROR_EXITCODE:
         options->error_exitcode = (int)parse_number(argument, "--error-exitcode", 255, state);
+        break;
+    case OPTION_JOBS:
+        options->jobs = (unsigned)parse_number(argument, "--jobs", PARALLEL_JOBS_MAX, state);
         break;
     case OPTION_SYSROOT:
         options->process.sysroot = argument;
@@ -255,7 +262,7 @@ static struct failure *read_heap(struct run *run)
     tell(run, "interpreter %s in %s, layout %s, generations %s", runtime->version,
          run->interpreter->module->image->path, runtime->layout.column->name,
          runtime->generations_by_symbol ? "by their symbol" : "through _PyGC_generation0");
-    failure = heap_create(runtime, &run->interpreter->source, &run->heap);
+    failure = heap_create(runtime, &run->interpreter->source, run->options->jobs, &run->heap);
     if (failure)
         return failure;
     struct report *report = &run->report;
@@ -394,7 +401,7 @@ int main(int argc, char **argv)
                                      .parser = parse_option,
                                      .args_doc = "CORE [EXECUTABLE]\nEXECUTABLE -c CORE",
                                      .doc = documentation};
-    struct options options = {.limit = 100};
+    struct options options = {.limit = 100, .jobs = parallel_processors()};
     struct run run = {.options = &options};
     FILE *output = NULL, *graph = NULL;
     argp_err_exit_status = EXIT_WRONG_USAGE;

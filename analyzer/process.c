@@ -381,12 +381,6 @@ static void describe_modules(struct builder *builder)
 
 // ---- The file that the user names
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 enum {
     DELETED_LENGTH = sizeof(" (deleted)") - 1
 };
@@ -402,7 +396,7 @@ static size_t path_length(const char *path, bool *deleted)
 static bool is_called(const struct module *module, const char *name)
 {
     bool deleted;
-    const char *base = base_name(module->path);
+    const char *base = basename(module->path);
     size_t length = path_length(module->path, &deleted) - (size_t)(base - module->path);
     return strlen(name) == length && !strncmp(base, name, length);
 }
@@ -418,7 +412,7 @@ static struct module *choose_module(const struct builder *builder, const struct 
     char *real = realpath(image->path, NULL);
     struct module *chosen = NULL;
     for (size_t i = 0; i < process->module_count && !chosen; i++)
-        if (is_called(&process->modules[i], base_name(real ? real : image->path)))
+        if (is_called(&process->modules[i], basename(real ? real : image->path)))
             chosen = &process->modules[i];
     for (size_t i = 0; i < process->module_count && !chosen; i++)
         if (process->modules[i].is_main)
@@ -641,7 +635,7 @@ static struct failure *find_file(const struct builder *builder, struct module *m
 {
     bool deleted;
     size_t length = path_length(module->path, &deleted);
-    const char *name = base_name(module->path);
+    const char *name = basename(module->path);
     struct failure *failure =
         search_library_path(builder, module, name, length - (size_t)(name - module->path));
     if (failure || module->image)

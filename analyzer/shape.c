@@ -57,43 +57,61 @@ static vaddr type_of(struct heap *heap, vaddr object)
     return type;
 }
 
-// What tells an edge from others of its kind.
-static uint64_t edge_key(struct heap *heap, const struct shape_link *link,
-                         const struct shape_link *before)
+static void find_place(struct heap *heap, const struct shape_link *link, struct visit_place *place)
 {
-    switch (link->place.kind) {
+    if (heap_find_place(heap, link->node, link->edge, place) != MEMORY_OK)
+        *place = (struct visit_place){.kind = VISIT_STACK};
+}
+
+// What tells an edge without a label from others of its kind.
+static uint64_t unlabelled_key(struct heap *heap, const struct shape_link *link,
+                               const struct shape_link *before)
+{
+    struct visit_place place, place_before;
+    find_place(heap, link, &place);
+    find_place(heap, before, &place_before);
+    switch (place.kind) {
     case VISIT_MEMBER:
         // The names of a closure's cells are in the code.
-        if (is_label(&link->place, "func_closure"))
+        if (is_label(&place, "func_closure"))
             return read_member(heap, link->node, LAYOUT_PyFunctionObject_func_code);
-        return (uintptr_t)link->place.label;
+        return (uintptr_t)place.label;
     case VISIT_INDEX:
-        return is_label(&before->place, "func_closure") ? (uint64_t)link->place.index : 0;
+        return is_label(&place_before, "func_closure") ? (uint64_t)place.index : 0;
     case VISIT_VALUE:
-        return leads_to_namespace(&before->place) ? link->place.key
-                                                  : type_of(heap, link->place.key);
+        return leads_to_namespace(&place_before) ? place.key : type_of(heap, place.key);
     case VISIT_LOCAL:
-        return read_member(heap, link->node, LAYOUT_PyFrameObject_f_code) ^
-               (uint64_t)link->place.index << 48;
+        return read_member(heap, link->node, LAYOUT_PyFrameObject_f_code) ^ (uint64_t)place.index
+                                                                                << 48;
     case VISIT_SLOT:
-        return link->place.key;
+        return place.key;
     case VISIT_KEY:
     case VISIT_STACK:
     case VISIT_DICT:
     case VISIT_CLASS:
-        return 0;
+        break;
     }
     return 0;
+}
+
+// A label says all but the index into a closure.
+static uint64_t edge_key(struct heap *heap, const struct shape_link *link,
+                         const struct shape_link *before)
+{
+    uint16_t label = heap->edge_labels[link->edge];
+    if (label != HEAP_NO_LABEL && heap->edge_labels[before->edge] != HEAP_NO_LABEL)
+        return label;
+    return XXH64(&(uint64_t){unlabelled_key(heap, link, before)}, sizeof(uint64_t), 0) | UINT64_C(1)
+                                                                                             << 63;
 }
 
 void shape_make_key(struct heap *heap, const struct shape_link *links, size_t count,
                     uint64_t *words)
 {
     for (size_t i = 0; i < count; i++) {
-        words[i * SHAPE_KEY_WORDS] = shape_find_class(heap, links[i].node);
-        words[i * SHAPE_KEY_WORDS + 1] =
-            (uint64_t)links[i].place.kind << 1 | heap_has_finalizer(heap, links[i].node);
-        words[i * SHAPE_KEY_WORDS + 2] = edge_key(heap, &links[i], &links[(i + count - 1) % count]);
+        words[i * SHAPE_KEY_WORDS] = shape_find_class(heap, links[i].node) ^
+                                     (uint64_t)heap_has_finalizer(heap, links[i].node) << 63;
+        words[i * SHAPE_KEY_WORDS + 1] = edge_key(heap, &links[i], &links[(i + count - 1) % count]);
     }
 }
 
@@ -347,9 +365,14 @@ static char *join_rotated(const struct drawing *drawing, size_t start)
     return text;
 }
 
-struct failure *shape_describe(struct heap *heap, const struct shape_link *links, size_t count,
-                               struct finding *finding, char **text)
+struct failure *shape_describe(struct heap *heap, struct shape_link *links, size_t count,
+                               struct finding *finding, char **text, uint64_t *unread)
 {
+    for (size_t i = 0; i < count; i++) {
+        links[i].place = (struct visit_place){.kind = VISIT_STACK};
+        *unread +=
+            heap_find_place(heap, links[i].node, links[i].edge, &links[i].place) != MEMORY_OK;
+    }
     struct drawing drawing = {0};
     struct finding_step *rotated = calloc(count, sizeof(*rotated));
     char *joined = NULL;

@@ -7,11 +7,12 @@
 // One edge of a cycle as the graph has it.
 struct shape_link {
     uint32_t node;
-    struct visit_place place;
+    uint32_t edge;
+    struct visit_place place; // filled by shape_describe
 };
 
 enum {
-    SHAPE_KEY_WORDS = 3
+    SHAPE_KEY_WORDS = 2
 };
 
 // A cheap key: equal keys mean equal shapes; the reverse does not hold (rotations, keys that are
@@ -22,11 +23,12 @@ void shape_make_key(struct heap *heap, const struct shape_link *links, size_t co
 // The class that an object shows to Python code: in_class of an old-style instance, else its type.
 vaddr shape_find_class(struct heap *heap, uint32_t node);
 
-// Reads names, folds instance dictionaries, closures and locals, rotates; fills steps and
-// signature of a finding. *text receives the canonical text of the shape, by which equal shapes
-// are known; to be freed.
-struct failure *shape_describe(struct heap *heap, const struct shape_link *links, size_t count,
-                               struct finding *finding, char **text)
+// Finds the places of the links, reads names, folds instance dictionaries, closures and locals,
+// rotates; fills steps and signature of a finding. *text receives the canonical text of the shape,
+// by which equal shapes are known; to be freed. *unread grows by the edges whose place could not be
+// found.
+struct failure *shape_describe(struct heap *heap, struct shape_link *links, size_t count,
+                               struct finding *finding, char **text, uint64_t *unread)
     __attribute__((warn_unused_result));
 
 #endif

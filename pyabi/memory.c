@@ -7,12 +7,29 @@ void memory_init(struct memory *memory, struct memory_format format)
     *memory = (struct memory){.format = format};
 }
 
-void memory_deinit(struct memory *memory)
+static void free_joined(struct memory *memory)
 {
     for (size_t i = 0; i < MEMORY_JOINED; i++)
         free(memory->joined[i]);
+}
+
+void memory_deinit(struct memory *memory)
+{
+    free_joined(memory);
     free(memory->spans);
     *memory = (struct memory){.format = memory->format};
+}
+
+void memory_share(const struct memory *memory, struct memory *copy)
+{
+    *copy = *memory;
+    memset(copy->joined, 0, sizeof(copy->joined));
+}
+
+void memory_unshare(struct memory *copy)
+{
+    free_joined(copy);
+    *copy = (struct memory){.format = copy->format};
 }
 
 // The first span that ends after `at`.

@@ -55,6 +55,11 @@ struct memory {
 void memory_init(struct memory *memory, struct memory_format format);
 void memory_deinit(struct memory *memory);
 
+// A second reader of the same spans, for another thread. `memory` must not be added to, and must
+// not be deinited, while a copy is in use.
+void memory_share(const struct memory *memory, struct memory *copy);
+void memory_unshare(struct memory *copy);
+
 // Adds [start, start + size). Where it overlaps what is there already, what came first stays:
 // so the core's bytes are added before the files'. bytes may be NULL (mapped, not saved).
 // Fails only for lack of memory. A range that wraps around the address space is cut at its end.

@@ -316,11 +316,29 @@ static inline __attribute__((always_inline)) void run_program(const struct run *
         run_step(run, &run->type->program.steps[i], labelled);
 }
 
-static void run_program_usual(const struct run *given)
+// Constants let the compiler fold the byte order and the word size out of the inner loops.
+static inline __attribute__((always_inline)) void run_program_usual(const struct run *given,
+                                                                    bool labelled)
 {
     struct run run = *given;
     run.format = (struct memory_format){.word_size = 8, .big_endian = false};
-    run_program(&run, false);
+    run_program(&run, labelled);
+}
+
+static void run_plain(const struct run *run)
+{
+    if (run->format.word_size == 8 && !run->format.big_endian)
+        run_program_usual(run, false);
+    else
+        run_program(run, false);
+}
+
+static void run_labelled(const struct run *run)
+{
+    if (run->format.word_size == 8 && !run->format.big_endian)
+        run_program_usual(run, true);
+    else
+        run_program(run, true);
 }
 
 void traverse_object(const struct object_types *types, const struct object_type *type, vaddr object,
@@ -339,16 +357,12 @@ void traverse_object(const struct object_types *types, const struct object_type 
         .bytes = memory_view(runtime->memory, object, type->view_size, &status),
         .visitor = visitor,
     };
-    // Constants let the compiler fold the byte order and the word size out of the inner loops.
-    bool usual = run.format.word_size == 8 && !run.format.big_endian;
     if (!run.bytes)
         visitor->unreadable++;
     else if (visitor->places)
-        run_program(&run, true);
-    else if (usual)
-        run_program_usual(&run);
+        run_labelled(&run);
     else
-        run_program(&run, false);
+        run_plain(&run);
 }
 
 // frame_traverse, Objects/frameobject.c: locals up to f_valuestack; the value stack only while

@@ -1,0 +1,414 @@
+// Each thread takes a range of object numbers and goes through it in address order, reading every
+// object once. What the threads share while they do is only read, but for two small tables that
+// are asked seldom and under a lock: the types, and the labels of edges. Each thread keeps what it
+// last got from them. At the end the threads' edges are put one behind the other.
+#include "extraction.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "parallel.h"
+
+enum {
+    FOUND_MAX = 1024,     // references taken from an object at a time
+    CACHED_TYPES = 256,   // per thread
+    CACHED_LABELS = 1024, // per thread
+    CACHED_COMMON = 1024, // per thread
+    PREFETCH_AHEAD = 6,   // objects
+    PREFETCH_LINES = 4,
+    PART_MULTIPLE = 64, // parts begin at multiples, so that no two share a byte of a bit array
+};
+
+struct cached_type {
+    vaddr address;
+    int32_t index;
+    struct object_type type; // a copy: the table may move
+};
+
+struct cached_label {
+    struct visit_place place;
+    uint16_t label;
+};
+
+// One thread's part.
+struct part {
+    struct extraction *extraction;
+    struct heap *heap;
+    // Views of its own of what the heap has: reading leaves traces in a memory.
+    struct memory memory;
+    struct runtime runtime;
+    struct object_types types;
+    uint32_t first, end;
+    uint32_t number; // the object at hand
+    struct visitor visitor;
+    vaddr found[FOUND_MAX];
+    struct visit_place places[FOUND_MAX];
+    uint32_t *targets;
+    uint16_t *labels;
+    uint64_t edges;
+    uint64_t capacity;
+    uint64_t bytes;
+    uint64_t opaque_objects;
+    struct heap_losses losses;
+    struct failure *failure;
+    struct cached_type cached_types[CACHED_TYPES];
+    struct cached_label cached_labels[CACHED_LABELS];
+    vaddr common[CACHED_COMMON];
+};
+
+struct extraction {
+    struct heap *heap;
+    uint32_t *rows;
+    struct part *parts;
+    unsigned jobs;
+    pthread_mutex_t lock; // over heap->types, heap->labels and the memory they are read through
+};
+
+static size_t hash_address(vaddr address)
+{
+    return (size_t)(address * UINT64_C(0x9E3779B97F4A7C15) >> 40);
+}
+
+// --- types
+
+static const struct cached_type *find_type(struct part *part, vaddr address)
+{
+    struct cached_type *cached = &part->cached_types[hash_address(address) % CACHED_TYPES];
+    if (cached->address == address)
+        return cached;
+    uint32_t index;
+    pthread_mutex_lock(&part->extraction->lock);
+    cached->address = address;
+    cached->index = HEAP_NO_TYPE;
+    if (object_types_find(&part->heap->types, address, &index) == MEMORY_OK) {
+        cached->index = (int32_t)index;
+        cached->type = part->heap->types.types[index];
+    }
+    pthread_mutex_unlock(&part->extraction->lock);
+    return cached;
+}
+
+// --- labels
+
+static size_t hash_place(const struct visit_place *place)
+{
+    uint64_t words = ((uintptr_t)place->label ^ place->key) * 16 + place->kind;
+    return (size_t)(words * UINT64_C(0x9E3779B97F4A7C15) >> 32);
+}
+
+static bool same_place(const struct visit_place *a, const struct visit_place *b)
+{
+    return a->kind == b->kind && a->label == b->label && a->key == b->key;
+}
+
+// The label of a place in the heap's table, added if it is new and there is room.
+static uint16_t intern_label(struct heap *heap, const struct visit_place *place)
+{
+    size_t slot = hash_place(place) % HEAP_LABEL_SLOTS;
+    while (heap->label_slots[slot]) {
+        uint16_t label = heap->label_slots[slot] - 1;
+        if (same_place(&heap->label_places[label], place))
+            return label;
+        slot = (slot + 1) % HEAP_LABEL_SLOTS;
+    }
+    if (heap->label_count == HEAP_LABELS_MAX)
+        return HEAP_NO_LABEL;
+    heap->label_places[heap->label_count] = *place;
+    heap->label_slots[slot] = ++heap->label_count;
+    return heap->label_count - 1;
+}
+
+static uint16_t find_label(struct part *part, const struct visit_place *found)
+{
+    // A local variable's name is its code object's matter, and so are the names of a closure.
+    if (found->kind == VISIT_LOCAL)
+        return HEAP_NO_LABEL;
+    struct visit_place place = {.kind = found->kind, .label = found->label};
+    if (found->kind == VISIT_VALUE || found->kind == VISIT_SLOT)
+        place.key = found->key;
+    struct cached_label *cached = &part->cached_labels[hash_place(&place) % CACHED_LABELS];
+    if (same_place(&cached->place, &place))
+        return cached->label;
+    pthread_mutex_lock(&part->extraction->lock);
+    bool closure = place.kind == VISIT_MEMBER && strcmp(place.label, "func_closure") == 0;
+    *cached =
+        (struct cached_label){place, closure ? HEAP_NO_LABEL : intern_label(part->heap, &place)};
+    pthread_mutex_unlock(&part->extraction->lock);
+    return cached->label;
+}
+
+// --- references
+
+static bool reserve_edges(struct part *part, uint64_t more)
+{
+    if (part->edges + more <= part->capacity)
+        return true;
+    uint64_t capacity = part->capacity + part->capacity / 2 + more;
+    uint32_t *targets = realloc(part->targets, capacity * sizeof(*targets));
+    if (targets)
+        part->targets = targets;
+    uint16_t *labels = realloc(part->labels, capacity * sizeof(*labels));
+    if (labels)
+        part->labels = labels;
+    if (!targets || !labels) {
+        part->failure = failure_no_memory();
+        return false;
+    }
+    part->capacity = capacity;
+    return true;
+}
+
+// Is an untracked object so small and so widely used that nobody owns it? (heap.h)
+static bool is_common(struct part *part, vaddr object)
+{
+    vaddr *cached = &part->common[hash_address(object) % CACHED_COMMON];
+    if (*cached == object)
+        return true;
+    uint64_t refcnt, ob_type;
+    const struct layout *layout = &part->runtime.layout;
+    bool partial = false;
+    if (layout_read(layout, &part->memory, object, LAYOUT_PyObject_ob_refcnt, &refcnt) !=
+            MEMORY_OK ||
+        layout_read(layout, &part->memory, object, LAYOUT_PyObject_ob_type, &ob_type) !=
+            MEMORY_OK ||
+        refcnt <= HEAP_COMMON_REFERENCES)
+        return false;
+    const struct cached_type *type = find_type(part, ob_type);
+    if (type->index == HEAP_NO_TYPE ||
+        object_size(&part->types, &type->type, object, &partial) > HEAP_COMMON_SIZE)
+        return false;
+    *cached = object;
+    return true;
+}
+
+// Turns the references found so far into edges.
+static void flush_edges(struct visitor *visitor)
+{
+    struct part *part = (struct part *)((char *)visitor - offsetof(struct part, visitor));
+    size_t count = visitor->count;
+    visitor->count = 0;
+    if (part->failure || !reserve_edges(part, count))
+        return;
+    bool owns = false;
+    for (size_t i = 0; i < count; i++) {
+        if (heap_find(part->heap, visitor->found[i], &part->targets[part->edges]))
+            part->labels[part->edges++] = find_label(part, &part->places[i]);
+        else
+            owns = owns || !is_common(part, visitor->found[i]);
+    }
+    if (owns)
+        part->heap->owners[part->number / 8] |= (uint8_t)(1u << (part->number % 8));
+}
+
+// --- objects
+
+static void set_unreadable(struct part *part)
+{
+    part->losses.unreadable_objects++;
+    part->heap->type[part->number] = HEAP_NO_TYPE;
+    part->heap->sizes[part->number] = 0;
+    // What cannot be understood must not make its neighbours look dead: it counts as in use.
+    part->heap->gc_refs[part->number] = INT32_MAX;
+}
+
+static void set_size(struct part *part, const struct object_type *type, vaddr object)
+{
+    bool partial = false;
+    uint64_t size = object_size(&part->types, type, object, &partial);
+    part->losses.unreadable_sizes += partial;
+    part->bytes += size;
+    part->heap->sizes[part->number] = size < HEAP_SIZE_LARGE ? (uint32_t)size : HEAP_SIZE_LARGE;
+}
+
+static void extract_object(struct part *part, uint32_t number)
+{
+    struct heap *heap = part->heap;
+    const struct layout *layout = &part->runtime.layout;
+    vaddr object = heap->addresses[number];
+    enum memory_status status;
+    part->number = number;
+    const uint8_t *bytes = memory_view(&part->memory, object,
+                                       layout_offset(layout, LAYOUT_PyVarObject_ob_size), &status);
+    const struct cached_type *cached =
+        bytes ? find_type(part, object_ob_type(&part->runtime, bytes)) : NULL;
+    if (!cached || cached->index == HEAP_NO_TYPE) {
+        set_unreadable(part);
+        return;
+    }
+    const struct object_type *type = &cached->type;
+    int64_t refcnt = object_refcnt(&part->runtime, bytes);
+    heap->gc_refs[number] = refcnt < 0 || refcnt > INT32_MAX ? INT32_MAX : (int32_t)refcnt;
+    heap->type[number] = cached->index;
+    set_size(part, type, object);
+    part->opaque_objects += type->opaque;
+    if (type->finalizer != FINALIZER_NEVER && object_has_finalizer(&part->types, type, object))
+        heap->finalizers[number / 8] |= (uint8_t)(1u << (number % 8));
+    traverse_object(&part->types, type, object, &part->visitor);
+    flush_edges(&part->visitor);
+}
+
+// Asks for the cache lines of an object that comes soon. Objects lie one after the other, but the
+// processor's own prefetching stops at every page.
+static void prefetch_object(const struct part *part, uint32_t number)
+{
+    const struct memory_span *span = &part->memory.spans[part->memory.last];
+    uint64_t offset = part->heap->addresses[number] - span->start;
+    if (offset >= span->size || !span->bytes)
+        return;
+    for (unsigned line = 0; line < PREFETCH_LINES; line++)
+        __builtin_prefetch(span->bytes + offset + line * 64);
+}
+
+static void extract_part(void *context, unsigned job)
+{
+    struct extraction *extraction = context;
+    struct part *part = &extraction->parts[job];
+    for (uint32_t i = part->first; i < part->end && !part->failure; i++) {
+        if (i + PREFETCH_AHEAD < part->end)
+            prefetch_object(part, i + PREFETCH_AHEAD);
+        // Within the part; made absolute when the parts are put together.
+        extraction->rows[i] = (uint32_t)part->edges;
+        extract_object(part, i);
+        if (part->edges >= UINT32_MAX && !part->failure)
+            part->failure = failure_create(
+                FAILURE_UNSUPPORTED, "the heap has more references than this program numbers (%u)",
+                UINT32_MAX);
+    }
+}
+
+// --- all parts
+
+static void init_part(struct extraction *extraction, unsigned job)
+{
+    struct heap *heap = extraction->heap;
+    struct part *part = &extraction->parts[job];
+    uint64_t parts = heap->count / PART_MULTIPLE + 1;
+    uint64_t first = parts * job / extraction->jobs * PART_MULTIPLE;
+    uint64_t end = parts * (job + 1) / extraction->jobs * PART_MULTIPLE;
+    part->extraction = extraction;
+    part->heap = heap;
+    memory_share(heap->runtime->memory, &part->memory);
+    part->runtime = *heap->runtime;
+    part->runtime.memory = &part->memory;
+    part->types.runtime = &part->runtime;
+    part->first = first < heap->count ? (uint32_t)first : heap->count;
+    part->end = end < heap->count ? (uint32_t)end : heap->count;
+    part->visitor = (struct visitor){
+        .found = part->found, .places = part->places, .capacity = FOUND_MAX, .full = flush_edges};
+    // No place is like this one: an empty slot of the cache is not taken for an answer.
+    for (size_t i = 0; i < CACHED_LABELS; i++)
+        part->cached_labels[i].place.kind = VISIT_LOCAL;
+}
+
+static void add_losses(struct heap *heap, const struct part *part)
+{
+    heap->bytes += part->bytes;
+    heap->opaque_objects += part->opaque_objects;
+    heap->losses.unreadable_objects += part->losses.unreadable_objects;
+    heap->losses.unreadable_sizes += part->losses.unreadable_sizes;
+    heap->losses.unreadable_parts += part->visitor.unreadable;
+}
+
+// Puts one part's edges behind those of the parts before it.
+static struct failure *append_part(struct extraction *extraction, struct part *part)
+{
+    struct heap *heap = extraction->heap;
+    add_losses(heap, part);
+    if (part->failure)
+        return part->failure;
+    if (heap->edges + part->edges >= UINT32_MAX)
+        return failure_create(FAILURE_UNSUPPORTED,
+                              "the heap has more references than this program numbers (%u)",
+                              UINT32_MAX);
+    uint64_t total = heap->edges + part->edges + 1;
+    uint32_t *targets = realloc(heap->targets, total * sizeof(*targets));
+    if (targets)
+        heap->targets = targets;
+    uint16_t *labels = realloc(heap->edge_labels, total * sizeof(*labels));
+    if (labels)
+        heap->edge_labels = labels;
+    if (!targets || !labels)
+        return failure_no_memory();
+    if (part->edges) {
+        memcpy(targets + heap->edges, part->targets, part->edges * sizeof(*targets));
+        memcpy(labels + heap->edges, part->labels, part->edges * sizeof(*labels));
+    }
+    for (uint32_t i = part->first; i < part->end; i++)
+        extraction->rows[i] += (uint32_t)heap->edges;
+    heap->edges += part->edges;
+    free(part->targets);
+    free(part->labels);
+    part->targets = NULL;
+    part->labels = NULL;
+    return NULL;
+}
+
+static struct failure *run_parts(struct extraction *extraction)
+{
+    struct heap *heap = extraction->heap;
+    struct failure *failure = NULL;
+    for (unsigned job = 0; job < extraction->jobs; job++)
+        init_part(extraction, job);
+    parallel_run(extraction->jobs, extract_part, extraction);
+    // The first part's edges stay where they are.
+    heap->targets = extraction->parts[0].targets;
+    heap->edge_labels = extraction->parts[0].labels;
+    extraction->parts[0].targets = NULL;
+    extraction->parts[0].labels = NULL;
+    heap->edges = 0;
+    for (unsigned job = 0; job < extraction->jobs; job++) {
+        struct part *part = &extraction->parts[job];
+        if (job == 0 && !part->failure) {
+            add_losses(heap, part);
+            heap->edges = part->edges;
+        } else if (!failure) {
+            failure = append_part(extraction, part);
+        } else {
+            failure_destroy(part->failure);
+        }
+        free(part->targets);
+        free(part->labels);
+        memory_unshare(&part->memory);
+    }
+    extraction->rows[heap->count] = (uint32_t)heap->edges;
+    return failure;
+}
+
+static struct failure *allocate_columns(struct heap *heap)
+{
+    size_t count = (size_t)heap->count + 1;
+    heap->type = malloc(count * sizeof(*heap->type));
+    heap->sizes = malloc(count * sizeof(*heap->sizes));
+    heap->gc_refs = malloc(count * sizeof(*heap->gc_refs));
+    heap->finalizers = calloc(count / 8 + 1, 1);
+    heap->owners = calloc(count / 8 + 1, 1);
+    heap->label_places = calloc(HEAP_LABELS_MAX, sizeof(*heap->label_places));
+    heap->label_slots = calloc(HEAP_LABEL_SLOTS, sizeof(*heap->label_slots));
+    if (!heap->type || !heap->sizes || !heap->gc_refs || !heap->finalizers || !heap->owners ||
+        !heap->label_places || !heap->label_slots)
+        return failure_no_memory();
+    return NULL;
+}
+
+struct failure *extraction_run(struct heap *heap, unsigned jobs)
+{
+    struct extraction extraction = {.heap = heap, .jobs = jobs ? jobs : 1};
+    if (extraction.jobs > PARALLEL_JOBS_MAX)
+        extraction.jobs = PARALLEL_JOBS_MAX;
+    struct failure *failure = allocate_columns(heap);
+    if (failure)
+        return failure;
+    extraction.rows = calloc((size_t)heap->count + 1, sizeof(*extraction.rows));
+    extraction.parts = calloc(extraction.jobs, sizeof(*extraction.parts));
+    if (extraction.rows && extraction.parts) {
+        pthread_mutex_init(&extraction.lock, NULL);
+        failure = run_parts(&extraction);
+        pthread_mutex_destroy(&extraction.lock);
+        heap->graph = (struct graph){heap->count, extraction.rows, heap->targets};
+    } else {
+        free(extraction.rows);
+        failure = failure_no_memory();
+    }
+    free(extraction.parts);
+    return failure;
+}

@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#include "pools.h"
+
 struct element {
     vaddr at;
     vaddr next;
@@ -29,24 +31,23 @@ static bool read_element(struct heap *heap, vaddr at, struct element *element)
     return true;
 }
 
-bool discovery_find_bit_slow(struct heap *heap, vaddr head, uint64_t *bit)
+const struct heap_range *discovery_find_range_slow(struct heap *heap, vaddr at)
 {
     size_t low = 0, high = heap->range_count;
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
-        if (heap->ranges[middle].start <= head)
+        if (heap->ranges[middle].start <= at)
             low = middle;
         else
             high = middle;
     }
     const struct heap_range *range = &heap->ranges[low];
-    if (head - range->start >= range->size)
-        return false;
+    if (at - range->start >= range->size)
+        return NULL;
     if (low <= UINT16_MAX)
-        __atomic_store_n(&heap->range_hints[(head >> DISCOVERY_HINT_SHIFT) % DISCOVERY_HINTS],
+        __atomic_store_n(&heap->range_hints[(at >> DISCOVERY_HINT_SHIFT) % DISCOVERY_HINTS],
                          (uint16_t)low, __ATOMIC_RELAXED);
-    *bit = range->first_bit + (head - range->start) / DISCOVERY_GRAIN;
-    return head % DISCOVERY_GRAIN == 0;
+    return range;
 }
 
 static bool test_bit(const struct heap *heap, uint64_t bit)
@@ -141,9 +142,11 @@ static struct failure *make_bitmap(struct heap *heap, uint64_t *bit_count)
         const struct memory_span *span = &memory->spans[i];
         if (!span->bytes)
             continue;
+        vaddr start = span->start & ~(vaddr)(DISCOVERY_GRAIN - 1);
+        uint64_t size = span->size + (span->start - start);
         heap->ranges[heap->range_count++] =
-            (struct heap_range){span->start & ~(vaddr)(DISCOVERY_GRAIN - 1), span->size, bits};
-        bits += span->size / DISCOVERY_GRAIN + 1;
+            (struct heap_range){.start = start, .size = size, .first_bit = bits};
+        bits += (size / DISCOVERY_GRAIN / 64 + 1) * 64;
     }
     *bit_count = bits;
     heap->bits = calloc(bits / 64 + 1, sizeof(*heap->bits));
@@ -186,14 +189,51 @@ static struct failure *make_ranks(struct heap *heap, uint64_t bit_count)
     return NULL;
 }
 
-struct failure *discovery_run(struct heap *heap)
+// The sizes of the generations, all of whose rings are known to hold together: they are walked side
+// by side until two are through; the third has the rest.
+static void count_generations(struct heap *heap, uint32_t count)
+{
+    struct element at[RUNTIME_GENERATIONS];
+    bool through[RUNTIME_GENERATIONS] = {false};
+    uint64_t *objects = heap->generation_objects, known = 0;
+    unsigned walking = RUNTIME_GENERATIONS;
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        if (!read_element(heap, heap->runtime->generations[i].head, &at[i]))
+            return;
+    for (uint64_t steps = 0; walking > 1 && steps <= count; steps++) {
+        for (unsigned i = 0; i < RUNTIME_GENERATIONS && walking > 1; i++) {
+            if (through[i])
+                continue;
+            if (at[i].next == heap->runtime->generations[i].head ||
+                !read_element(heap, at[i].next, &at[i])) {
+                through[i] = true;
+                known += objects[i];
+                walking--;
+            } else {
+                objects[i]++;
+            }
+        }
+    }
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        if (!through[i])
+            objects[i] = count - known;
+}
+
+struct failure *discovery_run(struct heap *heap, unsigned jobs)
 {
     uint64_t bit_count;
     struct failure *failure = make_bitmap(heap, &bit_count);
     if (failure)
         return failure;
-    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
-        heap->generation_objects[i] = chase_ring(heap, heap->runtime->generations[i].head);
+    heap->by_pools = pools_mark_objects(heap, jobs);
+    if (!heap->by_pools) {
+        memset(heap->bits, 0, (bit_count / 64 + 1) * sizeof(*heap->bits));
+        for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+            heap->generation_objects[i] = chase_ring(heap, heap->runtime->generations[i].head);
+    }
     drop_empty_ranges(heap);
-    return make_ranks(heap, bit_count);
+    failure = make_ranks(heap, bit_count);
+    if (!failure && heap->by_pools)
+        count_generations(heap, heap->count);
+    return failure;
 }

@@ -1,13 +1,17 @@
 // Finding the tracked objects, and the bitmap that numbers them.
+//
+// Two sources: the pools of pymalloc in address order, with proof (pools.h), or the rings.
 #ifndef ANALYZER_DISCOVERY_H
 #define ANALYZER_DISCOVERY_H
 
 #include "heap.h"
 
+// A span of saved memory and where its bits are.
 struct heap_range {
     vaddr start;
     uint64_t size;
-    uint64_t first_bit;
+    uint64_t first_bit;  // a multiple of 64
+    uint64_t first_page; // of those that pools.c looks at
 };
 
 enum {
@@ -16,24 +20,30 @@ enum {
     DISCOVERY_HINT_SHIFT = 20,
 };
 
-// The rare half of discovery_find_bit: the range has to be searched.
-bool discovery_find_bit_slow(struct heap *heap, vaddr head, uint64_t *bit);
+// Fills ranges, bits, ranks, count, generation_objects, by_pools and losses.
+struct failure *discovery_run(struct heap *heap, unsigned jobs) __attribute__((warn_unused_result));
 
-// Walks the rings; fills ranges, bits, ranks, count, generation_objects and losses.
-struct failure *discovery_run(struct heap *heap) __attribute__((warn_unused_result));
+// The rare half of discovery_find_range: it has to be searched.
+const struct heap_range *discovery_find_range_slow(struct heap *heap, vaddr at);
+
+// The range that holds an address, or NULL.
+static inline const struct heap_range *discovery_find_range(struct heap *heap, vaddr at)
+{
+    // Threads share the hints: any value is a good guess or a bad one, never a wrong answer.
+    unsigned hint = __atomic_load_n(
+        &heap->range_hints[(at >> DISCOVERY_HINT_SHIFT) % DISCOVERY_HINTS], __ATOMIC_RELAXED);
+    const struct heap_range *range = &heap->ranges[hint];
+    return at - range->start < range->size ? range : discovery_find_range_slow(heap, at);
+}
 
 // The bit of a list element; false when none can stand there.
 static inline bool discovery_find_bit(struct heap *heap, vaddr head, uint64_t *bit)
 {
-    // Threads share the hints: any value is a good guess or a bad one, never a wrong answer.
-    unsigned hint = __atomic_load_n(
-        &heap->range_hints[(head >> DISCOVERY_HINT_SHIFT) % DISCOVERY_HINTS], __ATOMIC_RELAXED);
-    const struct heap_range *range = &heap->ranges[hint];
-    uint64_t offset = head - range->start;
-    if (offset >= range->size)
-        return discovery_find_bit_slow(heap, head, bit);
-    *bit = range->first_bit + offset / DISCOVERY_GRAIN;
-    return offset % DISCOVERY_GRAIN == 0;
+    const struct heap_range *range = discovery_find_range(heap, head);
+    if (!range || head % DISCOVERY_GRAIN)
+        return false;
+    *bit = range->first_bit + (head - range->start) / DISCOVERY_GRAIN;
+    return true;
 }
 
 // Calls `visit` with each element of a ring, from its first, until it no longer holds together.

@@ -50,7 +50,7 @@ static struct failure *build(struct heap *heap, const struct runtime_source *sou
 {
     struct failure *failure = object_types_init(&heap->types, heap->runtime, source);
     if (!failure)
-        failure = discovery_run(heap);
+        failure = discovery_run(heap, jobs ? jobs : 1);
     if (failure)
         return failure;
     heap->addresses = malloc(((size_t)heap->count + 1) * sizeof(*heap->addresses));
@@ -159,6 +159,32 @@ enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t 
                     &search.visitor);
     search_places(&search.visitor);
     return search.done ? MEMORY_OK : MEMORY_NONSENSE;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct heap_opaque_type *left = a, *right = b;
+    int order = strcmp(left->name, right->name);
+    return order ? order : (left->objects < right->objects) - (left->objects > right->objects);
+}
+
+struct failure *heap_list_opaque(const struct heap *heap, struct heap_opaque_type **list,
+                                 size_t *count)
+{
+    struct heap_opaque_type *all = calloc((size_t)heap->types.count + 1, sizeof(*all));
+    if (!all)
+        return failure_no_memory();
+    for (uint32_t i = 0; i < heap->count && heap->opaque_objects; i++)
+        if (heap->type[i] != HEAP_NO_TYPE)
+            all[heap->type[i]].objects++;
+    *count = 0;
+    for (uint32_t i = 0; i < heap->types.count; i++)
+        if (heap->types.types[i].opaque && all[i].objects)
+            all[(*count)++] = (struct heap_opaque_type){heap->types.types[i].name, all[i].objects};
+    // Types are numbered as the threads met them: by name the order is always the same.
+    qsort(all, *count, sizeof(*all), by_name);
+    *list = all;
+    return NULL;
 }
 
 struct reference_list {

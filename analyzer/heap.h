@@ -1,9 +1,9 @@
 // Every tracked object gets a number, every reference between tracked objects becomes an edge.
 //
-// Objects are found by walking the rings of the three generations from both ends, and numbered by
-// rank in a bitmap that has one bit for every place where a PyGC_Head could stand: so numbers go by
-// address, and an address is turned into its number without a search. Then all objects are visited
-// in address order, once: type, size, finalizer, references.
+// Objects are found through pymalloc's pools or along the rings of the three generations, and
+// numbered by rank in a bitmap that has one bit for every place where a PyGC_Head could stand: so
+// numbers go by address, and an address is turned into its number without a search. Then all
+// objects are visited in address order, once: type, size, finalizer, references.
 //
 // What leads from one object to another (an attribute name, an index) is kept only as a number that
 // is equal for equal places; the place itself is found again by visiting the one object, when a
@@ -69,7 +69,8 @@ struct heap {
     uint16_t *edge_labels; // per edge, or HEAP_NO_LABEL: only heap_find_place knows
     uint64_t edges;
     uint64_t generation_objects[RUNTIME_GENERATIONS];
-    uint64_t bytes;          // sum of all sizes
+    bool by_pools;  // the objects were found through pymalloc's pools, and proved to be all
+    uint64_t bytes; // sum of all sizes
     uint64_t opaque_objects; // of types with an unknown tp_traverse
     struct heap_losses losses;
     // private
@@ -115,6 +116,15 @@ static inline const struct visit_place *heap_label_place(const struct heap *heap
 // the object does not have that many references.
 enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t edge,
                                    struct visit_place *place);
+
+// Types whose references are not known, by name, and how many objects there are of each.
+struct heap_opaque_type {
+    const char *name; // the heap's
+    uint64_t objects;
+};
+// An array to be freed. Failures: NO_MEMORY.
+struct failure *heap_list_opaque(const struct heap *heap, struct heap_opaque_type **list,
+                                 size_t *count) __attribute__((warn_unused_result));
 
 // All references of an object as its tp_traverse visits them, untracked targets included.
 void heap_each_reference(struct heap *heap, uint32_t number,

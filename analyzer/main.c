@@ -192,6 +192,7 @@ struct run {
     struct collect_totals totals;
     struct findings *findings;
     vaddr *garbage_objects;
+    struct heap_opaque_type *opaque_types;
     struct report report;
     struct timespec started;
 };
@@ -271,7 +272,8 @@ static struct failure *read_heap(struct run *run)
     if (report->garbage_source == GARBAGE_NOT_FOUND &&
         heap_find_garbage(run->heap, &run->interpreter->source, &report->garbage))
         report->garbage_source = GARBAGE_BY_EVIDENCE;
-    tell(run, "%u objects, %" PRIu64 " references, %u types; gc.garbage %s", run->heap->count,
+    tell(run, "%u objects %s, %" PRIu64 " references, %u types; gc.garbage %s", run->heap->count,
+         run->heap->by_pools ? "in the pools of pymalloc, proved to be all" : "along the rings",
          run->heap->edges, run->heap->types.count, garbage_source_words(report->garbage_source));
     return NULL;
 }
@@ -316,6 +318,11 @@ static struct failure *make_report(struct run *run)
     report->findings = run->findings;
     report->limit = run->options->limit;
     sum_states(run);
+    struct failure *failure =
+        heap_list_opaque(run->heap, &run->opaque_types, &report->opaque_type_count);
+    if (failure)
+        return failure;
+    report->opaque_types = run->opaque_types;
     return report->garbage ? heap_read_list(run->heap, report->garbage, &run->garbage_objects,
                                             &report->garbage_read, &report->garbage_length)
                            : NULL;
@@ -371,6 +378,7 @@ static void run_deinit(struct run *run)
     findings_destroy(run->findings);
     free(run->states);
     free(run->garbage_objects);
+    free(run->opaque_types);
     heap_destroy(run->heap);
     interpreter_close(run->interpreter);
     process_close(run->process);

@@ -90,13 +90,17 @@ static json_t *make_collector(const struct report *report)
                      "generations", generations);
 }
 
-static json_t *make_opaque_types(const struct heap *heap)
+static json_t *make_opaque_types(const struct report *report)
 {
-    json_t *names = json_array();
-    for (uint32_t i = 0; i < heap->types.count; i++)
-        if (heap->types.types[i].opaque)
-            json_array_append_new(names, name_or_null(heap->types.types[i].name));
-    return names;
+    json_t *types = json_array();
+    size_t shown = report->opaque_type_count;
+    if (report->limit && shown > report->limit)
+        shown = report->limit;
+    for (size_t i = 0; i < shown; i++)
+        json_array_append_new(types, json_pack("{s:o, s:o}", "type",
+                                               name_or_null(report->opaque_types[i].name),
+                                               "objects", number(report->opaque_types[i].objects)));
+    return types;
 }
 
 static json_t *make_heap(const struct report *report)
@@ -114,7 +118,7 @@ static json_t *make_heap(const struct report *report)
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "objects",
                      number(heap->count), "edges", number(heap->edges), "bytes",
                      number(heap->bytes), "opaque_objects", number(heap->opaque_objects),
-                     "opaque_types", make_opaque_types(heap), "unreadable_objects",
+                     "opaque_types", make_opaque_types(report), "unreadable_objects",
                      number(losses->unreadable_objects), "unreadable_parts",
                      number(losses->unreadable_parts + losses->unreadable_sizes), "broken_links",
                      number(losses->broken_links), "overdrawn_objects", number(totals->overdrawn),

@@ -424,13 +424,19 @@ static void put_coverage(const struct report *report, FILE *file)
     if (report->garbage_read != report->garbage_length)
         fprintf(file, "             LOSS: only %" PRIu64 " items of gc.garbage could be read\n",
                 report->garbage_read);
-    for (uint32_t i = 0; i < heap->types.count; i++) {
-        if (!heap->types.types[i].opaque)
-            continue;
+    size_t shown = report->opaque_type_count;
+    if (report->limit && shown > report->limit)
+        shown = report->limit;
+    for (size_t i = 0; i < shown; i++) {
         fputs("             opaque: ", file);
-        put_name(file, heap->types.types[i].name);
-        fputs(" (what it holds counts as held from outside)\n", file);
+        put_name(file, report->opaque_types[i].name);
+        fprintf(file, ", %s object%s (what it holds counts as held from outside)\n",
+                grouped(report->opaque_types[i].objects, count),
+                plural(report->opaque_types[i].objects));
     }
+    if (shown < report->opaque_type_count)
+        fprintf(file, "             opaque: %zu more types (--limit)\n",
+                report->opaque_type_count - shown);
 }
 
 void report_text(const struct report *report, FILE *file)

@@ -28,6 +28,12 @@
     X(gc_generation, sizeof, "", "gcmodule.c")                                                     \
     X(gc_generation, threshold, "threshold", "gcmodule.c")                                         \
     X(gc_generation, count, "count", "gcmodule.c")                                                 \
+    X(pool_header, sizeof, "", "obmalloc.c")                                                       \
+    X(pool_header, freeblock, "freeblock", "obmalloc.c")                                           \
+    X(pool_header, arenaindex, "arenaindex", "obmalloc.c")                                         \
+    X(pool_header, szidx, "szidx", "obmalloc.c")                                                   \
+    X(pool_header, nextoffset, "nextoffset", "obmalloc.c")                                         \
+    X(pool_header, maxnextoffset, "maxnextoffset", "obmalloc.c")                                   \
     X(PyObject, ob_refcnt, "ob_refcnt", "gcmodule.c")                                              \
     X(PyObject, ob_type, "ob_type", "gcmodule.c")                                                  \
     X(PyVarObject, ob_size, "ob_size", "gcmodule.c")                                               \

@@ -184,7 +184,7 @@ enum memory_status memory_read_word(struct memory *memory, vaddr at, vaddr *word
 enum memory_status memory_read_string(struct memory *memory, vaddr at, char *buffer,
                                       size_t capacity)
 {
-    for (size_t i = 0; i + 1 < capacity; i++) {
+    for (size_t i = 0; i < capacity; i++) {
         enum memory_status status;
         const uint8_t *byte = memory_view(memory, at + i, 1, &status);
         buffer[i] = byte ? (char)*byte : '\0';

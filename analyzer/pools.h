@@ -1,0 +1,16 @@
+// Finding the tracked objects in address order: through pymalloc's pools instead of the rings.
+//
+// Chasing a ring on an aged heap, where list order has nothing to do with addresses, is a cache
+// miss a step. The objects can be found one after the other instead, and that the set found is the
+// right one is proved without going after a single link (pools.c).
+#ifndef ANALYZER_POOLS_H
+#define ANALYZER_POOLS_H
+
+#include "heap.h"
+
+// Marks all tracked objects in the heap's bitmap. True: the set is proved to be exactly that of
+// the three rings. False: it is not, and the bitmap must be cleared (no pymalloc, damage, a
+// collection in progress, or memory is short). `jobs` threads share the work.
+bool pools_mark_objects(struct heap *heap, unsigned jobs);
+
+#endif

@@ -137,6 +137,9 @@ enum memory_status object_read_int(const struct runtime *runtime, vaddr object, 
 // too. Heap string, to be freed; never NULL but for lack of memory.
 char *object_class_name(struct object_types *types, vaddr object);
 
+// "module.Class" of an old-style class. Heap string, to be freed; NULL only for lack of memory.
+char *object_classic_name(const struct runtime *runtime, vaddr class);
+
 // Why an object has a finalizer, and where that is written.
 enum object_del_kind {
     OBJECT_DEL_UNKNOWN,

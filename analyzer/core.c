@@ -1,0 +1,540 @@
+#include "core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// The public struct comes first, so that a core is freed as what it was allocated as.
+struct core_file {
+    struct core core;
+    char machine_name[24]; // "machine N"
+};
+
+static const struct machine {
+    unsigned machine;
+    uint8_t word_size;
+    const char *name;
+    size_t registers_size; // of the kernel's elf_gregset_t
+} machines[] = {
+    {EM_X86_64, 8, "x86_64", 27 * 8},
+    {EM_386, 4, "i386", 17 * 4},
+    {EM_AARCH64, 8, "aarch64", 34 * 8},
+    {EM_ARM, 4, "arm", 18 * 4},
+};
+
+// Offsets in struct elf_prstatus and struct elf_prpsinfo (Linux, include/linux/elfcore.h), which
+// depend on the word size alone: i386 and arm both have 16-bit uids in prpsinfo.
+static const struct note_layout {
+    size_t prstatus_pid;
+    size_t prstatus_registers;
+    size_t prpsinfo_pid;
+    size_t prpsinfo_fname;
+    size_t prpsinfo_psargs;
+} note_layouts[] = {
+    {24, 72, 12, 28, 44},  // 32-bit words
+    {32, 112, 24, 40, 56}, // 64-bit words
+};
+
+enum {
+    PRSTATUS_CURSIG = 12,
+    FNAME_SIZE = 16,
+    PSARGS_SIZE = 80
+};
+
+// A note's contents, in the mapping of the file.
+struct note {
+    const uint8_t *bytes;
+    size_t size;
+};
+
+// ---- The file
+
+static struct failure *explain_open(const char *path, int error)
+{
+    const char *advice = "check the name";
+    if (error == EACCES || error == EPERM)
+        advice = "run this as the core's owner";
+    return failure_create(FAILURE_IO, "%s: cannot open the core: %s; %s", path, strerror(error),
+                          advice);
+}
+
+static struct failure *check_kind_of_file(const char *path, const struct stat *stat)
+{
+    if (S_ISDIR(stat->st_mode))
+        return failure_create(FAILURE_IO, "%s: a directory, not a core; pass the core file in it",
+                              path);
+    if (!S_ISREG(stat->st_mode))
+        return failure_create(FAILURE_IO,
+                              "%s: not a regular file (st_mode 0%o); save the core to a file first",
+                              path, (unsigned)stat->st_mode);
+    if (stat->st_size == 0)
+        return failure_create(FAILURE_IO,
+                              "%s: empty file (0 bytes), the core was never written; check ulimit "
+                              "-c and the free space where it was made",
+                              path);
+    return NULL;
+}
+
+// Nearly every page of a core will be looked at, in several orders. Mapping them all at once reads
+// the file from front to back and costs a tenth of the time of as many page faults. Not for a file
+// of holes, nor for one that would push out what it has just read. A kernel before 5.14 says no.
+static void read_ahead(const struct core *core, const struct stat *stat)
+{
+    uint64_t on_disk = (uint64_t)stat->st_blocks * 512;
+    uint64_t memory = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+#ifdef MADV_POPULATE_READ
+    if (on_disk > core->size / 2 && core->size < memory / 2)
+        madvise((void *)core->map, core->size, MADV_POPULATE_READ);
+#else
+    (void)on_disk;
+    (void)memory;
+#endif
+}
+
+static struct failure *map_file(struct core *core)
+{
+    struct stat stat;
+    // O_NONBLOCK: opening a FIFO must not wait for its writer.
+    core->fd = open(core->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (core->fd < 0)
+        return explain_open(core->path, errno);
+    if (fstat(core->fd, &stat) < 0)
+        return explain_open(core->path, errno);
+    struct failure *failure = check_kind_of_file(core->path, &stat);
+    if (failure)
+        return failure;
+    void *map = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, core->fd, 0);
+    if (map == MAP_FAILED)
+        return failure_create(FAILURE_IO,
+                              "%s: cannot map %lld bytes: %s; look at ulimit -v and at "
+                              "vm.overcommit_memory",
+                              core->path, (long long)stat.st_size, strerror(errno));
+    core->map = map;
+    core->size = (uint64_t)stat.st_size;
+    read_ahead(core, &stat);
+    return NULL;
+}
+
+static const char *find_unpacker(const uint8_t *bytes, uint64_t size)
+{
+    static const struct {
+        const char *command;
+        uint8_t length;
+        uint8_t magic[6];
+    } packers[] = {
+        {"zstd", 4, {0x28, 0xb5, 0x2f, 0xfd}},
+        {"lz4", 4, {0x04, 0x22, 0x4d, 0x18}},
+        {"xz", 6, {0xfd, '7', 'z', 'X', 'Z', 0}},
+        {"gzip", 2, {0x1f, 0x8b}},
+        {"bzip2", 3, {'B', 'Z', 'h'}},
+    };
+    for (size_t i = 0; i < sizeof(packers) / sizeof(packers[0]); i++)
+        if (size >= packers[i].length && !memcmp(bytes, packers[i].magic, packers[i].length))
+            return packers[i].command;
+    return NULL;
+}
+
+static struct failure *explain_no_elf(const struct core *core)
+{
+    const char *unpacker = find_unpacker(core->map, core->size);
+    if (unpacker)
+        return failure_create(FAILURE_NOT_A_CORE,
+                              "%s: compressed with %s; unpack it first: %s -dc < %s > core",
+                              core->path, unpacker, unpacker, core->path);
+    char first[4 * 3 + 1] = "";
+    for (size_t i = 0; i < 4 && i < core->size; i++)
+        snprintf(first + 3 * i, sizeof(first) - 3 * i, " %02x", core->map[i]);
+    return failure_create(FAILURE_NOT_A_CORE,
+                          "%s: not an ELF core (%llu bytes, the first are%s); pass the core file "
+                          "first and the executable second",
+                          core->path, (unsigned long long)core->size, first);
+}
+
+// ---- Headers
+
+static const struct machine *find_machine(unsigned machine, uint8_t word_size)
+{
+    for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++)
+        if (machines[i].machine == machine && machines[i].word_size == word_size)
+            return &machines[i];
+    return NULL;
+}
+
+static struct failure *explain_kind_of_elf(const struct core *core, unsigned type)
+{
+    const char *kind = "ELF file of an unknown kind";
+    if (type == ET_REL)
+        kind = "ELF object file";
+    else if (type == ET_EXEC)
+        kind = "ELF executable";
+    else if (type == ET_DYN)
+        kind = "ELF shared object";
+    return failure_create(FAILURE_NOT_A_CORE,
+                          "%s: not an ELF core but an %s (e_type %u); pass the core file first "
+                          "and the executable second",
+                          core->path, kind, type);
+}
+
+static struct failure *read_file_header(struct core_file *file, Elf *elf, GElf_Ehdr *header)
+{
+    struct core *core = &file->core;
+    if (elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, header))
+        return failure_create(FAILURE_NOT_A_CORE,
+                              "%s: its ELF header is damaged or cut (%llu bytes: %s); copy the "
+                              "core again",
+                              core->path, (unsigned long long)core->size, elf_errmsg(-1));
+    if (header->e_type != ET_CORE)
+        return explain_kind_of_elf(core, header->e_type);
+    core->machine = header->e_machine;
+    core->format.word_size = header->e_ident[EI_CLASS] == ELFCLASS64 ? 8 : 4;
+    core->format.big_endian = header->e_ident[EI_DATA] == ELFDATA2MSB;
+    if (core->machine == EM_X86_64 && core->format.word_size == 4)
+        return failure_create(FAILURE_UNSUPPORTED,
+                              "%s: a core of an x32 process (32-bit ELF class on x86-64), which "
+                              "is not supported; run the program as x86-64 or i386",
+                              core->path);
+    const struct machine *machine = find_machine(core->machine, core->format.word_size);
+    snprintf(file->machine_name, sizeof(file->machine_name), "machine %u", core->machine);
+    core->architecture = machine ? machine->name : file->machine_name;
+    return NULL;
+}
+
+static void add_missing(struct core *core, uint64_t missing)
+{
+    if (__builtin_add_overflow(core->bytes_missing, missing, &core->bytes_missing))
+        core->bytes_missing = UINT64_MAX;
+}
+
+// libelf cuts the number of headers to what the file holds without a word, so it is compared with
+// what the file itself says: e_phnum, or with PN_XNUM the first section header (ELF specification).
+static struct failure *count_headers(struct core *core, Elf *elf, const GElf_Ehdr *header,
+                                     size_t *count)
+{
+    uint64_t promised = header->e_phnum;
+    if (promised == PN_XNUM) {
+        GElf_Shdr first;
+        if (gelf_getshdr(elf_getscn(elf, 0), &first))
+            promised = first.sh_info;
+        else // The kernel writes it behind the data: a cut core has lost it, and the excess.
+            add_missing(core, header->e_shentsize);
+    }
+    if (elf_getphdrnum(elf, count) < 0)
+        *count = 0;
+    if (promised > 0 && header->e_phentsize != gelf_fsize(elf, ELF_T_PHDR, 1, EV_CURRENT))
+        *count = 0;
+    if (*count < promised)
+        return failure_create(FAILURE_NOT_A_CORE,
+                              "%s: its header table is damaged or cut: %llu program headers of %u "
+                              "bytes at offset %llu promised, %zu there in %llu bytes; copy the "
+                              "core again",
+                              core->path, (unsigned long long)promised, header->e_phentsize,
+                              (unsigned long long)header->e_phoff, *count,
+                              (unsigned long long)core->size);
+    if (*count == 0)
+        return failure_create(FAILURE_NOT_A_CORE,
+                              "%s: an ELF core without program headers; copy the core again",
+                              core->path);
+    return NULL;
+}
+
+// How much of [offset, offset + size) the file has.
+static uint64_t clip_to_file(const struct core *core, uint64_t offset, uint64_t size)
+{
+    if (offset >= core->size)
+        return 0;
+    return size < core->size - offset ? size : core->size - offset;
+}
+
+static void read_segment(struct core *core, const GElf_Phdr *header)
+{
+    struct core_segment *segment = &core->segments[core->segment_count++];
+    uint64_t saved = clip_to_file(core, header->p_offset, header->p_filesz);
+    *segment = (struct core_segment){
+        .start = header->p_vaddr,
+        .memory_size = header->p_memsz > header->p_filesz ? header->p_memsz : header->p_filesz,
+        .saved_size = saved,
+        .missing = header->p_filesz - saved,
+        .bytes = saved ? core->map + header->p_offset : NULL,
+        .flags = header->p_flags,
+    };
+    add_missing(core, segment->missing);
+}
+
+// ---- Notes
+
+// The array with room for one more element, NULL when memory is short.
+static void *reserve(void *array, size_t count, size_t element_size)
+{
+    if (count & (count - 1)) // grows at powers of two, and from nothing
+        return array;
+    return reallocarray(array, count ? count * 2 : 1, element_size);
+}
+
+static uint64_t note_word(const struct core *core, struct note note, size_t index)
+{
+    return format_word(core->format, note.bytes + index * core->format.word_size);
+}
+
+static const struct note_layout *find_note_layout(const struct core *core)
+{
+    return &note_layouts[core->format.word_size == 8];
+}
+
+static bool read_prstatus(struct core *core, struct note note)
+{
+    const struct note_layout *layout = find_note_layout(core);
+    if (note.size < layout->prstatus_pid + 4)
+        return true;
+    struct core_thread *threads = reserve(core->threads, core->thread_count, sizeof(*threads));
+    if (!threads)
+        return false;
+    core->threads = threads;
+    const struct machine *machine = find_machine(core->machine, core->format.word_size);
+    size_t size = machine ? machine->registers_size : 0;
+    bool whole = size > 0 && note.size >= layout->prstatus_registers + size;
+    core->threads[core->thread_count++] = (struct core_thread){
+        .tid = (uint32_t)format_uint(core->format, note.bytes + layout->prstatus_pid, 4),
+        .signal = (int)format_int(core->format, note.bytes + PRSTATUS_CURSIG, 2),
+        .registers = whole ? note.bytes + layout->prstatus_registers : NULL,
+        .registers_size = whole ? size : 0,
+    };
+    return true;
+}
+
+static bool read_prpsinfo(struct core *core, struct note note)
+{
+    const struct note_layout *layout = find_note_layout(core);
+    if (core->has_prpsinfo || note.size < layout->prpsinfo_psargs + PSARGS_SIZE)
+        return true;
+    const char *text = (const char *)note.bytes + layout->prpsinfo_psargs;
+    size_t length = strnlen(text, PSARGS_SIZE);
+    while (length > 0 && text[length - 1] == ' ') // the kernel turns each argument's NUL into one
+        length--;
+    if (length == 0) {
+        text = (const char *)note.bytes + layout->prpsinfo_fname;
+        length = strnlen(text, FNAME_SIZE);
+    }
+    char *command = strndup(text, length);
+    if (!command)
+        return false;
+    for (char *at = command; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?';
+    free(core->command);
+    core->command = command;
+    core->pid = (uint32_t)format_uint(core->format, note.bytes + layout->prpsinfo_pid, 4);
+    core->has_prpsinfo = true;
+    return true;
+}
+
+static bool read_auxv(struct core *core, struct note note)
+{
+    size_t words = note.size / core->format.word_size;
+    for (size_t i = 0; i + 1 < words && note_word(core, note, i) != AT_NULL; i += 2) {
+        struct core_auxv *auxv = reserve(core->auxv, core->auxv_count, sizeof(*auxv));
+        if (!auxv)
+            return false;
+        core->auxv = auxv;
+        core->auxv[core->auxv_count++] =
+            (struct core_auxv){note_word(core, note, i), note_word(core, note, i + 1)};
+    }
+    return true;
+}
+
+// NT_FILE (Linux, fs/binfmt_elf.c, fill_files_note): count, page size, count lines of start, end
+// and offset in pages, then count strings. What the note is too short for is left out.
+static bool read_files(struct core *core, struct note note)
+{
+    const size_t word_size = core->format.word_size;
+    if (note.size < 2 * word_size)
+        return true;
+    uint64_t count = note_word(core, note, 0);
+    uint64_t page_size = note_word(core, note, 1);
+    if (page_size == 0 || count > (note.size / word_size - 2) / 3)
+        return true;
+    const char *path = (const char *)note.bytes + (2 + 3 * count) * word_size;
+    const char *end = (const char *)note.bytes + note.size;
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strnlen(path, (size_t)(end - path));
+        if (length == (size_t)(end - path))
+            return true; // the string has no end within the note
+        struct core_mapping line = {note_word(core, note, 2 + 3 * i),
+                                    note_word(core, note, 3 + 3 * i), 0, path};
+        path += length + 1;
+        if (line.start >= line.end ||
+            __builtin_mul_overflow(note_word(core, note, 4 + 3 * i), page_size, &line.file_offset))
+            continue; // nonsense
+        struct core_mapping *lines = reserve(core->mappings, core->mapping_count, sizeof(*lines));
+        if (!lines)
+            return false;
+        core->mappings = lines;
+        core->mappings[core->mapping_count++] = line;
+    }
+    return true;
+}
+
+static bool read_note(struct core *core, unsigned type, struct note note)
+{
+    switch (type) {
+    case NT_PRSTATUS:
+        return read_prstatus(core, note);
+    case NT_PRPSINFO:
+        return read_prpsinfo(core, note);
+    case NT_SIGINFO:
+        if (note.size >= 4 && core->signal == 0)
+            core->signal = (int)format_int(core->format, note.bytes, 4);
+        return true;
+    case NT_AUXV:
+        return read_auxv(core, note);
+    case NT_FILE:
+        return read_files(core, note);
+    default:
+        return true;
+    }
+}
+
+// Reads the notes that the file has whole; a note that its end cuts off is lost. `budget` is what
+// all note segments together may still have: more than the file is a lie (the same notes again and
+// again), and would take forever.
+static struct failure *read_note_segment(struct core *core, Elf *elf, const GElf_Phdr *header,
+                                         uint64_t *budget)
+{
+    uint64_t saved = clip_to_file(core, header->p_offset, header->p_filesz);
+    add_missing(core, header->p_filesz - saved);
+    if (saved == 0 || saved > *budget)
+        return NULL;
+    *budget -= saved;
+    Elf_Data *data = elf_getdata_rawchunk(elf, (int64_t)header->p_offset, saved,
+                                          header->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
+    if (!data)
+        return failure_no_memory();
+    GElf_Nhdr note;
+    size_t name, contents, next;
+    for (size_t at = 0; (next = gelf_getnote(data, at, &note, &name, &contents)) > 0; at = next) {
+        // Other owners have types of the same numbers ("LINUX", "FreeBSD").
+        const uint8_t *bytes = core->map + header->p_offset;
+        if (note.n_namesz < 4 || note.n_namesz > 5 || memcmp(bytes + name, "CORE", 4))
+            continue;
+        if (!read_note(core, note.n_type, (struct note){bytes + contents, note.n_descsz}))
+            return failure_no_memory();
+    }
+    return NULL;
+}
+
+// ---- All of it
+
+static struct failure *read_segments(struct core *core, Elf *elf, const GElf_Ehdr *file_header)
+{
+    size_t count;
+    uint64_t note_budget = core->size;
+    struct failure *failure = count_headers(core, elf, file_header, &count);
+    if (failure)
+        return failure;
+    core->segments = calloc(count, sizeof(*core->segments));
+    if (!core->segments)
+        return failure_no_memory();
+    for (size_t i = 0; i < count && !failure; i++) {
+        GElf_Phdr header;
+        if (!gelf_getphdr(elf, (int)i, &header))
+            return failure_create(FAILURE_NOT_A_CORE,
+                                  "%s: program header %zu of %zu cannot be read: %s; copy the core "
+                                  "again",
+                                  core->path, i, count, elf_errmsg(-1));
+        if (header.p_type == PT_LOAD)
+            read_segment(core, &header);
+        else if (header.p_type == PT_NOTE)
+            failure = read_note_segment(core, elf, &header, &note_budget);
+    }
+    return failure;
+}
+
+static struct failure *read_core(struct core_file *file)
+{
+    struct core *core = &file->core;
+    if (core->size < SELFMAG || memcmp(core->map, ELFMAG, SELFMAG))
+        return explain_no_elf(core);
+    elf_version(EV_CURRENT);
+    // libelf looks at our mapping, which ends where the file ended when it was opened.
+    Elf *elf = elf_memory((char *)core->map, core->size);
+    GElf_Ehdr header;
+    struct failure *failure = read_file_header(file, elf, &header);
+    if (!failure)
+        failure = read_segments(core, elf, &header);
+    elf_end(elf);
+    if (failure)
+        return failure;
+    if (core->signal == 0 && core->thread_count > 0)
+        core->signal = core->threads[0].signal;
+    core->complete = core->bytes_missing == 0 && core->thread_count > 0;
+    return NULL;
+}
+
+struct failure *core_open(const char *path, struct core **core)
+{
+    struct core_file *file = calloc(1, sizeof(*file));
+    if (!file)
+        return failure_no_memory();
+    file->core.fd = -1;
+    file->core.path = strdup(path);
+    file->core.command = strdup("");
+    struct failure *failure = NULL;
+    if (!file->core.path || !file->core.command)
+        failure = failure_no_memory();
+    if (!failure)
+        failure = map_file(&file->core);
+    if (!failure)
+        failure = read_core(file);
+    if (failure)
+        core_close(&file->core);
+    else
+        *core = &file->core;
+    return failure;
+}
+
+void core_close(struct core *core)
+{
+    if (!core)
+        return;
+    if (core->map)
+        munmap((void *)core->map, core->size);
+    if (core->fd >= 0)
+        close(core->fd);
+    free(core->path);
+    free(core->command);
+    free(core->segments);
+    free(core->mappings);
+    free(core->threads);
+    free(core->auxv);
+    free((struct core_file *)core);
+}
+
+bool core_find_auxv(const struct core *core, uint64_t type, uint64_t *value)
+{
+    for (size_t i = 0; i < core->auxv_count; i++) {
+        if (core->auxv[i].type == type) {
+            *value = core->auxv[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *core_signal_name(int signal)
+{
+    // Linux generic numbers (asm-generic/signal.h), whatever this program runs on.
+    static const char *const names[] = {
+        NULL,        "SIGHUP",  "SIGINT",    "SIGQUIT", "SIGILL",   "SIGTRAP", "SIGABRT", "SIGBUS",
+        "SIGFPE",    "SIGKILL", "SIGUSR1",   "SIGSEGV", "SIGUSR2",  "SIGPIPE", "SIGALRM", "SIGTERM",
+        "SIGSTKFLT", "SIGCHLD", "SIGCONT",   "SIGSTOP", "SIGTSTP",  "SIGTTIN", "SIGTTOU", "SIGURG",
+        "SIGXCPU",   "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO",   "SIGPWR",  "SIGSYS",
+    };
+    if (signal < 0 || (size_t)signal >= sizeof(names) / sizeof(names[0]))
+        return NULL;
+    return names[signal];
+}

@@ -1,0 +1,87 @@
+// The ELF core file: what it saved, what its notes say, whether it is whole.
+//
+// Headers and notes are read through libelf, bytes through one mapping of the file that never goes
+// past the size taken when it was opened. Segments count by p_filesz; what lies between p_filesz
+// and p_memsz is not saved, and never zeroes (ELF specification, core(5)).
+// It does not know Python. Strings and arrays belong to the core and live until core_close.
+#ifndef ANALYZER_CORE_H
+#define ANALYZER_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "failure.h"
+#include "memory.h"
+
+struct core_segment {
+    vaddr start;
+    uint64_t memory_size; // p_memsz
+    uint64_t saved_size;  // p_filesz, less what the file is too short for
+    uint64_t missing;     // bytes of p_filesz that the file is too short for
+    const uint8_t *bytes; // saved_size bytes; NULL when there are none
+    uint32_t flags;       // PF_R, PF_W, PF_X
+};
+
+// A line of NT_FILE.
+struct core_mapping {
+    vaddr start;
+    vaddr end;
+    uint64_t file_offset; // bytes; NT_FILE counts in its own page size
+    const char *path;     // as the core has it, " (deleted)" included
+};
+
+struct core_thread {
+    uint32_t tid;
+    int signal;               // pr_cursig
+    const uint8_t *registers; // pr_reg as it stands in the note; NULL if the note is too short
+    size_t registers_size;
+};
+
+struct core_auxv {
+    uint64_t type;
+    uint64_t value;
+};
+
+struct core {
+    char *path; // as given
+    uint64_t size;
+    unsigned machine; // EM_*
+    struct memory_format format;
+    const char *architecture; // "x86_64", "i386", "aarch64", "arm", or "machine N"
+
+    struct core_segment *segments; // PT_LOAD, in file order
+    size_t segment_count;
+    struct core_mapping *mappings; // in the note's order; none without NT_FILE
+    size_t mapping_count;
+    struct core_thread *threads; // in the notes' order: the first is the one that died
+    size_t thread_count;
+    struct core_auxv *auxv;
+    size_t auxv_count;
+
+    bool has_prpsinfo;
+    uint32_t pid;
+    char *command; // pr_psargs, or pr_fname when that is empty; control characters made '?'; "" if
+                   // unknown
+    int signal;    // si_signo, else the first thread's; 0: none (a dump of a live process)
+    uint64_t bytes_missing; // that headers promise beyond the end of the file
+    bool complete;          // none missing and the notes are there
+
+    // private
+    int fd;
+    const uint8_t *map;
+};
+
+// Opens and reads everything but memory. Failures: IO (missing, directory, unreadable, empty),
+// NOT_A_CORE (no ELF, ELF of another kind, damaged headers, compressed files by their magic named),
+// UNSUPPORTED (x32), NO_MEMORY. A short file is not a failure here.
+struct failure *core_open(const char *path, struct core **core) __attribute__((warn_unused_result));
+void core_close(struct core *core);
+
+// The value of an auxv entry (AT_PHDR ...), false when there is none.
+bool core_find_auxv(const struct core *core, uint64_t type, uint64_t *value);
+
+// "SIGSEGV", or NULL for a number without a name. The number is the dead machine's, Linux generic.
+const char *core_signal_name(int signal);
+
+#endif

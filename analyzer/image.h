@@ -1,6 +1,7 @@
 // One ELF file of the process (executable or library), as it lies on this machine's disk:
-// build-id, symbols, bytes, DWARF member offsets. It does not know Python: symbol and member names
-// are strings to it. It does not know where the process had it: addresses are the file's own.
+// build-id, segments, symbols, bytes. It does not know Python: symbol names are strings to it. It
+// does not know where the process had it: addresses are the file's own. Types and members are
+// image_dwarf.h's.
 #ifndef ANALYZER_IMAGE_H
 #define ANALYZER_IMAGE_H
 
@@ -59,30 +60,18 @@ struct failure *image_open(const char *path, struct image **image)
     __attribute__((warn_unused_result));
 void image_close(struct image *image);
 
+// libelf's handle, for image_dwarf.c. It stays the image's.
+struct Elf;
+struct Elf *image_elf(const struct image *image);
+
 // The value of a defined symbol, from .symtab when there is one, else .dynsym. A name of LTO's
 // making (NAME.lto_priv.N) counts as NAME when NAME itself is absent; static ones too. When several
 // local symbols share the name (two `delstr`, or `garbage` twice) the first defined OBJECT with
 // st_size > 0 wins, and *ambiguous (if not NULL) is set.
 // size may be NULL. False: none.
+// The first lookup in a file reads its table, and must not race with another in the same file:
+// let one thread look something up first, after that any number may.
 bool image_find_symbol(const struct image *image, const char *name, vaddr *value, uint64_t *size,
                        bool *ambiguous);
-
-// DWARF: where a member lies. `type` is a struct tag or typedef name, `member` a dotted path
-// ("ob_base.ob_type" style; anonymous members are looked into); "" asks for the size of the type.
-struct image_member_query {
-    const char *type;
-    const char *member;
-    const char *unit; // base name of a compilation unit that has it ("dictobject.c"), NULL: any
-    // answers
-    bool found;
-    uint64_t offset; // bytes; the size when member is ""
-    uint64_t width;  // bytes of the member's type; the size when member is ""
-};
-
-// Answers what it can and leaves the rest not found. True when the file has DWARF at all.
-// Reads only units whose base name some query gives, then others until all is found; stops when
-// all is found. Only the DWARF in the file itself: no other file is opened, no network is used.
-bool image_read_members(const struct image *image, struct image_member_query *queries,
-                        size_t count);
 
 #endif

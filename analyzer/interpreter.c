@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "image.h"
+#include "image_dwarf.h"
 #include "layout.h"
 
 enum {

@@ -1,10 +1,12 @@
 // Options, order of steps, exit status.
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -328,12 +330,37 @@ static struct failure *make_report(struct run *run)
                            : NULL;
 }
 
-// Opens a file of the user's choice for writing; NULL for standard output.
-static struct failure *open_output(const char *path, FILE **file)
+// Opens a file of the user's choice for writing; standard output without a path. Nothing in it is
+// touched yet: it could be the core.
+static struct failure *open_output(const char *path, const char *core, FILE **file)
 {
-    *file = path ? fopen(path, "we") : stdout;
-    return *file ? NULL
-                 : failure_create(FAILURE_IO, "%s: cannot be written: %s", path, strerror(errno));
+    struct stat output, input;
+    *file = stdout;
+    if (!path)
+        return NULL;
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    *file = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!*file) {
+        struct failure *failure = failure_create(FAILURE_IO,
+                                                 "%s: cannot be written: %s; choose "
+                                                 "another name or directory",
+                                                 path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return failure;
+    }
+    if (fstat(fd, &output) == 0 && stat(core, &input) == 0 && output.st_dev == input.st_dev &&
+        output.st_ino == input.st_ino)
+        return failure_create(FAILURE_USAGE, "%s: is the core itself; choose another name", path);
+    return NULL;
+}
+
+// What an output had before goes only when there is something to put in its place.
+static void empty_output(FILE *file)
+{
+    struct stat stat;
+    if (fstat(fileno(file), &stat) == 0 && S_ISREG(stat.st_mode) && file != stdout)
+        (void)!ftruncate(fileno(file), 0);
 }
 
 static struct failure *close_output(const char *path, FILE *file)
@@ -350,6 +377,9 @@ static struct failure *write_outputs(struct run *run, FILE *output, FILE *graph)
 {
     struct failure *failure = NULL;
     run->report.garbage_objects = run->garbage_objects;
+    empty_output(output);
+    if (graph)
+        empty_output(graph);
     if (graph)
         failure = report_graph(run->heap, graph);
     if (!failure && run->options->format == FORMAT_JSON)
@@ -416,16 +446,17 @@ int main(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &options);
     clock_gettime(CLOCK_MONOTONIC, &run.started);
     // The outputs are opened first: hours later is too late to find out.
-    struct failure *failure = open_output(options.output, &output);
+    struct failure *failure = open_output(options.output, options.core, &output);
     if (!failure && options.graph)
-        failure = open_output(options.graph, &graph);
+        failure = open_output(options.graph, options.core, &graph);
     if (!failure)
         failure = run_steps(&run, output, graph);
     if (graph && !failure)
         failure = close_output(options.graph, graph);
     if (output && !failure)
         failure = close_output(options.output, output);
-    tell(&run, "report written");
+    if (!failure)
+        tell(&run, "report written");
     int status = finish(&run, failure);
     run_deinit(&run);
     return status;

@@ -1,0 +1,273 @@
+#include "image_dwarf.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image.h"
+
+// A compilation unit is a tree; types of C stand right under its root. One pass over the roots'
+// children, comparing names with the queries, which are sorted by type name.
+
+enum {
+    TYPE_CHAIN_MAX = 32,    // typedef of const of typedef ...: ends even if the chain is a ring
+    ANONYMOUS_DEPTH_MAX = 8 // struct in union in struct ... without names
+};
+
+struct member_search {
+    struct image_member_query **open; // sorted by type name; answered ones stay, see `decided`
+    bool *decided;                    // for each of them: its type has been seen
+    size_t count;
+    size_t undecided;
+};
+
+// False for forms that lead into another file (dwz's supplementary one): libdw would open it.
+static bool lies_in_this_file(Dwarf_Attribute *attribute)
+{
+    switch (dwarf_whatform(attribute)) {
+    case DW_FORM_GNU_ref_alt:
+    case DW_FORM_GNU_strp_alt:
+    case DW_FORM_ref_sup4:
+    case DW_FORM_ref_sup8:
+    case DW_FORM_strp_sup:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static const char *die_name(Dwarf_Die *die)
+{
+    Dwarf_Attribute memory;
+    Dwarf_Attribute *attribute = dwarf_attr(die, DW_AT_name, &memory);
+    return attribute && lies_in_this_file(attribute) ? dwarf_formstring(attribute) : NULL;
+}
+
+static bool follow_type(Dwarf_Die *die, Dwarf_Die *type)
+{
+    Dwarf_Attribute memory;
+    Dwarf_Attribute *attribute = dwarf_attr(die, DW_AT_type, &memory);
+    return attribute && lies_in_this_file(attribute) && dwarf_formref_die(attribute, type);
+}
+
+static bool is_wrapper(int tag)
+{
+    return tag == DW_TAG_typedef || tag == DW_TAG_const_type || tag == DW_TAG_volatile_type ||
+           tag == DW_TAG_restrict_type || tag == DW_TAG_atomic_type;
+}
+
+// The type behind typedefs and qualifiers.
+static bool peel_type(Dwarf_Die *die, Dwarf_Die *type)
+{
+    *type = *die;
+    for (int i = 0; i < TYPE_CHAIN_MAX; i++) {
+        if (!is_wrapper(dwarf_tag(type)))
+            return true;
+        Dwarf_Die wrapper = *type;
+        if (!follow_type(&wrapper, type))
+            return false;
+    }
+    return false;
+}
+
+static bool is_structure(Dwarf_Die *die)
+{
+    int tag = dwarf_tag(die);
+    return tag == DW_TAG_structure_type || tag == DW_TAG_union_type || tag == DW_TAG_class_type;
+}
+
+static bool member_offset(Dwarf_Die *member, uint64_t *offset)
+{
+    Dwarf_Attribute memory;
+    Dwarf_Attribute *attribute = dwarf_attr(member, DW_AT_data_member_location, &memory);
+    *offset = 0; // members of a union have no location
+    if (dwarf_hasattr(member, DW_AT_bit_size))
+        return false;
+    if (!attribute || !dwarf_formudata(attribute, offset))
+        return true;
+    Dwarf_Op *operations;
+    size_t count;
+    if (dwarf_getlocation(attribute, &operations, &count) || count != 1 ||
+        operations[0].atom != DW_OP_plus_uconst)
+        return false;
+    *offset = operations[0].number;
+    return true;
+}
+
+// If `member` is an anonymous struct or union: its first member.
+static bool enter_anonymous(Dwarf_Die *member, Dwarf_Die *first)
+{
+    Dwarf_Die type, peeled;
+    return dwarf_tag(member) == DW_TAG_member && !dwarf_hasattr(member, DW_AT_name) &&
+           follow_type(member, &type) && peel_type(&type, &peeled) && is_structure(&peeled) &&
+           dwarf_child(&peeled, first) == 0;
+}
+
+static bool is_named_member(Dwarf_Die *die, const char *name, size_t length)
+{
+    if (dwarf_tag(die) != DW_TAG_member)
+        return false;
+    const char *found = die_name(die);
+    return found && strlen(found) == length && !memcmp(found, name, length);
+}
+
+// The member of a structure, anonymous ones looked into; its offset in the structure.
+static bool find_member(Dwarf_Die *structure, const char *name, size_t length, Dwarf_Die *member,
+                        uint64_t *offset)
+{
+    struct {
+        Dwarf_Die die;
+        uint64_t offset; // of the structure around it
+    } levels[ANONYMOUS_DEPTH_MAX];
+    size_t depth = 0;
+    if (dwarf_child(structure, &levels[0].die))
+        return false;
+    levels[0].offset = 0;
+    for (;;) {
+        uint64_t within;
+        Dwarf_Die *die = &levels[depth].die;
+        if (is_named_member(die, name, length)) {
+            *member = *die;
+            if (!member_offset(die, &within))
+                return false;
+            *offset = levels[depth].offset + within;
+            return true;
+        }
+        if (depth + 1 < ANONYMOUS_DEPTH_MAX && enter_anonymous(die, &levels[depth + 1].die) &&
+            member_offset(die, &within)) {
+            levels[depth + 1].offset = levels[depth].offset + within;
+            depth++;
+            continue;
+        }
+        while (dwarf_siblingof(&levels[depth].die, &levels[depth].die))
+            if (depth-- == 0)
+                return false;
+    }
+}
+
+// Answers the query from the type `die`. False if that is not a whole type, only its name.
+static bool answer_query(struct image_member_query *query, Dwarf_Die *die)
+{
+    Dwarf_Die type;
+    Dwarf_Word width;
+    uint64_t offset = 0;
+    if (!peel_type(die, &type) || dwarf_hasattr(&type, DW_AT_declaration))
+        return false;
+    for (const char *name = query->member; *name;) {
+        size_t length = strcspn(name, ".");
+        Dwarf_Die member, member_type;
+        uint64_t within;
+        if (!is_structure(&type) || !find_member(&type, name, length, &member, &within) ||
+            !follow_type(&member, &member_type) || !peel_type(&member_type, &type))
+            return true; // the type is known, and has no such member
+        offset += within;
+        name += length + (name[length] == '.');
+    }
+    if (dwarf_aggregate_size(&type, &width))
+        return true;
+    query->found = true;
+    query->offset = *query->member ? offset : width;
+    query->width = width;
+    return true;
+}
+
+static int compare_queries(const void *a, const void *b)
+{
+    const struct image_member_query *const *x = a, *const *y = b;
+    return strcmp((*x)->type, (*y)->type);
+}
+
+// The first query for the type, or `count`.
+static size_t find_queries(const struct member_search *search, const char *type)
+{
+    size_t low = 0, high = search->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(search->open[middle]->type, type) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void try_type(struct member_search *search, Dwarf_Die *die, const char *unit)
+{
+    const char *name = die_name(die);
+    if (!name)
+        return;
+    for (size_t i = find_queries(search, name); i < search->count; i++) {
+        struct image_member_query *query = search->open[i];
+        if (strcmp(query->type, name))
+            return;
+        if (search->decided[i] || (unit && query->unit && strcmp(query->unit, unit)))
+            continue;
+        search->decided[i] = answer_query(query, die);
+        search->undecided -= search->decided[i];
+    }
+}
+
+// `unit`: its base name, when only queries for it (or for any) are to be answered.
+static void read_unit(struct member_search *search, Dwarf_Die *root, const char *unit)
+{
+    Dwarf_Die die;
+    if (dwarf_child(root, &die))
+        return;
+    do {
+        int tag = dwarf_tag(&die);
+        if (tag == DW_TAG_typedef || is_structure(&die))
+            try_type(search, &die, unit);
+    } while (search->undecided > 0 && dwarf_siblingof(&die, &die) == 0);
+}
+
+static bool is_wanted_unit(const struct member_search *search, const char *unit)
+{
+    for (size_t i = 0; i < search->count; i++)
+        if (!search->decided[i] && search->open[i]->unit && !strcmp(search->open[i]->unit, unit))
+            return true;
+    return false;
+}
+
+// First the units that queries name, then every unit for what is left: LTO's have no file's name
+// ("<artificial>"), partial ones (dwz) and type units none at all. The root of what was split off
+// into another file (.dwo) is not asked for, so that libdw does not look for it.
+static void read_units(struct member_search *search, Dwarf *dwarf)
+{
+    for (int any = 0; any < 2; any++) {
+        Dwarf_CU *unit = NULL;
+        Dwarf_Die root;
+        while (search->undecided > 0 &&
+               dwarf_get_units(dwarf, unit, &unit, NULL, NULL, &root, NULL) == 0) {
+            const char *path = die_name(&root);
+            const char *name = path ? basename(path) : "";
+            if (any || is_wanted_unit(search, name))
+                read_unit(search, &root, any ? NULL : name);
+        }
+    }
+}
+
+bool image_read_members(const struct image *image, struct image_member_query *queries, size_t count)
+{
+    Dwarf *dwarf = dwarf_begin_elf(image_elf(image), DWARF_C_READ, NULL);
+    if (!dwarf)
+        return false;
+    struct member_search search = {
+        .open = calloc(count + 1, sizeof(*search.open)),
+        .decided = calloc(count + 1, sizeof(*search.decided)),
+        .count = count,
+        .undecided = count,
+    };
+    if (search.open && search.decided) {
+        for (size_t i = 0; i < count; i++) {
+            queries[i].found = false;
+            search.open[i] = &queries[i];
+        }
+        qsort(search.open, count, sizeof(*search.open), compare_queries);
+        read_units(&search, dwarf);
+    }
+    free(search.open);
+    free(search.decided);
+    dwarf_end(dwarf);
+    return true;
+}

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "column.h"
 #include "parallel.h"
 
 enum {
@@ -293,6 +294,12 @@ static void init_part(struct extraction *extraction, unsigned job)
     part->types.runtime = &part->runtime;
     part->first = first < heap->count ? (uint32_t)first : heap->count;
     part->end = end < heap->count ? (uint32_t)end : heap->count;
+    // Most heaps have fewer than two references an object; what is not used is never touched.
+    part->capacity = (uint64_t)(part->end - part->first) * 2 + FOUND_MAX;
+    part->targets = column_create(part->capacity, sizeof(*part->targets));
+    part->labels = column_create(part->capacity, sizeof(*part->labels));
+    if (!part->targets || !part->labels)
+        part->failure = failure_no_memory();
     part->visitor = (struct visitor){
         .found = part->found, .places = part->places, .capacity = FOUND_MAX, .full = flush_edges};
     // No place is like this one: an empty slot of the cache is not taken for an answer.
@@ -377,9 +384,9 @@ static struct failure *run_parts(struct extraction *extraction)
 static struct failure *allocate_columns(struct heap *heap)
 {
     size_t count = (size_t)heap->count + 1;
-    heap->type = malloc(count * sizeof(*heap->type));
-    heap->sizes = malloc(count * sizeof(*heap->sizes));
-    heap->gc_refs = malloc(count * sizeof(*heap->gc_refs));
+    heap->type = column_create(count, sizeof(*heap->type));
+    heap->sizes = column_create(count, sizeof(*heap->sizes));
+    heap->gc_refs = column_create(count, sizeof(*heap->gc_refs));
     heap->finalizers = calloc(count / 8 + 1, 1);
     heap->owners = calloc(count / 8 + 1, 1);
     heap->label_places = calloc(HEAP_LABELS_MAX, sizeof(*heap->label_places));
@@ -398,7 +405,7 @@ struct failure *extraction_run(struct heap *heap, unsigned jobs)
     struct failure *failure = allocate_columns(heap);
     if (failure)
         return failure;
-    extraction.rows = calloc((size_t)heap->count + 1, sizeof(*extraction.rows));
+    extraction.rows = column_create((size_t)heap->count + 1, sizeof(*extraction.rows));
     extraction.parts = calloc(extraction.jobs, sizeof(*extraction.parts));
     if (extraction.rows && extraction.parts) {
         pthread_mutex_init(&extraction.lock, NULL);

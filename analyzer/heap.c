@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "column.h"
 #include "discovery.h"
 #include "extraction.h"
 
@@ -53,7 +54,7 @@ static struct failure *build(struct heap *heap, const struct runtime_source *sou
         failure = discovery_run(heap, jobs ? jobs : 1);
     if (failure)
         return failure;
-    heap->addresses = malloc(((size_t)heap->count + 1) * sizeof(*heap->addresses));
+    heap->addresses = column_create((size_t)heap->count + 1, sizeof(*heap->addresses));
     if (!heap->addresses)
         return failure_no_memory();
     number_objects(heap);
@@ -238,6 +239,12 @@ struct failure *heap_read_list(struct heap *heap, vaddr list, vaddr **items, uin
         (*items)[i] = format_word(runtime->memory->format, bytes + i * width);
     *read = count;
     return NULL;
+}
+
+void heap_release_refcounts(struct heap *heap)
+{
+    free(heap->gc_refs);
+    heap->gc_refs = NULL;
 }
 
 int64_t heap_read_refcnt(struct heap *heap, uint32_t number)

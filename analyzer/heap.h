@@ -135,6 +135,9 @@ void heap_each_reference(struct heap *heap, uint32_t number,
 struct failure *heap_read_list(struct heap *heap, vaddr list, vaddr **items, uint64_t *read,
                                uint64_t *length) __attribute__((warn_unused_result));
 
+// Frees gc_refs, once collect_run has used them up: 4 bytes an object that findings can have.
+void heap_release_refcounts(struct heap *heap);
+
 // ob_refcnt; 0 when it cannot be read.
 int64_t heap_read_refcnt(struct heap *heap, uint32_t number);
 

@@ -13,8 +13,8 @@
 
 struct image;
 
-// `type` is a struct tag or typedef name, `member` a dotted path
-// ("ob_base.ob_type" style; anonymous members are looked into); "" asks for the size of the type.
+// `type` is a struct tag or typedef name, `member` a dotted path ("ob_base.ob_type" style;
+// anonymous members are looked into); "" asks for the size of the type.
 struct image_member_query {
     const char *type;
     const char *member;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "collect.h"
+#include "column.h"
 #include "core.h"
 #include "findings.h"
 #include "heap.h"
@@ -284,12 +285,13 @@ static struct failure *collect(struct run *run)
 {
     struct heap *heap = run->heap;
     uint32_t list;
-    run->states = malloc((size_t)heap->count + 1);
+    run->states = column_create((size_t)heap->count + 1, sizeof(*run->states));
     if (!run->states)
         return failure_no_memory();
     if (!run->report.garbage || !heap_find(heap, run->report.garbage, &list))
         list = GRAPH_NONE;
     collect_run(&heap->graph, heap->gc_refs, heap->finalizers, list, run->states, &run->totals);
+    heap_release_refcounts(heap);
     tell(run, "%u uncollectable, %u pending, %u trash, %u kept by gc.garbage",
          run->totals.objects[COLLECT_UNCOLLECTABLE], run->totals.objects[COLLECT_PENDING],
          run->totals.objects[COLLECT_TRASH], run->totals.objects[COLLECT_KEPT]);

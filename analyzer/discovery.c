@@ -15,6 +15,7 @@ struct element {
     vaddr at;
     vaddr next;
     vaddr previous;
+    int64_t refs;
 };
 
 static bool read_element(struct heap *heap, vaddr at, struct element *element)
@@ -29,6 +30,7 @@ static bool read_element(struct heap *heap, vaddr at, struct element *element)
     element->at = at;
     element->next = layout_uint(layout, memory->format, bytes, LAYOUT_PyGC_Head_gc_next);
     element->previous = layout_uint(layout, memory->format, bytes, LAYOUT_PyGC_Head_gc_prev);
+    element->refs = layout_int(layout, memory->format, bytes, LAYOUT_PyGC_Head_gc_refs);
     return true;
 }
 
@@ -80,6 +82,7 @@ static bool step(struct heap *heap, struct element *from, bool forward)
     if (!read_element(heap, forward ? from->next : from->previous, &to) ||
         (forward ? to.previous : to.next) != from->at || !mark(heap, to.at))
         return false;
+    heap->losses.objects_in_flux += to.refs != GC_REACHABLE;
     *from = to;
     return true;
 }

@@ -49,6 +49,7 @@ struct heap_range; // a span with tracked objects, and where its bits start
 struct heap_losses {
     uint64_t broken_links;       // places where a ring of a generation does not hold together
     vaddr first_broken_link;     // the list element after which the first of them came
+    uint64_t objects_in_flux;    // gc_refs of a collection in progress
     uint64_t unreadable_objects; // no type, or their own bytes not saved
     uint64_t unreadable_parts;   // tables, items, frames of readable objects
     uint64_t unreadable_sizes;   // sizes that had to be guessed low

@@ -39,7 +39,7 @@ struct image_segment { // PT_LOAD
 struct image {
     char *path;
     uint64_t size;
-    const uint8_t *bytes; // the whole file, mapped read-only
+    const uint8_t *bytes; // the whole file, mapped privately (libelf unpacks sections in place)
     unsigned machine;
     struct memory_format format;
     bool position_independent; // ET_DYN

@@ -92,7 +92,7 @@ static struct failure *no_interpreter(const struct process *process)
                               "second argument");
     return failure_create(FAILURE_MISMATCH,
                           "no file of the process has a Python 2 interpreter (looked for the "
-                          "symbols PyType_Type and _PyGC_generation0 in %zu files of \"%s\"); is "
+                          "symbols PyType_Type and PyGC_Collect in %zu files of \"%s\"); is "
                           "this the core of a Python process?",
                           process->module_count, process->core->command);
 }

@@ -18,7 +18,6 @@
 
 enum {
     POOL_SIZE = 4096,
-    GC_REACHABLE = -3, // Modules/gcmodule.c
     TYPES_CACHED = 512,
     PREFETCH_AHEAD = 8, // blocks
 };

@@ -72,13 +72,19 @@ const char *report_state_name(enum collect_state state)
     return "unknown";
 }
 
+static bool collecting(const struct report *report)
+{
+    const struct runtime_flag *flag = &report->interpreter->runtime.collecting;
+    return flag->known && flag->value;
+}
+
 bool report_is_complete(const struct report *report)
 {
     const struct heap_losses *losses = &report->heap->losses;
-    return !losses->broken_links && !losses->unreadable_objects && !losses->unreadable_parts &&
-           !losses->unreadable_sizes && !report->findings->unread_edges &&
-           report->garbage_read == report->garbage_length && !report->totals->overdrawn &&
-           report->core->complete;
+    return !losses->broken_links && !losses->objects_in_flux && !collecting(report) &&
+           !losses->unreadable_objects && !losses->unreadable_parts && !losses->unreadable_sizes &&
+           !report->findings->unread_edges && report->garbage_read == report->garbage_length &&
+           !report->totals->overdrawn && report->core->complete;
 }
 
 // --- the verdict
@@ -377,9 +383,7 @@ static void put_collector(const struct report *report, FILE *file)
             !runtime->enabled.known  ? ""
             : runtime->enabled.value ? "enabled, "
                                      : "DISABLED, ",
-            runtime->collecting.known && runtime->collecting.value
-                ? "A COLLECTION WAS IN PROGRESS, "
-                : "");
+            collecting(report) ? "A COLLECTION WAS IN PROGRESS, " : "");
     for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
         fprintf(file, "%s%s", i ? " / " : "", grouped(report->heap->generation_objects[i], count));
     fputs(" objects, thresholds ", file);
@@ -409,6 +413,11 @@ static void put_coverage(const struct report *report, FILE *file)
                 "             LOSS: %" PRIu64 " broken link%s in the collector's lists, the first "
                 "after 0x%" PRIx64 "\n",
                 losses->broken_links, plural(losses->broken_links), losses->first_broken_link);
+    if (losses->objects_in_flux || collecting(report))
+        fprintf(file,
+                "             DOUBT: a collection was in progress (%" PRIu64 " objects in flux): "
+                "objects on its own lists are missing\n",
+                losses->objects_in_flux);
     if (losses->unreadable_parts || losses->unreadable_sizes)
         fprintf(file,
                 "             LOSS: %" PRIu64 " tables or item arrays and %" PRIu64

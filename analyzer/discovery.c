@@ -190,6 +190,7 @@ static struct failure *make_ranks(struct heap *heap, uint64_t bit_count)
                               "the heap has %llu tracked objects; this program numbers up to %u",
                               (unsigned long long)count, GRAPH_NONE - 1);
     heap->count = (uint32_t)count;
+    heap->word_count = words;
     return NULL;
 }
 

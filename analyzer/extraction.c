@@ -15,7 +15,7 @@ enum {
     CACHED_TYPES = 256,   // per thread
     CACHED_LABELS = 1024, // per thread
     CACHED_COMMON = 1024, // per thread
-    PREFETCH_AHEAD = 6,   // objects
+    PREFETCH_AHEAD = 8,   // objects
     PREFETCH_LINES = 4,
     PART_MULTIPLE = 64, // parts begin at multiples, so that no two share a byte of a bit array
 };
@@ -221,11 +221,10 @@ static void set_size(struct part *part, const struct object_type *type, vaddr ob
     part->heap->sizes[part->number] = size < HEAP_SIZE_LARGE ? (uint32_t)size : HEAP_SIZE_LARGE;
 }
 
-static void extract_object(struct part *part, uint32_t number)
+static void extract_object(struct part *part, uint32_t number, vaddr object)
 {
     struct heap *heap = part->heap;
     const struct layout *layout = &part->runtime.layout;
-    vaddr object = heap->addresses[number];
     enum memory_status status;
     part->number = number;
     const uint8_t *bytes = memory_view(&part->memory, object,
@@ -250,10 +249,10 @@ static void extract_object(struct part *part, uint32_t number)
 
 // Asks for the cache lines of an object that comes soon. Objects lie one after the other, but the
 // processor's own prefetching stops at every page.
-static void prefetch_object(const struct part *part, uint32_t number)
+static void prefetch_object(const struct part *part, vaddr object)
 {
     const struct memory_span *span = &part->memory.spans[part->memory.last];
-    uint64_t offset = part->heap->addresses[number] - span->start;
+    uint64_t offset = object - span->start;
     if (offset >= span->size || !span->bytes)
         return;
     for (unsigned line = 0; line < PREFETCH_LINES; line++)
@@ -264,12 +263,20 @@ static void extract_part(void *context, unsigned job)
 {
     struct extraction *extraction = context;
     struct part *part = &extraction->parts[job];
+    struct heap_cursor cursor;
+    vaddr ahead[PREFETCH_AHEAD]; // the next objects, in turn
+    heap_cursor_init(&cursor, part->heap, part->first);
+    for (uint32_t i = part->first; i < part->end && i < part->first + PREFETCH_AHEAD; i++)
+        ahead[i % PREFETCH_AHEAD] = heap_cursor_next(&cursor);
     for (uint32_t i = part->first; i < part->end && !part->failure; i++) {
-        if (i + PREFETCH_AHEAD < part->end)
-            prefetch_object(part, i + PREFETCH_AHEAD);
+        vaddr object = ahead[i % PREFETCH_AHEAD];
+        if (i + PREFETCH_AHEAD < part->end) {
+            ahead[i % PREFETCH_AHEAD] = heap_cursor_next(&cursor);
+            prefetch_object(part, ahead[i % PREFETCH_AHEAD]);
+        }
         // Within the part; made absolute when the parts are put together.
         extraction->rows[i] = (uint32_t)part->edges;
-        extract_object(part, i);
+        extract_object(part, i, object);
         if (part->edges >= UINT32_MAX && !part->failure)
             part->failure = failure_create(
                 FAILURE_UNSUPPORTED, "the heap has more references than this program numbers (%u)",

@@ -379,7 +379,7 @@ static bool note_finalizer(struct folding *folding, struct finding *finding, uin
     if (!grown)
         return false;
     finding->finalizers = grown;
-    vaddr example = folding->heap->addresses[node];
+    vaddr example = heap_address(folding->heap, node);
     grown[count] = (struct finding_finalizer){
         .class_address = class, .example = example, .class = object_class_name(types, example)};
     object_find_del(types, example, &grown[count].del);
@@ -401,7 +401,7 @@ static bool count_component(struct folding *folding, uint32_t component)
         if (!heap_has_finalizer(folding->heap, members[i]))
             continue;
         if (first && !finding->example)
-            finding->example = folding->heap->addresses[members[i]];
+            finding->example = heap_address(folding->heap, members[i]);
         if (!note_finalizer(folding, finding, members[i]))
             return false;
     }

@@ -24,27 +24,70 @@ bool heap_find(struct heap *heap, vaddr object, uint32_t *number)
     return true;
 }
 
-static void number_objects(struct heap *heap)
+// The word of bits that holds the object's: the last one with no more objects before it.
+static uint64_t find_word(const struct heap *heap, uint32_t number)
 {
-    unsigned head_size = layout_offset(&heap->runtime->layout, LAYOUT_PyGC_Head_sizeof);
-    uint32_t number = 0;
-    for (size_t i = 0; i < heap->range_count; i++) {
-        const struct heap_range *range = &heap->ranges[i];
-        uint64_t bit = range->first_bit, end = bit + range->size / DISCOVERY_GRAIN + 1;
-        while (bit < end) {
-            uint64_t word = heap->bits[bit / 64] >> (bit % 64);
-            if (!word) {
-                bit = (bit / 64 + 1) * 64;
-                continue;
-            }
-            bit += (uint64_t)__builtin_ctzll(word);
-            if (bit >= end)
-                break;
-            heap->addresses[number++] =
-                range->start + (bit - range->first_bit) * DISCOVERY_GRAIN + head_size;
-            bit++;
-        }
+    uint64_t low = 0, high = heap->word_count;
+    while (high - low > 1) {
+        uint64_t middle = low + (high - low) / 2;
+        if (heap->ranks[middle] <= number)
+            low = middle;
+        else
+            high = middle;
     }
+    return low;
+}
+
+static size_t find_range_of_word(const struct heap *heap, uint64_t word)
+{
+    size_t low = 0, high = heap->range_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (heap->ranges[middle].first_bit <= word * 64)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static vaddr address_of_bit(const struct heap *heap, size_t range, uint64_t bit)
+{
+    return heap->ranges[range].start + (bit - heap->ranges[range].first_bit) * DISCOVERY_GRAIN +
+           layout_offset(&heap->runtime->layout, LAYOUT_PyGC_Head_sizeof);
+}
+
+void heap_cursor_init(struct heap_cursor *cursor, const struct heap *heap, uint32_t first)
+{
+    *cursor = (struct heap_cursor){.heap = heap};
+    if (first >= heap->count)
+        return;
+    cursor->word = find_word(heap, first);
+    cursor->range = find_range_of_word(heap, cursor->word);
+    cursor->left = heap->bits[cursor->word];
+    for (uint32_t before = heap->ranks[cursor->word]; before < first; before++)
+        cursor->left &= cursor->left - 1;
+}
+
+vaddr heap_cursor_next(struct heap_cursor *cursor)
+{
+    const struct heap *heap = cursor->heap;
+    while (!cursor->left)
+        cursor->left = heap->bits[++cursor->word];
+    // Ranges begin at whole words.
+    while (cursor->range + 1 < heap->range_count &&
+           heap->ranges[cursor->range + 1].first_bit <= cursor->word * 64)
+        cursor->range++;
+    uint64_t bit = cursor->word * 64 + (uint64_t)__builtin_ctzll(cursor->left);
+    cursor->left &= cursor->left - 1;
+    return address_of_bit(heap, cursor->range, bit);
+}
+
+vaddr heap_address(const struct heap *heap, uint32_t number)
+{
+    struct heap_cursor cursor;
+    heap_cursor_init(&cursor, heap, number);
+    return heap_cursor_next(&cursor);
 }
 
 static struct failure *build(struct heap *heap, const struct runtime_source *source, unsigned jobs)
@@ -54,10 +97,6 @@ static struct failure *build(struct heap *heap, const struct runtime_source *sou
         failure = discovery_run(heap, jobs ? jobs : 1);
     if (failure)
         return failure;
-    heap->addresses = column_create((size_t)heap->count + 1, sizeof(*heap->addresses));
-    if (!heap->addresses)
-        return failure_no_memory();
-    number_objects(heap);
     failure = extraction_run(heap, jobs);
     if (failure)
         return failure;
@@ -91,7 +130,6 @@ void heap_destroy(struct heap *heap)
     object_types_deinit(&heap->types);
     free((void *)heap->graph.rows);
     free(heap->targets);
-    free(heap->addresses);
     free(heap->type);
     free(heap->sizes);
     free(heap->gc_refs);
@@ -115,7 +153,7 @@ uint64_t heap_size(struct heap *heap, uint32_t number)
     if (heap->sizes[number] != HEAP_SIZE_LARGE)
         return heap->sizes[number];
     return object_size(&heap->types, &heap->types.types[heap->type[number]],
-                       heap->addresses[number], &partial);
+                       heap_address(heap, number), &partial);
 }
 
 struct place_search {
@@ -156,8 +194,8 @@ enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t 
                                       .full = search_places};
     if (heap->type[source] == HEAP_NO_TYPE)
         return MEMORY_NONSENSE;
-    traverse_object(&heap->types, &heap->types.types[heap->type[source]], heap->addresses[source],
-                    &search.visitor);
+    traverse_object(&heap->types, &heap->types.types[heap->type[source]],
+                    heap_address(heap, source), &search.visitor);
     search_places(&search.visitor);
     return search.done ? MEMORY_OK : MEMORY_NONSENSE;
 }
@@ -211,8 +249,8 @@ void heap_each_reference(struct heap *heap, uint32_t number,
     list.visitor = (struct visitor){.found = list.found, .capacity = FOUND_MAX, .full = hand_over};
     if (heap->type[number] == HEAP_NO_TYPE)
         return;
-    traverse_object(&heap->types, &heap->types.types[heap->type[number]], heap->addresses[number],
-                    &list.visitor);
+    traverse_object(&heap->types, &heap->types.types[heap->type[number]],
+                    heap_address(heap, number), &list.visitor);
     hand_over(&list.visitor);
 }
 
@@ -251,8 +289,8 @@ int64_t heap_read_refcnt(struct heap *heap, uint32_t number)
 {
     uint64_t word = 0;
     const struct layout *layout = &heap->runtime->layout;
-    layout_read(layout, heap->runtime->memory, heap->addresses[number], LAYOUT_PyObject_ob_refcnt,
-                &word);
+    layout_read(layout, heap->runtime->memory, heap_address(heap, number),
+                LAYOUT_PyObject_ob_refcnt, &word);
     return (int64_t)word;
 }
 

@@ -59,7 +59,6 @@ struct heap {
     const struct runtime *runtime;
     struct object_types types;
     uint32_t count;
-    vaddr *addresses;    // of the objects (not their heads), ascending
     int32_t *type;       // number in types, or HEAP_NO_TYPE
     uint32_t *sizes;     // object_size; HEAP_SIZE_LARGE: ask heap_size
     int32_t *gc_refs;    // ob_refcnt, no more than INT32_MAX; collect_run uses it up
@@ -80,6 +79,7 @@ struct heap {
     uint16_t *range_hints; // by a part of the address, the range of the last hit there
     uint64_t *bits;
     uint32_t *ranks; // objects before each word of bits
+    uint64_t word_count;
     struct visit_place *label_places;
     uint32_t *label_slots; // hash table of labels + 1
     uint16_t label_count;
@@ -94,6 +94,21 @@ void heap_destroy(struct heap *heap);
 
 // The number of a tracked object. False: it is not one.
 bool heap_find(struct heap *heap, vaddr object, uint32_t *number);
+
+// The address of an object (not of its PyGC_Head). A search: to go through all, use a cursor.
+vaddr heap_address(const struct heap *heap, uint32_t number);
+
+// Goes through the objects in the order of their numbers.
+struct heap_cursor {
+    const struct heap *heap;
+    size_t range;
+    uint64_t word;
+    uint64_t left; // bits of the word still to come
+};
+// The first object that heap_cursor_next gives is `first`.
+void heap_cursor_init(struct heap_cursor *cursor, const struct heap *heap, uint32_t first);
+// Must not be called more often than there are objects.
+vaddr heap_cursor_next(struct heap_cursor *cursor);
 
 uint64_t heap_size(struct heap *heap, uint32_t number);
 

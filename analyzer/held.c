@@ -227,14 +227,16 @@ static void settle_untracked(struct measure *measure)
 static void measure_tracked(struct measure *measure, const uint8_t *members)
 {
     struct heap *heap = measure->heap;
+    struct heap_cursor cursor;
+    heap_cursor_init(&cursor, heap, 0);
     for (uint32_t node = 0; node < heap->count && !measure->no_memory; node++) {
+        vaddr object = heap_cursor_next(&cursor);
         if (!(measure->states[node] & DEAD_STATES) || heap->type[node] == HEAP_NO_TYPE)
             continue;
         if (!(members[node / 8] >> (node % 8) & 1))
             charge(measure->findings, measure->owners[node], heap_size(heap, node));
         if (heap_owns_untracked(heap, node))
-            visit(measure, &heap->types.types[heap->type[node]], heap->addresses[node],
-                  measure->owners[node]);
+            visit(measure, &heap->types.types[heap->type[node]], object, measure->owners[node]);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -445,6 +446,9 @@ int main(int argc, char **argv)
     struct run run = {.options = &options};
     FILE *output = NULL, *graph = NULL;
     argp_err_exit_status = EXIT_WRONG_USAGE;
+    // Large arrays come and go. Memory that was given back must be cleared before it comes again.
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, -1);
     argp_parse(&argp, argc, argv, 0, NULL, &options);
     clock_gettime(CLOCK_MONOTONIC, &run.started);
     // The outputs are opened first: hours later is too late to find out.

@@ -23,7 +23,7 @@ static void put_object(struct heap *heap, uint32_t number, unsigned generation, 
     fprintf(file,
             "{\"address\": \"0x%" PRIx64 "\", \"type\": %s, \"refcount\": %" PRId64
             ", \"generation\": %u, \"size\": %" PRIu64 ", \"refs\": [",
-            heap->addresses[number], type, heap_read_refcnt(heap, number), generation,
+            heap_address(heap, number), type, heap_read_refcnt(heap, number), generation,
             heap_size(heap, number));
     struct line line = {file, true};
     heap_each_reference(heap, number, put_reference, &line);

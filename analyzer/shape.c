@@ -22,7 +22,7 @@ vaddr shape_find_class(struct heap *heap, uint32_t node)
         return 0;
     const struct object_type *type = &heap->types.types[heap->type[node]];
     if (type->finalizer == FINALIZER_INSTANCE &&
-        layout_read(&runtime->layout, runtime->memory, heap->addresses[node],
+        layout_read(&runtime->layout, runtime->memory, heap_address(heap, node),
                     LAYOUT_PyInstanceObject_in_class, &class) == MEMORY_OK)
         return class;
     return type->address;
@@ -44,7 +44,7 @@ static bool leads_to_namespace(const struct visit_place *place)
 static uint64_t read_member(const struct heap *heap, uint32_t node, enum layout_member member)
 {
     uint64_t value = 0;
-    layout_read(&heap->runtime->layout, heap->runtime->memory, heap->addresses[node], member,
+    layout_read(&heap->runtime->layout, heap->runtime->memory, heap_address(heap, node), member,
                 &value);
     return value;
 }
@@ -322,7 +322,7 @@ static bool draw_step(struct heap *heap, const struct shape_link *links, size_t 
     struct finding_step *step = &drawing->steps[drawing->count];
     char **text = &drawing->texts[drawing->count];
     drawing->count++;
-    step->object = heap->addresses[links[i].node];
+    step->object = heap_address(heap, links[i].node);
     step->finalizer = heap_has_finalizer(heap, links[i].node);
     step->type = object_class_name(&heap->types, step->object);
     step->edge = folded_text(heap, links, count, i, true);

@@ -132,6 +132,30 @@ void discovery_walk(struct heap *heap, vaddr head, void (*visit)(void *context, 
     }
 }
 
+// Is there, at a place on a stack, the head of a list that a collection in progress keeps? The
+// words of a head point to elements that point back. An empty one points to itself and is of no
+// use.
+static bool is_list_head(struct heap *heap, vaddr at)
+{
+    struct element head, first, last;
+    return read_element(heap, at, &head) && head.next != at && head.next % DISCOVERY_GRAIN == 0 &&
+           head.previous % DISCOVERY_GRAIN == 0 && read_element(heap, head.next, &first) &&
+           first.previous == at && read_element(heap, head.previous, &last) && last.next == at;
+}
+
+// gc.collect() moves objects to lists whose heads are its local variables (unreachable, finalizers,
+// and the weak references in handle_weakrefs): they are on the stack of some thread.
+static void chase_stacks(struct heap *heap, const struct runtime_source *source)
+{
+    for (size_t i = 0; i < source->stack_count; i++) {
+        vaddr grain = heap->runtime->memory->format.word_size;
+        vaddr at = (source->stacks[i].start + grain - 1) & ~(grain - 1);
+        for (; at < source->stacks[i].end; at += grain)
+            if (is_list_head(heap, at))
+                heap->listed_on_stacks += chase_ring(heap, at);
+    }
+}
+
 // One bit per possible place, for every span that the core saved.
 static struct failure *make_bitmap(struct heap *heap, uint64_t *bit_count)
 {
@@ -224,7 +248,7 @@ static void count_generations(struct heap *heap, uint32_t count)
             objects[i] = count - known;
 }
 
-struct failure *discovery_run(struct heap *heap, unsigned jobs)
+struct failure *discovery_run(struct heap *heap, const struct runtime_source *source, unsigned jobs)
 {
     uint64_t bit_count;
     struct failure *failure = make_bitmap(heap, &bit_count);
@@ -235,6 +259,7 @@ struct failure *discovery_run(struct heap *heap, unsigned jobs)
         memset(heap->bits, 0, (bit_count / 64 + 1) * sizeof(*heap->bits));
         for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
             heap->generation_objects[i] = chase_ring(heap, heap->runtime->generations[i].head);
+        chase_stacks(heap, source);
     }
     drop_empty_ranges(heap);
     failure = make_ranks(heap, bit_count);

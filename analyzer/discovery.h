@@ -22,8 +22,9 @@ enum {
     GC_REACHABLE = -3,
 };
 
-// Fills ranges, bits, ranks, count, generation_objects, by_pools and losses.
-struct failure *discovery_run(struct heap *heap, unsigned jobs) __attribute__((warn_unused_result));
+// Fills ranges, bits, ranks, count, generation_objects, by_pools, listed_on_stacks and losses.
+struct failure *discovery_run(struct heap *heap, const struct runtime_source *source, unsigned jobs)
+    __attribute__((warn_unused_result));
 
 // The rare half of discovery_find_range: it has to be searched.
 const struct heap_range *discovery_find_range_slow(struct heap *heap, vaddr at);

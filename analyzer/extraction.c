@@ -309,6 +309,8 @@ static void init_part(struct extraction *extraction, unsigned job)
         part->failure = failure_no_memory();
     part->visitor = (struct visitor){
         .found = part->found, .places = part->places, .capacity = FOUND_MAX, .full = flush_edges};
+    for (size_t i = 0; i < CACHED_TYPES; i++)
+        part->cached_types[i].index = HEAP_NO_TYPE;
     // No place is like this one: an empty slot of the cache is not taken for an answer.
     for (size_t i = 0; i < CACHED_LABELS; i++)
         part->cached_labels[i].place.kind = VISIT_LOCAL;

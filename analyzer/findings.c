@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "cycle.h"
 #include "held.h"
 #include "shape.h"
 
 enum {
-    STARTS_MAX = 16,     // finalizers of a component that are tried as the start of its cycle
     FINALIZERS_MAX = 64, // classes with __del__ told per finding
 };
 
@@ -30,16 +30,15 @@ struct folding {
     const uint8_t *states;
     struct findings *findings;
     struct graph_components components;
-    struct graph_search *search;
+    struct cycle_finder finder;
     uint32_t *group_of; // per component, or GRAPH_NONE: no finalizer in it
     struct group *groups;
     size_t group_count;
     size_t group_capacity;
     uint32_t *table; // hash table of group numbers + 1
     size_t table_size;
-    struct shape_link *links;
-    size_t link_capacity;
-    uint64_t *words;
+    uint64_t *words; // the key at hand
+    size_t word_capacity;
 };
 
 static uint32_t component_size(const struct folding *folding, uint32_t component)
@@ -50,152 +49,6 @@ static uint32_t component_size(const struct folding *folding, uint32_t component
 static const uint32_t *component_members(const struct folding *folding, uint32_t component)
 {
     return folding->components.members + folding->components.starts[component];
-}
-
-// --- the cycle of a component
-
-static bool reserve_links(struct folding *folding, size_t count)
-{
-    if (count <= folding->link_capacity)
-        return true;
-    size_t capacity = count + count / 2 + 16;
-    struct shape_link *links = realloc(folding->links, capacity * sizeof(*links));
-    if (links)
-        folding->links = links;
-    uint64_t *words = realloc(folding->words, (capacity * SHAPE_KEY_WORDS + 1) * sizeof(*words));
-    if (words)
-        folding->words = words;
-    if (!links || !words)
-        return false;
-    folding->link_capacity = capacity;
-    return true;
-}
-
-static void set_link(struct folding *folding, size_t i, uint32_t node, uint32_t edge)
-{
-    folding->links[i] = (struct shape_link){.node = node, .edge = edge};
-}
-
-static uint32_t ring_edge(const struct folding *folding, uint32_t node)
-{
-    const struct graph *graph = &folding->heap->graph;
-    uint32_t component = folding->components.of[node], edge = graph->rows[node];
-    while (folding->components.of[graph->targets[edge]] != component)
-        edge++;
-    return edge;
-}
-
-// A ring has one cycle: its only edges.
-static bool follow_ring(struct folding *folding, uint32_t start, uint32_t count)
-{
-    if (!reserve_links(folding, count))
-        return false;
-    uint32_t node = start;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t edge = ring_edge(folding, node);
-        set_link(folding, i, node, edge);
-        node = folding->heap->graph.targets[edge];
-    }
-    return true;
-}
-
-// Which edge a reader would rather see: by kind, then by label, then by the class it leads to.
-// Names are compared only where they differ as addresses.
-static int prefer_edge(void *context, uint32_t source_a, uint32_t edge_a, uint32_t source_b,
-                       uint32_t edge_b)
-{
-    struct heap *heap = context;
-    struct visit_place a = {.kind = VISIT_STACK}, b = a;
-    heap_find_place(heap, source_a, edge_a, &a);
-    heap_find_place(heap, source_b, edge_b, &b);
-    if (a.kind != b.kind)
-        return a.kind < b.kind ? -1 : 1;
-    int order = 0;
-    if (a.label != b.label)
-        order = strcmp(a.label ? a.label : "", b.label ? b.label : "");
-    if (!order && a.key != b.key && (a.kind == VISIT_VALUE || a.kind == VISIT_SLOT)) {
-        char name_a[128] = "", name_b[128] = "";
-        uint64_t length;
-        if (a.kind == VISIT_SLOT) {
-            memory_read_string(heap->runtime->memory, a.key, name_a, sizeof(name_a));
-            memory_read_string(heap->runtime->memory, b.key, name_b, sizeof(name_b));
-        } else {
-            object_read_str(heap->runtime, a.key, name_a, sizeof(name_a), &length);
-            object_read_str(heap->runtime, b.key, name_b, sizeof(name_b), &length);
-        }
-        order = strcmp(name_a, name_b);
-    }
-    uint32_t target_a = heap->graph.targets[edge_a], target_b = heap->graph.targets[edge_b];
-    if (!order && heap->type[target_a] != heap->type[target_b] &&
-        heap->type[target_a] != HEAP_NO_TYPE && heap->type[target_b] != HEAP_NO_TYPE)
-        order = strcmp(heap->types.types[heap->type[target_a]].name,
-                       heap->types.types[heap->type[target_b]].name);
-    return order;
-}
-
-// The first member of each class that has a finalizer; returns how many.
-static size_t choose_starts(const struct folding *folding, uint32_t component, uint32_t *starts)
-{
-    const uint32_t *members = component_members(folding, component);
-    vaddr classes[STARTS_MAX];
-    size_t count = 0;
-    for (uint32_t i = 0; i < component_size(folding, component) && count < STARTS_MAX; i++) {
-        if (!heap_has_finalizer(folding->heap, members[i]))
-            continue;
-        vaddr class = shape_find_class(folding->heap, members[i]);
-        bool known = false;
-        for (size_t j = 0; j < count && !known; j++)
-            known = classes[j] == class;
-        if (known)
-            continue;
-        classes[count] = class;
-        starts[count++] = members[i];
-    }
-    return count;
-}
-
-// The shortest of the cycles through the starts; the first class in the order of names wins a tie.
-static bool search_cycle(struct folding *folding, const uint32_t *starts, size_t start_count,
-                         size_t *length)
-{
-    struct heap *heap = folding->heap;
-    uint32_t best = GRAPH_NONE;
-    *length = 0;
-    for (size_t i = 0; i < start_count; i++) {
-        const uint32_t *edges;
-        uint32_t count;
-        if (!graph_search_cycle(folding->search, starts[i], prefer_edge, heap, &edges, &count))
-            return false;
-        const char *name = heap->types.types[heap->type[starts[i]]].name;
-        if (*length &&
-            (count > *length ||
-             (count == *length && strcmp(name, heap->types.types[heap->type[best]].name) >= 0)))
-            continue;
-        if (!reserve_links(folding, count))
-            return false;
-        best = starts[i];
-        *length = count;
-        uint32_t node = starts[i];
-        for (uint32_t j = 0; j < count; j++) {
-            set_link(folding, j, node, edges[j]);
-            node = heap->graph.targets[edges[j]];
-        }
-    }
-    return true;
-}
-
-// Leaves the cycle of a component in folding->links; *length 0: it has no finalizer.
-static bool find_cycle(struct folding *folding, uint32_t component, size_t *length)
-{
-    uint32_t starts[STARTS_MAX];
-    size_t count = choose_starts(folding, component, starts);
-    *length = 0;
-    if (count == 0)
-        return true;
-    if (!graph_component_is_ring(&folding->heap->graph, &folding->components, component))
-        return search_cycle(folding, starts, count, length);
-    *length = component_size(folding, component);
-    return follow_ring(folding, starts[0], (uint32_t)*length);
 }
 
 // --- groups
@@ -256,18 +109,34 @@ static bool find_group(struct folding *folding, uint32_t component, size_t word_
     return true;
 }
 
+// Leaves the key of the component's cycle in folding->words.
+static bool make_key(struct folding *folding, uint32_t component, size_t length)
+{
+    size_t count = length * SHAPE_KEY_WORDS + 1;
+    if (count > folding->word_capacity) {
+        uint64_t *words = realloc(folding->words, count * 2 * sizeof(*words));
+        if (!words)
+            return false;
+        folding->words = words;
+        folding->word_capacity = count * 2;
+    }
+    folding->words[0] = folding->states[component_members(folding, component)[0]];
+    shape_make_key(folding->heap, folding->finder.links, length, folding->words + 1);
+    return true;
+}
+
 // Post: group_of is set for every component; a group's `first` is its first component.
 static bool group_components(struct folding *folding)
 {
     for (uint32_t i = 0; i < folding->components.count; i++) {
         size_t length;
         folding->group_of[i] = GRAPH_NONE;
-        if (!find_cycle(folding, i, &length))
+        if (!cycle_find(&folding->finder, i, &length))
             return false;
         if (length == 0)
             continue;
-        folding->words[0] = folding->states[component_members(folding, i)[0]];
-        shape_make_key(folding->heap, folding->links, length, folding->words + 1);
+        if (!make_key(folding, i, length))
+            return false;
         if (!find_group(folding, i, length * SHAPE_KEY_WORDS + 1, &folding->group_of[i]))
             return false;
     }
@@ -333,10 +202,10 @@ static struct failure *describe_group(struct folding *folding, struct group *gro
     struct finding finding = {.state = (enum collect_state)group->words[0]};
     size_t length;
     char *text;
-    if (!find_cycle(folding, group->first, &length))
+    if (!cycle_find(&folding->finder, group->first, &length))
         return failure_no_memory();
-    struct failure *failure = shape_describe(folding->heap, folding->links, length, &finding, &text,
-                                             &folding->findings->unread_edges);
+    struct failure *failure = shape_describe(folding->heap, folding->finder.links, length, &finding,
+                                             &text, &folding->findings->unread_edges);
     if (failure)
         return failure;
     size_t before = folding->findings->count;
@@ -363,7 +232,26 @@ static struct failure *describe_groups(struct folding *folding)
     return failure;
 }
 
-// Notes the class of a member with a finalizer, once per finding.
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_finalizer(const struct finding_finalizer *a, const struct finding_finalizer *b)
+{
+    return same_text(a->class, b->class) && same_text(a->del.defined_in, b->del.defined_in) &&
+           same_text(a->del.file, b->del.file) && a->del.line == b->del.line &&
+           a->del.kind == b->del.kind;
+}
+
+static void finalizer_deinit(struct finding_finalizer *finalizer)
+{
+    free(finalizer->class);
+    object_del_deinit(&finalizer->del);
+}
+
+// Notes the class of a member with a finalizer, once per finding: classes that read the same (made
+// again and again by one function, say) count as one.
 static bool note_finalizer(struct folding *folding, struct finding *finding, uint32_t node)
 {
     struct object_types *types = &folding->heap->types;
@@ -372,19 +260,24 @@ static bool note_finalizer(struct folding *folding, struct finding *finding, uin
     for (size_t i = 0; i < count; i++)
         if (finding->finalizers[i].class_address == class)
             return true;
-    if (count == FINALIZERS_MAX)
-        return true;
-    struct finding_finalizer *grown =
-        realloc(finding->finalizers, (count + 1) * sizeof(*finding->finalizers));
-    if (!grown)
-        return false;
-    finding->finalizers = grown;
     vaddr example = heap_address(folding->heap, node);
-    grown[count] = (struct finding_finalizer){
+    struct finding_finalizer noted = {
         .class_address = class, .example = example, .class = object_class_name(types, example)};
-    object_find_del(types, example, &grown[count].del);
-    finding->finalizer_count++;
-    return grown[count].class;
+    if (!noted.class)
+        return false;
+    object_find_del(types, example, &noted.del);
+    bool known = count == FINALIZERS_MAX;
+    for (size_t i = 0; i < count && !known; i++)
+        known = same_finalizer(&finding->finalizers[i], &noted);
+    struct finding_finalizer *grown =
+        known ? NULL : realloc(finding->finalizers, (count + 1) * sizeof(*finding->finalizers));
+    if (!grown) {
+        finalizer_deinit(&noted);
+        return known;
+    }
+    finding->finalizers = grown;
+    grown[finding->finalizer_count++] = noted;
+    return true;
 }
 
 // Adds one component to its finding.
@@ -463,8 +356,7 @@ static struct failure *fold(struct folding *folding)
                                  COLLECT_UNCOLLECTABLE | COLLECT_PENDING, &folding->components))
         return failure_no_memory();
     folding->group_of = malloc((folding->components.count + 1) * sizeof(*folding->group_of));
-    if (!folding->group_of ||
-        !graph_search_create(&heap->graph, &folding->components, &folding->search) ||
+    if (!folding->group_of || !cycle_finder_init(&folding->finder, heap, &folding->components) ||
         !group_components(folding))
         return failure_no_memory();
     struct failure *failure = describe_groups(folding);
@@ -492,14 +384,13 @@ struct failure *findings_create(struct heap *heap, const uint8_t *states,
         return failure_no_memory();
     struct folding folding = {.heap = heap, .states = states, .findings = made};
     struct failure *failure = fold(&folding);
-    graph_search_destroy(folding.search);
+    cycle_finder_deinit(&folding.finder);
     graph_components_destroy(&folding.components);
     for (size_t i = 0; i < folding.group_count; i++)
         free(folding.groups[i].words);
     free(folding.groups);
     free(folding.table);
     free(folding.group_of);
-    free(folding.links);
     free(folding.words);
     if (failure)
         findings_destroy(made);
@@ -515,10 +406,8 @@ void findings_destroy(struct findings *findings)
     for (size_t i = 0; i < findings->count; i++) {
         struct finding *finding = &findings->items[i];
         steps_destroy(finding);
-        for (size_t j = 0; j < finding->finalizer_count; j++) {
-            free(finding->finalizers[j].class);
-            object_del_deinit(&finding->finalizers[j].del);
-        }
+        for (size_t j = 0; j < finding->finalizer_count; j++)
+            finalizer_deinit(&finding->finalizers[j]);
         free(finding->finalizers);
     }
     free(findings->items);

@@ -94,7 +94,7 @@ static struct failure *build(struct heap *heap, const struct runtime_source *sou
 {
     struct failure *failure = object_types_init(&heap->types, heap->runtime, source);
     if (!failure)
-        failure = discovery_run(heap, jobs ? jobs : 1);
+        failure = discovery_run(heap, source, jobs ? jobs : 1);
     if (failure)
         return failure;
     failure = extraction_run(heap, jobs);
@@ -325,6 +325,11 @@ void heap_read_generations(struct heap *heap, uint8_t *generations)
 static bool holds_finalizers_only(const struct heap *heap, uint32_t list)
 {
     const struct graph *graph = &heap->graph;
+    uint64_t length = 0;
+    layout_read(&heap->runtime->layout, heap->runtime->memory, heap_address(heap, list),
+                LAYOUT_PyVarObject_ob_size, &length);
+    if (length != graph->rows[list + 1] - graph->rows[list])
+        return false;
     for (uint32_t edge = graph->rows[list]; edge < graph->rows[list + 1]; edge++)
         if (!heap_has_finalizer(heap, graph->targets[edge]))
             return false;
@@ -339,7 +344,18 @@ static int64_t count_references(const struct heap *heap, uint32_t number)
     return count;
 }
 
-bool heap_find_garbage(struct heap *heap, const struct runtime_source *source, vaddr *list)
+bool heap_is_static_list(struct heap *heap, const struct runtime_source *source, vaddr list)
+{
+    uint32_t number;
+    // A word of static data may be stale (the list free list): only a reference that no object
+    // accounts for shows that one holds the list.
+    return heap_find(heap, list, &number) &&
+           heap->gc_refs[number] > count_references(heap, number) &&
+           runtime_is_static_list(heap->runtime, source, list);
+}
+
+enum garbage_source heap_find_garbage(struct heap *heap, const struct runtime_source *source,
+                                      vaddr *list)
 {
     uint64_t cursor = 0;
     vaddr candidate, best = 0;
@@ -353,9 +369,11 @@ bool heap_find_garbage(struct heap *heap, const struct runtime_source *source, v
         if (heap->gc_refs[number] - count_references(heap, number) != 1)
             continue;
         if (best)
-            return false;
+            return GARBAGE_NOT_FOUND;
         best = candidate;
     }
+    if (!best)
+        return GARBAGE_EMPTY;
     *list = best;
-    return best != 0;
+    return GARBAGE_BY_EVIDENCE;
 }

@@ -69,9 +69,10 @@ struct heap {
     uint16_t *edge_labels; // per edge, or HEAP_NO_LABEL: only heap_find_place knows
     uint64_t edges;
     uint64_t generation_objects[RUNTIME_GENERATIONS];
-    bool by_pools;  // the objects were found through pymalloc's pools, and proved to be all
-    uint64_t bytes; // sum of all sizes
-    uint64_t opaque_objects; // of types with an unknown tp_traverse
+    bool by_pools; // the objects were found through pymalloc's pools, and proved to be all
+    uint64_t listed_on_stacks; // objects on lists of a collection in progress, heads on a stack
+    uint64_t bytes;            // sum of all sizes
+    uint64_t opaque_objects;   // of types with an unknown tp_traverse
     struct heap_losses losses;
     // private
     struct heap_range *ranges;
@@ -160,9 +161,14 @@ int64_t heap_read_refcnt(struct heap *heap, uint32_t number);
 // Writes the generation of every object, one byte each: walks the younger rings again.
 void heap_read_generations(struct heap *heap, uint8_t *generations);
 
+// Can the list that the gc module names be the collector's own? A list that the program has put in
+// its place is not: the interpreter's static data holds no reference to it.
+bool heap_is_static_list(struct heap *heap, const struct runtime_source *source, vaddr list);
+
 // The list that must be gc.garbage, when neither a symbol nor the gc module told: the interpreter's
 // static data points to it, no other reference to it exists, and all its items have finalizers.
-// An empty one is never recognized. False: none, or several.
-bool heap_find_garbage(struct heap *heap, const struct runtime_source *source, vaddr *list);
+// GARBAGE_BY_EVIDENCE: *list is the one; GARBAGE_EMPTY: there is none; GARBAGE_NOT_FOUND: several.
+enum garbage_source heap_find_garbage(struct heap *heap, const struct runtime_source *source,
+                                      vaddr *list);
 
 #endif

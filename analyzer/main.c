@@ -251,11 +251,31 @@ static const char *garbage_source_words(enum garbage_source source)
         [GARBAGE_NOT_FOUND] = "not found",
         [GARBAGE_BY_SYMBOL] = "by its symbol",
         [GARBAGE_BY_MODULE] = "through the gc module's dictionary",
-        [GARBAGE_BY_EVIDENCE] = "by evidence (a list that only the interpreter's static data "
-                                "refers to, all of its items with finalizers)",
+        [GARBAGE_BY_EVIDENCE] =
+            "by evidence: the one list of objects with finalizers that only the interpreter's data has",
+        [GARBAGE_EMPTY] =
+            "by evidence: no list that only the interpreter's data has holds objects with finalizers, so it is empty or not made yet",
         [GARBAGE_NONE_YET] = "by its symbol: NULL, no collection ever ran",
     };
     return words[source];
+}
+
+// The collector's own list. What the gc module has under that name may be another one by now: the
+// collector goes on with the one that its static variable points to.
+static void choose_garbage(struct run *run)
+{
+    const struct runtime *runtime = &run->interpreter->runtime;
+    const struct runtime_source *source = &run->interpreter->source;
+    struct report *report = &run->report;
+    report->garbage = runtime->garbage;
+    report->garbage_source = runtime->garbage_source;
+    if (report->garbage_source == GARBAGE_BY_MODULE &&
+        !heap_is_static_list(run->heap, source, report->garbage)) {
+        report->garbage = 0;
+        report->garbage_source = GARBAGE_NOT_FOUND;
+    }
+    if (report->garbage_source == GARBAGE_NOT_FOUND)
+        report->garbage_source = heap_find_garbage(run->heap, source, &report->garbage);
 }
 
 static struct failure *read_heap(struct run *run)
@@ -271,11 +291,7 @@ static struct failure *read_heap(struct run *run)
     if (failure)
         return failure;
     struct report *report = &run->report;
-    report->garbage = runtime->garbage;
-    report->garbage_source = runtime->garbage_source;
-    if (report->garbage_source == GARBAGE_NOT_FOUND &&
-        heap_find_garbage(run->heap, &run->interpreter->source, &report->garbage))
-        report->garbage_source = GARBAGE_BY_EVIDENCE;
+    choose_garbage(run);
     tell(run, "%u objects %s, %" PRIu64 " references, %u types; gc.garbage %s", run->heap->count,
          run->heap->by_pools ? "in the pools of pymalloc, proved to be all" : "along the rings",
          run->heap->edges, run->heap->types.count, garbage_source_words(report->garbage_source));
@@ -306,6 +322,8 @@ static void sum_states(struct run *run)
 {
     for (uint32_t i = 0; i < run->heap->count; i++) {
         uint64_t size = heap_size(run->heap, i);
+        run->report.pending_finalizers +=
+            run->states[i] == COLLECT_PENDING && heap_has_finalizer(run->heap, i);
         if (run->states[i] & (COLLECT_UNCOLLECTABLE | COLLECT_KEPT))
             run->report.kept_bytes += size;
         else if (run->states[i] == COLLECT_TRASH)
@@ -333,66 +351,85 @@ static struct failure *make_report(struct run *run)
                            : NULL;
 }
 
-// Opens a file of the user's choice for writing; standard output without a path. Nothing in it is
-// touched yet: it could be the core.
-static struct failure *open_output(const char *path, const char *core, FILE **file)
+// A file of the user's choice, or standard output.
+struct output {
+    const char *path; // NULL: standard output
+    FILE *file;
+    bool created; // was not there before
+};
+
+static struct failure *explain_output(const char *path)
 {
-    struct stat output, input;
-    *file = stdout;
+    return failure_create(FAILURE_IO, "%s: cannot be written: %s; choose another name or directory",
+                          path, strerror(errno));
+}
+
+// Nothing that is in the file is touched yet: it could be the core.
+static struct failure *open_output(const char *path, const char *core, struct output *output)
+{
+    struct stat there, input;
+    *output = (struct output){.path = path, .file = stdout};
     if (!path)
         return NULL;
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    *file = fd < 0 ? NULL : fdopen(fd, "w");
-    if (!*file) {
-        struct failure *failure = failure_create(FAILURE_IO,
-                                                 "%s: cannot be written: %s; choose "
-                                                 "another name or directory",
-                                                 path, strerror(errno));
+    int flags = O_WRONLY | O_CREAT | O_CLOEXEC, fd = open(path, flags | O_EXCL, 0666);
+    output->created = fd >= 0;
+    if (fd < 0)
+        fd = open(path, flags, 0666);
+    output->file = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!output->file) {
+        struct failure *failure = explain_output(path);
         if (fd >= 0)
             close(fd);
         return failure;
     }
-    if (fstat(fd, &output) == 0 && stat(core, &input) == 0 && output.st_dev == input.st_dev &&
-        output.st_ino == input.st_ino)
+    if (fstat(fd, &there) == 0 && stat(core, &input) == 0 && there.st_dev == input.st_dev &&
+        there.st_ino == input.st_ino)
         return failure_create(FAILURE_USAGE, "%s: is the core itself; choose another name", path);
     return NULL;
 }
 
 // What an output had before goes only when there is something to put in its place.
-static void empty_output(FILE *file)
+static void empty_output(struct output *output)
 {
     struct stat stat;
-    if (fstat(fileno(file), &stat) == 0 && S_ISREG(stat.st_mode) && file != stdout)
-        (void)!ftruncate(fileno(file), 0);
+    if (output->path && fstat(fileno(output->file), &stat) == 0 && S_ISREG(stat.st_mode))
+        (void)!ftruncate(fileno(output->file), 0);
 }
 
-static struct failure *close_output(const char *path, FILE *file)
+// Ends an output; one that no report was written to goes again if it was not there before.
+static struct failure *close_output(struct output *output, bool written)
 {
-    bool failed = fflush(file) != 0 || ferror(file);
-    if (path && fclose(file) != 0)
+    if (!output->file)
+        return NULL;
+    bool failed = fflush(output->file) != 0 || ferror(output->file);
+    if (output->path && fclose(output->file) != 0)
         failed = true;
-    return failed ? failure_create(FAILURE_IO, "%s: could not be written whole: %s",
-                                   path ? path : "standard output", strerror(errno))
-                  : NULL;
+    output->file = NULL;
+    if (!written && output->created)
+        unlink(output->path);
+    return failed && written
+               ? failure_create(FAILURE_IO, "%s: could not be written whole: %s",
+                                output->path ? output->path : "standard output", strerror(errno))
+               : NULL;
 }
 
-static struct failure *write_outputs(struct run *run, FILE *output, FILE *graph)
+static struct failure *write_outputs(struct run *run, struct output *output, struct output *graph)
 {
     struct failure *failure = NULL;
     run->report.garbage_objects = run->garbage_objects;
     empty_output(output);
-    if (graph)
+    if (graph->path) {
         empty_output(graph);
-    if (graph)
-        failure = report_graph(run->heap, graph);
+        failure = report_graph(run->heap, graph->file);
+    }
     if (!failure && run->options->format == FORMAT_JSON)
-        failure = report_json(&run->report, output);
+        failure = report_json(&run->report, output->file);
     else if (!failure)
-        report_text(&run->report, output);
+        report_text(&run->report, output->file);
     return failure;
 }
 
-static struct failure *run_steps(struct run *run, FILE *output, FILE *graph)
+static struct failure *run_steps(struct run *run, struct output *output, struct output *graph)
 {
     struct failure *failure = open_process(run);
     if (!failure)
@@ -444,7 +481,7 @@ int main(int argc, char **argv)
                                      .doc = documentation};
     struct options options = {.limit = 100, .jobs = parallel_processors()};
     struct run run = {.options = &options};
-    FILE *output = NULL, *graph = NULL;
+    struct output output = {0}, graph = {0};
     argp_err_exit_status = EXIT_WRONG_USAGE;
     // Large arrays come and go. Memory that was given back must be cleared before it comes again.
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
@@ -456,11 +493,12 @@ int main(int argc, char **argv)
     if (!failure && options.graph)
         failure = open_output(options.graph, options.core, &graph);
     if (!failure)
-        failure = run_steps(&run, output, graph);
-    if (graph && !failure)
-        failure = close_output(options.graph, graph);
-    if (output && !failure)
-        failure = close_output(options.output, output);
+        failure = run_steps(&run, &output, &graph);
+    bool written = !failure;
+    struct failure *lost = close_output(&graph, written);
+    if (!lost)
+        lost = close_output(&output, written);
+    failure = failure ? failure : lost;
     if (!failure)
         tell(&run, "report written");
     int status = finish(&run, failure);

@@ -31,7 +31,8 @@ struct report {
     uint64_t garbage_read;
     const struct heap_opaque_type *opaque_types;
     size_t opaque_type_count;
-    uint64_t kept_bytes; // of all objects that only gc.garbage keeps alive
+    uint64_t pending_finalizers; // pending objects that gc.garbage would list
+    uint64_t kept_bytes;         // of all objects that only gc.garbage keeps alive
     uint64_t trash_bytes;
     uint64_t limit; // longest array or list of findings to print; 0: no limit
 };

@@ -135,6 +135,8 @@ static const char *source_name(enum garbage_source source)
         return "module";
     case GARBAGE_BY_EVIDENCE:
         return "evidence";
+    case GARBAGE_EMPTY:
+        return "empty";
     case GARBAGE_NONE_YET:
         return "not made yet";
     case GARBAGE_NOT_FOUND:
@@ -151,11 +153,12 @@ static json_t *make_garbage(const struct report *report)
         shown = report->limit;
     for (uint64_t i = 0; i < shown; i++)
         json_array_append_new(objects, address(report->garbage_objects[i]));
-    return json_pack("{s:o, s:s, s:o, s:o, s:b, s:o}", "address",
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:b, s:o}", "address",
                      report->garbage ? address(report->garbage) : json_null(), "source",
                      source_name(report->garbage_source), "length", number(report->garbage_length),
-                     "kept_bytes", number(report->kept_bytes), "objects_cut",
-                     shown < report->garbage_length, "objects", objects);
+                     "pending", number(report->pending_finalizers), "kept_bytes",
+                     number(report->kept_bytes), "objects_cut", shown < report->garbage_length,
+                     "objects", objects);
 }
 
 static json_t *make_cycle(const struct finding *finding, uint64_t limit, bool *cut)

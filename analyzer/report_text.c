@@ -113,7 +113,12 @@ static void put_clean_verdict(const struct report *report, FILE *file)
 {
     char looked[NUMBER_MAX];
     grouped(report->heap->count, looked);
-    if (report->garbage_length)
+    if (report->garbage_source == GARBAGE_NOT_FOUND)
+        fprintf(file,
+                "gc.garbage was not found, so what it keeps shows as in use (%s tracked objects "
+                "looked at).\n",
+                looked);
+    else if (report->garbage_length)
         fprintf(file,
                 "gc.garbage lists %" PRIu64 " object%s, but keeps none alive by itself "
                 "(%s tracked objects looked at).\n",
@@ -125,28 +130,42 @@ static void put_clean_verdict(const struct report *report, FILE *file)
                 looked);
 }
 
+static void put_pending_verdict(const struct report *report, FILE *file)
+{
+    char count[NUMBER_MAX], listed[NUMBER_MAX];
+    uint64_t pending = report->totals->objects[COLLECT_PENDING];
+    if (pending)
+        fprintf(file,
+                "Pending: the next full collection would add %s object%s to it, and keep %s in "
+                "all for them.\n",
+                grouped(report->pending_finalizers, listed), plural(report->pending_finalizers),
+                grouped(pending, count));
+    else if (!kept_objects(report))
+        fprintf(file, "None is pending: the next full collection would add nothing to it.\n");
+}
+
+static void put_kept_verdict(const struct report *report, FILE *file)
+{
+    char count[NUMBER_MAX];
+    uint32_t kept = report->totals->objects[COLLECT_KEPT];
+    if (kept)
+        fprintf(file, "%s of them ha%s no finalizer in sight: emptying gc.garbage would free %s.\n",
+                grouped(kept, count), kept == 1 ? "s" : "ve", kept == 1 ? "it" : "them");
+}
+
 static void put_verdict(const struct report *report, FILE *file)
 {
     char count[NUMBER_MAX], bytes[NUMBER_MAX];
-    const struct collect_totals *totals = report->totals;
+    uint64_t trash = report->totals->objects[COLLECT_TRASH];
     if (kept_objects(report))
         put_garbage_verdict(report, file);
     else
         put_clean_verdict(report, file);
-    uint64_t pending = totals->objects[COLLECT_PENDING], trash = totals->objects[COLLECT_TRASH];
-    if (pending)
-        fprintf(file, "%s object%s not yet in it would come to it with the next full collection.\n",
-                grouped(pending, count), plural(pending));
-    else if (!kept_objects(report))
-        fprintf(file, "None is pending: the next full collection would add nothing to it.\n");
+    put_kept_verdict(report, file);
+    put_pending_verdict(report, file);
     if (trash)
         fprintf(file, "Collectable trash waiting for a collection: %s object%s, %s.\n",
                 grouped(trash, count), plural(trash), sized(report->trash_bytes, bytes));
-    if (totals->objects[COLLECT_KEPT])
-        fprintf(file, "%s of them ha%s no finalizer in sight: emptying gc.garbage would free %s.\n",
-                grouped(totals->objects[COLLECT_KEPT], count),
-                totals->objects[COLLECT_KEPT] == 1 ? "s" : "ve",
-                totals->objects[COLLECT_KEPT] == 1 ? "it" : "them");
 }
 
 // --- findings
@@ -367,6 +386,8 @@ static const char *garbage_words(const struct report *report)
         return "found through the gc module";
     case GARBAGE_BY_EVIDENCE:
         return "found by evidence";
+    case GARBAGE_EMPTY:
+        return "empty or not made yet, by evidence: nothing else in the interpreter's data fits";
     case GARBAGE_NONE_YET:
         return "not made yet: no collection ever ran";
     case GARBAGE_NOT_FOUND:
@@ -415,24 +436,26 @@ static void put_coverage(const struct report *report, FILE *file)
                 losses->broken_links, plural(losses->broken_links), losses->first_broken_link);
     if (losses->objects_in_flux || collecting(report))
         fprintf(file,
-                "             DOUBT: a collection was in progress (%" PRIu64 " objects in flux): "
+                "             DOUBT: a collection was in progress (%" PRIu64 " object%s in flux): "
                 "objects on its own lists are missing\n",
-                losses->objects_in_flux);
+                losses->objects_in_flux, plural(losses->objects_in_flux));
     if (losses->unreadable_parts || losses->unreadable_sizes)
         fprintf(file,
-                "             LOSS: %" PRIu64 " tables or item arrays and %" PRIu64
-                " sizes could not be read\n",
-                losses->unreadable_parts, losses->unreadable_sizes);
+                "             LOSS: %" PRIu64 " table%s or item array%s and %" PRIu64
+                " size%s could not be read\n",
+                losses->unreadable_parts, plural(losses->unreadable_parts),
+                plural(losses->unreadable_parts), losses->unreadable_sizes,
+                plural(losses->unreadable_sizes));
     if (report->totals->overdrawn)
         fprintf(file,
                 "             DOUBT: %" PRIu32 " object%s with more references than ob_refcnt\n",
                 report->totals->overdrawn, plural(report->totals->overdrawn));
     if (report->findings->unread_edges)
-        fprintf(file, "             LOSS: %" PRIu64 " edges could not be named\n",
-                report->findings->unread_edges);
+        fprintf(file, "             LOSS: %" PRIu64 " edge%s could not be named\n",
+                report->findings->unread_edges, plural(report->findings->unread_edges));
     if (report->garbage_read != report->garbage_length)
-        fprintf(file, "             LOSS: only %" PRIu64 " items of gc.garbage could be read\n",
-                report->garbage_read);
+        fprintf(file, "             LOSS: only %" PRIu64 " item%s of gc.garbage could be read\n",
+                report->garbage_read, plural(report->garbage_read));
     size_t shown = report->opaque_type_count;
     if (report->limit && shown > report->limit)
         shown = report->limit;
@@ -444,8 +467,8 @@ static void put_coverage(const struct report *report, FILE *file)
                 plural(report->opaque_types[i].objects));
     }
     if (shown < report->opaque_type_count)
-        fprintf(file, "             opaque: %zu more types (--limit)\n",
-                report->opaque_type_count - shown);
+        fprintf(file, "             opaque: %zu more type%s (--limit)\n",
+                report->opaque_type_count - shown, plural(report->opaque_type_count - shown));
 }
 
 void report_text(const struct report *report, FILE *file)

@@ -365,25 +365,43 @@ static char *join_rotated(const struct drawing *drawing, size_t start)
     return text;
 }
 
-struct failure *shape_describe(struct heap *heap, struct shape_link *links, size_t count,
-                               struct finding *finding, char **text, uint64_t *unread)
+// Draws a cycle whose places are not known yet; NULL for lack of memory, else the canonical text.
+static char *draw_links(struct heap *heap, struct shape_link *links, size_t count,
+                        struct drawing *drawing, size_t *start, uint64_t *unread)
 {
     for (size_t i = 0; i < count; i++) {
         links[i].place = (struct visit_place){.kind = VISIT_STACK};
         *unread +=
             heap_find_place(heap, links[i].node, links[i].edge, &links[i].place) != MEMORY_OK;
     }
+    if (!draw(heap, links, count, drawing))
+        return NULL;
+    *start = smallest_rotation(drawing->texts, drawing->count);
+    return join_rotated(drawing, *start);
+}
+
+char *shape_text(struct heap *heap, struct shape_link *links, size_t count)
+{
     struct drawing drawing = {0};
+    size_t start;
+    uint64_t unread = 0;
+    char *text = draw_links(heap, links, count, &drawing, &start, &unread);
+    drawing_deinit(&drawing);
+    return text;
+}
+
+struct failure *shape_describe(struct heap *heap, struct shape_link *links, size_t count,
+                               struct finding *finding, char **text, uint64_t *unread)
+{
+    struct drawing drawing = {0};
+    size_t start;
     struct finding_step *rotated = calloc(count, sizeof(*rotated));
-    char *joined = NULL;
-    if (rotated && draw(heap, links, count, &drawing))
-        joined = join_rotated(&drawing, smallest_rotation(drawing.texts, drawing.count));
+    char *joined = rotated ? draw_links(heap, links, count, &drawing, &start, unread) : NULL;
     if (!joined) {
         drawing_deinit(&drawing);
         free(rotated);
         return failure_no_memory();
     }
-    size_t start = smallest_rotation(drawing.texts, drawing.count);
     for (size_t i = 0; i < drawing.count; i++) {
         rotated[i] = drawing.steps[(start + i) % drawing.count];
         free(drawing.texts[i]);

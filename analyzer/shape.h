@@ -23,6 +23,9 @@ void shape_make_key(struct heap *heap, const struct shape_link *links, size_t co
 // The class that an object shows to Python code: in_class of an old-style instance, else its type.
 vaddr shape_find_class(struct heap *heap, uint32_t node);
 
+// The canonical text of a cycle alone, to be freed; NULL for lack of memory.
+char *shape_text(struct heap *heap, struct shape_link *links, size_t count);
+
 // Finds the places of the links, reads names, folds instance dictionaries, closures and locals,
 // rotates; fills steps and signature of a finding. *text receives the canonical text of the shape,
 // by which equal shapes are known; to be freed. *unread grows by the edges whose place could not be

@@ -16,7 +16,7 @@ void layout_overlay(struct layout *layout, enum layout_member member, struct lay
     layout->values[member] = value;
     layout->dwarf_values += !layout->from_dwarf[member];
     layout->from_dwarf[member] = true;
-    if (old->offset != LAYOUT_ABSENT && old->offset != value.offset)
+    if (old->offset != LAYOUT_ABSENT && (old->offset != value.offset || old->width != value.width))
         layout->dwarf_differences++;
 }
 
@@ -30,5 +30,16 @@ enum memory_status layout_read(const struct layout *layout, struct memory *memor
     const uint8_t *bytes = memory_view(memory, object + where.offset, where.width, &status);
     if (bytes)
         *value = format_uint(memory->format, bytes, where.width);
+    return status;
+}
+
+enum memory_status layout_read_int(const struct layout *layout, struct memory *memory, vaddr object,
+                                   enum layout_member member, int64_t *value)
+{
+    uint64_t word;
+    enum memory_status status = layout_read(layout, memory, object, member, &word);
+    unsigned shift = 64 - 8 * layout->values[member].width;
+    if (status == MEMORY_OK)
+        *value = (int64_t)(word << shift) >> shift;
     return status;
 }

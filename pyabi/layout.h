@@ -195,6 +195,7 @@
     X(PyIntObject, sizeof, "", "intobject.c")                                                      \
     X(PyIntObject, ob_ival, "ob_ival", "intobject.c")                                              \
     X(PyByteArrayObject, ob_alloc, "ob_alloc", "bytearrayobject.c")                                \
+    X(PyByteArrayObject, ob_bytes, "ob_bytes", "bytearrayobject.c")                                \
     X(PyInterpreterState, tstate_head, "tstate_head", "pystate.c")                                 \
     X(PyInterpreterState, modules, "modules", "pystate.c")                                         \
     X(PyInterpreterState, sysdict, "sysdict", "pystate.c")                                         \
@@ -432,5 +433,9 @@ static inline int64_t layout_int(const struct layout *layout, struct memory_form
 // The same at an address. MEMORY_NONSENSE when this layout has no such member.
 enum memory_status layout_read(const struct layout *layout, struct memory *memory, vaddr object,
                                enum layout_member member, uint64_t *value);
+
+// The same for a number with a sign.
+enum memory_status layout_read_int(const struct layout *layout, struct memory *memory, vaddr object,
+                                   enum layout_member member, int64_t *value);
 
 #endif

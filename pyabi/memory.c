@@ -49,6 +49,7 @@ static size_t lower_bound(const struct memory *memory, vaddr at)
 
 static struct failure *insert(struct memory *memory, size_t at, struct memory_span span)
 {
+    memory->saved += span.bytes ? span.size : 0;
     if (at > 0) {
         // Neighbours in the process that are neighbours in their file become one span.
         struct memory_span *before = &memory->spans[at - 1];
@@ -170,6 +171,23 @@ const uint8_t *memory_view_slow(struct memory *memory, vaddr at, uint64_t size,
         return NULL;
     }
     return join(memory, at, size, status);
+}
+
+bool memory_is_mapped(struct memory *memory, vaddr at, uint64_t size)
+{
+    if (size > UINT64_MAX - at)
+        return false;
+    while (size > 0) {
+        const struct memory_span *span = memory_find(memory, at);
+        if (!span)
+            return false;
+        uint64_t covered = span->size - (at - span->start);
+        if (covered >= size)
+            return true;
+        at += covered;
+        size -= covered;
+    }
+    return true;
 }
 
 enum memory_status memory_read_word(struct memory *memory, vaddr at, vaddr *word)

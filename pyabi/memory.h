@@ -46,7 +46,8 @@ struct memory {
     struct memory_span *spans; // sorted by start, disjoint, none empty
     size_t count;
     size_t capacity;
-    size_t last; // the span of the last hit
+    size_t last;    // the span of the last hit
+    uint64_t saved; // bytes in all spans that have some: no honest array is larger
     // Copies of ranges that lie across two spans, used in turn.
     uint8_t *joined[MEMORY_JOINED];
     unsigned joined_next;
@@ -123,6 +124,9 @@ static inline vaddr format_word(struct memory_format format, const uint8_t *byte
 {
     return format_uint(format, bytes, format.word_size);
 }
+
+// Had the process all of [at, at + size), saved or not? Nothing is read.
+bool memory_is_mapped(struct memory *memory, vaddr at, uint64_t size);
 
 enum memory_status memory_read_word(struct memory *memory, vaddr at, vaddr *word);
 

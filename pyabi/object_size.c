@@ -1,10 +1,7 @@
 // How much memory an object takes: its block, and what only it refers to.
+//
+// A size from a core is believed when the process had that much there.
 #include "object.h"
-
-enum {
-    OBJECT_SIZE_MAX = 1 << 24,  // of one item
-    OBJECT_BLOCKS_MAX = 1 << 26 // of one deque
-};
 
 bool object_has_gc_head(const struct object_types *types, const struct object_type *type,
                         vaddr object)
@@ -18,91 +15,150 @@ bool object_has_gc_head(const struct object_types *types, const struct object_ty
            (flags & TPFLAGS_HEAPTYPE);
 }
 
-static uint64_t read_or_zero(struct object_types *types, vaddr object, enum layout_member member,
-                             bool *partial)
+// A measurement: whose, and whether a part of it could not be had.
+struct measure {
+    const struct runtime *runtime;
+    vaddr object;
+    bool partial;
+};
+
+static int64_t read_number(struct measure *measure, vaddr at, enum layout_member member)
 {
-    uint64_t value = 0;
-    if (layout_read(&types->runtime->layout, types->runtime->memory, object, member, &value) !=
-        MEMORY_OK)
-        *partial = true;
+    int64_t value = 0;
+    const struct runtime *runtime = measure->runtime;
+    if (layout_read_int(&runtime->layout, runtime->memory, at, member, &value) != MEMORY_OK)
+        measure->partial = true;
     return value;
 }
 
-static uint64_t table_size(struct object_types *types, vaddr object, enum layout_member table,
-                           enum layout_member small, enum layout_member mask,
-                           enum layout_member entry, bool *partial)
+static vaddr read_pointer(struct measure *measure, enum layout_member member)
 {
-    const struct layout *layout = &types->runtime->layout;
-    if (read_or_zero(types, object, table, partial) == object + layout_offset(layout, small))
-        return 0;
-    return (read_or_zero(types, object, mask, partial) + 1) * layout_offset(layout, entry);
+    uint64_t value = 0;
+    const struct runtime *runtime = measure->runtime;
+    if (layout_read(&runtime->layout, runtime->memory, measure->object, member, &value) !=
+        MEMORY_OK)
+        measure->partial = true;
+    return value;
 }
 
-static uint64_t deque_size(struct object_types *types, vaddr object, bool *partial)
+// `count` items of `size` bytes at `at`; 0 and partial when the process had no such thing.
+static uint64_t array_size(struct measure *measure, vaddr at, int64_t count, uint64_t size)
 {
-    const struct layout *layout = &types->runtime->layout;
-    uint64_t size = layout_offset(layout, LAYOUT_BLOCK_sizeof), count = 1;
-    uint64_t block = read_or_zero(types, object, LAYOUT_dequeobject_leftblock, partial);
-    uint64_t last = read_or_zero(types, object, LAYOUT_dequeobject_rightblock, partial);
-    uint64_t length = read_or_zero(types, object, LAYOUT_dequeobject_len, partial);
-    for (; block && block != last && count <= length && count < OBJECT_BLOCKS_MAX; count++)
-        block = read_or_zero(types, block, LAYOUT_BLOCK_rightlink, partial);
-    return count * runtime_allocation_size(types->runtime, size);
+    uint64_t bytes;
+    if (count < 0 || __builtin_mul_overflow((uint64_t)count, size, &bytes) ||
+        (bytes && !memory_is_mapped(measure->runtime->memory, at, bytes))) {
+        measure->partial = true;
+        return 0;
+    }
+    return bytes;
+}
+
+// PyMem_Malloc is malloc (Include/pymem.h); nothing is owned where nothing was asked for.
+static uint64_t malloc_size(const struct measure *measure, uint64_t bytes)
+{
+    return bytes ? runtime_malloc_size(measure->runtime, bytes) : 0;
+}
+
+// A hash table, unless it is the small one inside the object.
+static uint64_t table_size(struct measure *measure, enum layout_member table,
+                           enum layout_member small, enum layout_member mask,
+                           enum layout_member entry)
+{
+    const struct layout *layout = &measure->runtime->layout;
+    vaddr at = read_pointer(measure, table);
+    int64_t last = read_number(measure, measure->object, mask);
+    if (at == measure->object + layout_offset(layout, small))
+        return 0;
+    if (last < 0 || last == INT64_MAX || !at) {
+        measure->partial = true;
+        return 0;
+    }
+    return malloc_size(measure, array_size(measure, at, last + 1, layout_offset(layout, entry)));
+}
+
+static uint64_t deque_size(struct measure *measure)
+{
+    const struct runtime *runtime = measure->runtime;
+    uint64_t size = layout_offset(&runtime->layout, LAYOUT_BLOCK_sizeof), count = 1;
+    vaddr block = read_pointer(measure, LAYOUT_dequeobject_leftblock);
+    vaddr last = read_pointer(measure, LAYOUT_dequeobject_rightblock);
+    uint64_t most = runtime->memory->saved / size + 1;
+    while (block != last && count <= most && !measure->partial) {
+        uint64_t next = 0;
+        if (layout_read(&runtime->layout, runtime->memory, block, LAYOUT_BLOCK_rightlink, &next) !=
+            MEMORY_OK)
+            measure->partial = true;
+        block = next;
+        count++;
+    }
+    if (count > most) { // the blocks bite their tail
+        measure->partial = true;
+        return 0;
+    }
+    return count * runtime_malloc_size(runtime, size);
 }
 
 // Memory that only this object refers to, outside of its block.
-static uint64_t owned_size(struct object_types *types, const struct object_type *type, vaddr object,
-                           bool *partial)
+static uint64_t owned_size(struct measure *measure, enum size_rule rule)
 {
-    const struct runtime *runtime = types->runtime;
-    unsigned width = runtime->memory->format.word_size;
-    switch (type->size) {
+    const struct runtime *runtime = measure->runtime;
+    uint64_t bytes;
+    switch (rule) {
     case SIZE_PLAIN:
         return 0;
     case SIZE_DICT:
-        return table_size(types, object, LAYOUT_PyDictObject_ma_table,
-                          LAYOUT_PyDictObject_ma_smalltable, LAYOUT_PyDictObject_ma_mask,
-                          LAYOUT_PyDictEntry_sizeof, partial);
+        return table_size(measure, LAYOUT_PyDictObject_ma_table, LAYOUT_PyDictObject_ma_smalltable,
+                          LAYOUT_PyDictObject_ma_mask, LAYOUT_PyDictEntry_sizeof);
     case SIZE_SET:
-        return table_size(types, object, LAYOUT_PySetObject_table, LAYOUT_PySetObject_smalltable,
-                          LAYOUT_PySetObject_mask, LAYOUT_setentry_sizeof, partial);
+        return table_size(measure, LAYOUT_PySetObject_table, LAYOUT_PySetObject_smalltable,
+                          LAYOUT_PySetObject_mask, LAYOUT_setentry_sizeof);
     case SIZE_LIST:
-        return read_or_zero(types, object, LAYOUT_PyListObject_allocated, partial) * width;
+        return malloc_size(
+            measure,
+            array_size(measure, read_pointer(measure, LAYOUT_PyListObject_ob_item),
+                       read_number(measure, measure->object, LAYOUT_PyListObject_allocated),
+                       runtime->memory->format.word_size));
     case SIZE_DEQUE:
-        return deque_size(types, object, partial);
+        return deque_size(measure);
     case SIZE_UNICODE:
-        return (read_or_zero(types, object, LAYOUT_PyUnicodeObject_length, partial) + 1) *
-               (uint64_t)runtime->unicode_width;
+        // The terminating character is not in the length.
+        bytes = array_size(measure, read_pointer(measure, LAYOUT_PyUnicodeObject_str),
+                           read_number(measure, measure->object, LAYOUT_PyUnicodeObject_length),
+                           (uint64_t)runtime->unicode_width);
+        return runtime_allocation_size(runtime, bytes + (uint64_t)runtime->unicode_width);
     case SIZE_BYTEARRAY:
-        return read_or_zero(types, object, LAYOUT_PyByteArrayObject_ob_alloc, partial);
+        return malloc_size(
+            measure,
+            array_size(measure, read_pointer(measure, LAYOUT_PyByteArrayObject_ob_bytes),
+                       read_number(measure, measure->object, LAYOUT_PyByteArrayObject_ob_alloc),
+                       1));
     }
     return 0;
+}
+
+// The items of a variable-size object, which lie in its block.
+static uint64_t items_size(struct measure *measure, const struct object_type *type)
+{
+    int64_t count = read_number(measure, measure->object, LAYOUT_PyVarObject_ob_size);
+    if (count < 0 && count != INT64_MIN) // the sign of a long
+        count = -count;
+    // PyType_GenericAlloc makes room for one item more (Objects/typeobject.c).
+    uint64_t items = array_size(measure, measure->object, count, (uint64_t)type->tp_itemsize);
+    return items + (type->heap_type || type->is_metatype ? (uint64_t)type->tp_itemsize : 0);
 }
 
 uint64_t object_size(struct object_types *types, const struct object_type *type, vaddr object,
                      bool *partial)
 {
-    const struct runtime *runtime = types->runtime;
-    uint64_t word = runtime->memory->format.word_size, size = (uint64_t)type->tp_basicsize;
-    if (type->tp_itemsize) {
-        int64_t count = (int64_t)read_or_zero(types, object, LAYOUT_PyVarObject_ob_size, partial);
-        uint64_t items = count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
-        // PyType_GenericAlloc makes room for one item more (Objects/typeobject.c).
-        items += type->heap_type || type->is_metatype;
-        if (items > UINT32_MAX * (uint64_t)OBJECT_SIZE_MAX / (uint64_t)type->tp_itemsize) {
-            *partial = true;
-            items = 0;
-        }
-        size = (size + items * (uint64_t)type->tp_itemsize + word - 1) & ~(word - 1);
-    }
+    struct measure measure = {.runtime = types->runtime, .object = object};
+    uint64_t word = types->runtime->memory->format.word_size, size = (uint64_t)type->tp_basicsize;
+    if (type->tp_itemsize)
+        size = (size + items_size(&measure, type) + word - 1) & ~(word - 1);
     if (object_has_gc_head(types, type, object))
-        size += layout_offset(&runtime->layout, LAYOUT_PyGC_Head_sizeof);
-    uint64_t owned = owned_size(types, type, object, partial);
-    // More than the address space of any machine: damage, not size.
-    if (owned >= UINT64_C(1) << 47) {
-        *partial = true;
-        owned = 0;
-    }
-    return runtime_allocation_size(runtime, size) +
-           (owned ? type->size == SIZE_DEQUE ? owned : runtime_allocation_size(runtime, owned) : 0);
+        size += layout_offset(&types->runtime->layout, LAYOUT_PyGC_Head_sizeof);
+    size = runtime_allocation_size(types->runtime, size);
+    if (type->size != SIZE_PLAIN)
+        size += owned_size(&measure, type->size);
+    *partial = *partial || measure.partial;
+    return size;
 }

@@ -68,7 +68,7 @@ static bool type_type_fits(struct trial *trial)
     layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_name, &name);
     enum memory_status status = memory_read_string(runtime->memory, name, text, sizeof(text));
     // tp_name lies in .rodata: it is there only when the file is.
-    if (status == MEMORY_OK && strcmp(text, "type") != 0) {
+    if ((status == MEMORY_OK || status == MEMORY_NONSENSE) && strcmp(text, "type") != 0) {
         snprintf(trial->against, EVIDENCE_MAX, "PyType_Type's tp_name would not be \"type\"");
         return false;
     }
@@ -235,7 +235,8 @@ struct failure *runtime_choose_layout(struct memory *memory, const struct runtim
                               "the core has not saved PyType_Type (0x%llx), so no object can be "
                               "understood",
                               (unsigned long long)type);
-    for (size_t i = 0; i < layout_column_count; i++) {
+    // From the newest: where no version can be read, the last releases are the likeliest.
+    for (size_t i = layout_column_count; i-- > 0;) {
         struct trial trial = {.source = source};
         if (column_fits(&trial, memory, &layout_columns[i])) {
             *layout = trial.runtime.layout;
@@ -449,12 +450,28 @@ bool runtime_next_static_list(const struct runtime *runtime, const struct runtim
     return false;
 }
 
+bool runtime_is_static_list(const struct runtime *runtime, const struct runtime_source *source,
+                            vaddr list)
+{
+    uint64_t cursor = 0;
+    vaddr candidate;
+    while (runtime_next_static_list(runtime, source, &cursor, &candidate))
+        if (candidate == list)
+            return true;
+    return false;
+}
+
+uint64_t runtime_malloc_size(const struct runtime *runtime, uint64_t size)
+{
+    uint64_t word = runtime->memory->format.word_size;
+    uint64_t chunk = (size + word + 2 * word - 1) & ~(2 * word - 1);
+    return chunk < 4 * word ? 4 * word : chunk;
+}
+
 uint64_t runtime_allocation_size(const struct runtime *runtime, uint64_t size)
 {
     uint64_t alignment = runtime->small_alignment;
     if (size <= runtime->small_request_limit)
         return (size + alignment - 1) & ~(alignment - 1);
-    // glibc's malloc: one word of its own, chunks of two words.
-    uint64_t word = runtime->memory->format.word_size;
-    return (size + word + 2 * word - 1) & ~(2 * word - 1);
+    return runtime_malloc_size(runtime, size);
 }

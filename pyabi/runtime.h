@@ -33,6 +33,9 @@ struct runtime_source {
     struct runtime_range image;
     const struct runtime_range *data;
     size_t data_count;
+    // The live part of each thread's stack. A collection in progress has list heads there.
+    const struct runtime_range *stacks;
+    size_t stack_count;
 };
 
 // Types that the code asks for by name. X(name in the enum, exported symbol)
@@ -77,6 +80,7 @@ enum garbage_source {
     GARBAGE_BY_SYMBOL,
     GARBAGE_BY_MODULE,   // sys.modules['gc'].__dict__['garbage']
     GARBAGE_BY_EVIDENCE, // a list that only the interpreter's data refers to
+    GARBAGE_EMPTY,       // no such list holds objects with finalizers: empty or not made
     GARBAGE_NONE_YET,    // by symbol: NULL, no collection ever ran
 };
 
@@ -125,7 +129,16 @@ struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
 bool runtime_next_static_list(const struct runtime *runtime, const struct runtime_source *source,
                               uint64_t *cursor, vaddr *list);
 
-// What a request of `size` bytes takes from the allocator, rounded as pymalloc or malloc do.
+// Does the interpreter's static data point to that list? gc.garbage it does; a list that the
+// program has put in its place in the gc module it does not.
+bool runtime_is_static_list(const struct runtime *runtime, const struct runtime_source *source,
+                            vaddr list);
+
+// What a request of `size` bytes takes from malloc (glibc's: a word of its own, chunks of two
+// words).
+uint64_t runtime_malloc_size(const struct runtime *runtime, uint64_t size);
+
+// What an object of `size` bytes takes: from pymalloc if it is small, else from malloc.
 uint64_t runtime_allocation_size(const struct runtime *runtime, uint64_t size);
 
 #endif

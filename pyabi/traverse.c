@@ -47,11 +47,11 @@ static inline __attribute__((always_inline)) void
 run_items(const struct run *run, vaddr items, int64_t count, bool backwards, bool labelled)
 {
     unsigned width = run->format.word_size;
-    if (count <= 0)
+    if (count == 0)
         return;
     enum memory_status status = MEMORY_NONSENSE;
     const uint8_t *bytes = NULL;
-    if ((uint64_t)count < UINT64_MAX / width / 2)
+    if (count > 0 && (uint64_t)count < UINT64_MAX / width / 2)
         bytes = memory_view(run->memory, items, (uint64_t)count * width, &status);
     if (!bytes) {
         run->visitor->unreadable++;
@@ -172,7 +172,12 @@ static inline __attribute__((always_inline)) void run_deque(const struct run *ru
     int64_t left = layout_int(layout, format, run->bytes, LAYOUT_dequeobject_len);
     unsigned data = layout_offset(layout, LAYOUT_BLOCK_data);
     int64_t length = layout->values[LAYOUT_BLOCK_data].width / format.word_size;
-    // `left` bounds the walk: a block that holds no item ends it.
+    // `left` bounds the walk, and is itself no more than what can be there: a block that holds no
+    // item ends it.
+    if (left < 0 || (uint64_t)left > run->memory->saved / format.word_size) {
+        run->visitor->unreadable++;
+        return;
+    }
     for (int64_t position = 0; left > 0;) {
         int64_t stop = block == last ? end + 1 : length;
         enum memory_status status;

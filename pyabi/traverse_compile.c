@@ -168,7 +168,8 @@ static bool compile_slots(const struct object_types *types, vaddr class, struct 
         if (layout_int(layout, memory->format, member, LAYOUT_PyMemberDef_type) !=
             MEMBER_T_OBJECT_EX)
             continue;
-        if (offset + memory->format.word_size > (uint64_t)type->tp_basicsize) {
+        if (offset > (uint64_t)type->tp_basicsize ||
+            (uint64_t)type->tp_basicsize - offset < memory->format.word_size) {
             type->opaque = true;
             continue;
         }

@@ -1,0 +1,231 @@
+#include "cycle.h"
+
+#include <stdlib.h>
+
+bool cycle_finder_init(struct cycle_finder *finder, struct heap *heap,
+                       const struct graph_components *components)
+{
+    *finder = (struct cycle_finder){.heap = heap, .components = components};
+    return graph_search_create(&heap->graph, components, &finder->search);
+}
+
+void cycle_finder_deinit(struct cycle_finder *finder)
+{
+    graph_search_destroy(finder->search);
+    free(finder->links);
+    free(finder->candidate);
+    *finder = (struct cycle_finder){0};
+}
+
+static bool reserve_links(struct cycle_finder *finder, size_t count)
+{
+    if (count <= finder->capacity)
+        return true;
+    size_t capacity = count + count / 2 + 16;
+    struct shape_link *links = realloc(finder->links, capacity * sizeof(*links));
+    if (links)
+        finder->links = links;
+    struct shape_link *candidate = realloc(finder->candidate, capacity * sizeof(*candidate));
+    if (candidate)
+        finder->candidate = candidate;
+    if (!links || !candidate)
+        return false;
+    finder->capacity = capacity;
+    return true;
+}
+
+static uint32_t component_size(const struct cycle_finder *finder, uint32_t component)
+{
+    return finder->components->starts[component + 1] - finder->components->starts[component];
+}
+
+static const uint32_t *component_members(const struct cycle_finder *finder, uint32_t component)
+{
+    return finder->components->members + finder->components->starts[component];
+}
+
+// --- a ring has one cycle: its only edges
+
+static uint32_t ring_edge(const struct cycle_finder *finder, uint32_t node)
+{
+    const struct graph *graph = &finder->heap->graph;
+    uint32_t component = finder->components->of[node], edge = graph->rows[node];
+    while (finder->components->of[graph->targets[edge]] != component)
+        edge++;
+    return edge;
+}
+
+static bool follow_ring(struct cycle_finder *finder, uint32_t start, uint32_t count)
+{
+    if (!reserve_links(finder, count))
+        return false;
+    uint32_t node = start;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t edge = ring_edge(finder, node);
+        finder->links[i] = (struct shape_link){.node = node, .edge = edge};
+        node = finder->heap->graph.targets[edge];
+    }
+    return true;
+}
+
+// --- which of two edges
+
+// By the class that an object shows, in the order of names.
+static int compare_classes(struct heap *heap, uint32_t a, uint32_t b)
+{
+    if (shape_find_class(heap, a) == shape_find_class(heap, b))
+        return 0;
+    char *name_a = object_class_name(&heap->types, heap_address(heap, a));
+    char *name_b = object_class_name(&heap->types, heap_address(heap, b));
+    int order = strcmp(name_a ? name_a : "", name_b ? name_b : "");
+    free(name_a);
+    free(name_b);
+    return order;
+}
+
+// The keys under which two edges of one kind stand in a dictionary, or their slots.
+static int compare_keys(struct heap *heap, const struct visit_place *a, const struct visit_place *b)
+{
+    enum {
+        NAME_BYTES = 256
+    };
+    char name_a[NAME_BYTES] = "", name_b[NAME_BYTES] = "";
+    uint64_t length;
+    if (a->key == b->key || (a->kind != VISIT_VALUE && a->kind != VISIT_SLOT))
+        return 0;
+    if (a->kind == VISIT_SLOT) {
+        memory_read_string(heap->runtime->memory, a->key, name_a, sizeof(name_a));
+        memory_read_string(heap->runtime->memory, b->key, name_b, sizeof(name_b));
+    } else {
+        object_read_str(heap->runtime, a->key, name_a, sizeof(name_a), &length);
+        object_read_str(heap->runtime, b->key, name_b, sizeof(name_b), &length);
+    }
+    return strcmp(name_a, name_b);
+}
+
+// Which edge comes first in a text: by kind, label, key, and the class that it leads to. Names are
+// compared only where they differ as addresses.
+static int prefer_edge(void *context, uint32_t source_a, uint32_t edge_a, uint32_t source_b,
+                       uint32_t edge_b)
+{
+    struct heap *heap = context;
+    struct visit_place a = {.kind = VISIT_STACK}, b = a;
+    int order = compare_classes(heap, source_a, source_b);
+    if (order)
+        return order;
+    heap_find_place(heap, source_a, edge_a, &a);
+    heap_find_place(heap, source_b, edge_b, &b);
+    if (a.kind != b.kind)
+        return a.kind < b.kind ? -1 : 1;
+    if (a.label != b.label)
+        order = strcmp(a.label ? a.label : "", b.label ? b.label : "");
+    if (!order)
+        order = compare_keys(heap, &a, &b);
+    return order ? order
+                 : compare_classes(heap, heap->graph.targets[edge_a], heap->graph.targets[edge_b]);
+}
+
+// --- the best of several starts
+
+static bool has_class(struct cycle_finder *finder, const uint32_t *starts, size_t count,
+                      vaddr class)
+{
+    for (size_t i = 0; i < count; i++)
+        if (shape_find_class(finder->heap, starts[i]) == class)
+            return true;
+    return false;
+}
+
+// Members with finalizers: one of each class, then more of the same; returns how many.
+static size_t choose_starts(struct cycle_finder *finder, uint32_t component, uint32_t *starts)
+{
+    const uint32_t *members = component_members(finder, component);
+    uint32_t more[CYCLE_STARTS_MAX];
+    size_t count = 0, more_count = 0;
+    for (uint32_t i = 0; i < component_size(finder, component) && count < CYCLE_STARTS_MAX; i++) {
+        if (!heap_has_finalizer(finder->heap, members[i]))
+            continue;
+        if (!has_class(finder, starts, count, shape_find_class(finder->heap, members[i])))
+            starts[count++] = members[i];
+        else if (more_count < CYCLE_STARTS_MAX)
+            more[more_count++] = members[i];
+    }
+    for (size_t i = 0; i < more_count && count < CYCLE_STARTS_MAX; i++)
+        starts[count++] = more[i];
+    return count;
+}
+
+// Puts the cycle through `start` into finder->candidate, if it is no longer than *length.
+static bool find_candidate(struct cycle_finder *finder, uint32_t start, size_t most, size_t *length)
+{
+    const uint32_t *edges;
+    uint32_t count;
+    *length = 0;
+    if (!graph_search_cycle(finder->search, start, prefer_edge, finder->heap, &edges, &count))
+        return false;
+    if (most && count > most)
+        return true;
+    if (!reserve_links(finder, count))
+        return false;
+    uint32_t node = start;
+    for (uint32_t i = 0; i < count; i++) {
+        finder->candidate[i] = (struct shape_link){.node = node, .edge = edges[i]};
+        node = finder->heap->graph.targets[edges[i]];
+    }
+    *length = count;
+    return true;
+}
+
+// Has the candidate the smaller text? *text is that of the best so far, or NULL: not known yet.
+static bool is_better(struct cycle_finder *finder, size_t length, char **text)
+{
+    char *other = shape_text(finder->heap, finder->candidate, length);
+    if (!*text)
+        *text = shape_text(finder->heap, finder->links, length);
+    bool better = *text && other && strcmp(other, *text) < 0;
+    if (better) {
+        char *worse = *text;
+        *text = other;
+        other = worse;
+    }
+    free(other);
+    return better;
+}
+
+static bool search_cycle(struct cycle_finder *finder, const uint32_t *starts, size_t count,
+                         size_t *length)
+{
+    char *text = NULL; // of the best so far, once it had to be compared
+    bool done = true;
+    for (size_t i = 0; i < count && done; i++) {
+        size_t found;
+        done = find_candidate(finder, starts[i], *length, &found);
+        if (!done || !found)
+            continue;
+        if (found == *length && !is_better(finder, found, &text))
+            continue;
+        if (found != *length) {
+            free(text);
+            text = NULL;
+        }
+        struct shape_link *links = finder->links;
+        finder->links = finder->candidate;
+        finder->candidate = links;
+        *length = found;
+    }
+    free(text);
+    return done;
+}
+
+bool cycle_find(struct cycle_finder *finder, uint32_t component, size_t *length)
+{
+    uint32_t starts[CYCLE_STARTS_MAX];
+    size_t count = choose_starts(finder, component, starts);
+    *length = 0;
+    if (count == 0)
+        return true;
+    if (!graph_component_is_ring(&finder->heap->graph, finder->components, component))
+        return search_cycle(finder, starts, count, length);
+    *length = component_size(finder, component);
+    return follow_ring(finder, starts[0], (uint32_t)*length);
+}

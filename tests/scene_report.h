@@ -1,0 +1,107 @@
+// A report to be changed and printed: all that it is made of, filled in by hand.
+#ifndef TESTS_SCENE_REPORT_H
+#define TESTS_SCENE_REPORT_H
+
+#include <stdio.h>
+
+#include "report.h"
+
+// Two cycles of the story's kind, and everything about them in order. Tests change what they need.
+static struct image image;
+static struct module module;
+static struct interpreter interpreter;
+static struct core core;
+static struct heap heap;
+static struct collect_totals totals;
+static struct finding_step steps[2];
+static struct finding_finalizer finalizers[2];
+static struct finding items[3];
+static struct findings findings;
+static vaddr garbage[2];
+static struct heap_opaque_type opaque[2];
+static struct report report;
+
+static inline void set_process(void)
+{
+    image = (struct image){.path = (char *)"/usr/lib/libpython2.7.so.1.0",
+                           .build_id = {4, {0xde, 0xad, 0xbe, 0xef}}};
+    module = (struct module){.path = image.path, .image = &image, .match = MODULE_MATCHES};
+    interpreter = (struct interpreter){.module = &module};
+    struct runtime *runtime = &interpreter.runtime;
+    layout_init(&runtime->layout, &layout_columns[layout_column_count - 1]);
+    snprintf(runtime->version, sizeof(runtime->version), "2.7.18");
+    runtime->unicode_width = 4;
+    runtime->enabled = (struct runtime_flag){true, 1};
+    runtime->collecting = runtime->debug = (struct runtime_flag){true, 0};
+    for (int i = 0; i < RUNTIME_GENERATIONS; i++)
+        runtime->generations[i] =
+            (struct runtime_generation){.threshold = i ? 10 : 700, .count = i};
+    core = (struct core){.path = (char *)"core.1234",
+                         .size = 5 << 20,
+                         .architecture = "x86_64",
+                         .has_prpsinfo = true,
+                         .pid = 1234,
+                         .command = (char *)"python2.7 app.py",
+                         .signal = 6,
+                         .thread_count = 1,
+                         .complete = true};
+}
+
+static inline void set_findings(void)
+{
+    steps[0] =
+        (struct finding_step){0x7f34e9520a90, (char *)"__main__.MyApiClient", (char *)".t", true};
+    steps[1] =
+        (struct finding_step){0x7f34e9520b10, (char *)"__main__.T", (char *)"._api_client", false};
+    finalizers[0] =
+        (struct finding_finalizer){.class = (char *)"__main__.MyApiClient",
+                                   .del = {OBJECT_DEL_CLASS, (char *)"__main__.ApiClient",
+                                           (char *)"/srv/app/seed_leak.py", 35}};
+    finalizers[1] = (struct finding_finalizer){
+        .class = (char *)"legacy.Relic",
+        .del = {.kind = OBJECT_DEL_CLASS, .defined_in = (char *)"legacy.Relic"}};
+    items[0] = (struct finding){.signature = "5f3c2a91",
+                                .state = COLLECT_UNCOLLECTABLE,
+                                .count = 2,
+                                .objects = 8,
+                                .bytes = 1408,
+                                .steps = steps,
+                                .step_count = 2,
+                                .finalizers = finalizers,
+                                .finalizer_count = 1,
+                                .example = 0x7f34e9520a90,
+                                .example_objects = 4,
+                                .example_bytes = 704};
+    items[1] = items[2] = items[0];
+    findings = (struct findings){.items = items, .count = 1};
+}
+
+static inline void set_report(void)
+{
+    set_process();
+    set_findings();
+    heap = (struct heap){
+        .count = 1000, .edges = 4321, .bytes = 123456, .generation_objects = {3, 97, 900}};
+    totals = (struct collect_totals){0};
+    totals.objects[COLLECT_REACHABLE] = 992;
+    totals.objects[COLLECT_UNCOLLECTABLE] = 8;
+    garbage[0] = 0x7f34e9520a90;
+    garbage[1] = 0x7f34e9520c90;
+    opaque[0] = (struct heap_opaque_type){"lxml.etree._Element", 1};
+    opaque[1] = (struct heap_opaque_type){"zmq.Socket", 1234};
+    report = (struct report){.core = &core,
+                             .interpreter = &interpreter,
+                             .heap = &heap,
+                             .totals = &totals,
+                             .findings = &findings,
+                             .garbage = 0x7f34e9500000,
+                             .garbage_source = GARBAGE_BY_SYMBOL,
+                             .garbage_objects = garbage,
+                             .garbage_length = 2,
+                             .garbage_read = 2,
+                             .opaque_types = opaque,
+                             .kept_bytes = 1408,
+                             .limit = 100};
+}
+
+#endif

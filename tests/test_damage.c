@@ -1,0 +1,290 @@
+// Cores whose lists or objects are damaged: what can be read is told, exit status 1, the loss
+// counted. And every run ends.
+#include "common.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "compare.h"
+#include "real.h"
+
+enum {
+    HEAD = 32,   // sizeof(PyGC_Head)
+    GC_NEXT = 0, // its members (Include/objimpl.h)
+    GC_PREV = 8,
+    OB_TYPE = 8,  // of the object
+    SECONDS = 20, // far more than any of these may take
+};
+
+// The objects of the oldest generation in the order of its list.
+struct ring {
+    uint64_t *heads;
+    size_t count;
+};
+
+// By following gc_prev from an object that is known to be in it.
+static struct ring read_ring(const char *core, uint64_t object)
+{
+    struct ring ring = {NULL, 0};
+    uint64_t start = object - HEAD, at = start;
+    do {
+        ring.heads = realloc(ring.heads, (ring.count + 1) * sizeof(*ring.heads));
+        cr_assert_not_null(ring.heads);
+        ring.heads[ring.count++] = at;
+        at = real_peek(core, at + GC_NEXT);
+        cr_assert_lt(ring.count, 1000000);
+    } while (at != start);
+    return ring;
+}
+
+struct damage {
+    struct real_core core;
+    const char *path; // of the damaged copy
+    json_t *whole;    // the report on the whole core
+    struct ring ring; // that of the leaked objects
+    uint64_t leaked;  // one of them
+};
+
+static struct damage prepare(const char *name, const char *command)
+{
+    struct damage damage = {.core = real_make_core("shared", "kernel", command)};
+    damage.whole = real_report(&damage.core, 0);
+    const json_t *items = real_json(damage.whole, "garbage.objects");
+    damage.leaked = real_address(json_string_value(json_array_get(items, 0)));
+    damage.path = real_copy(damage.core.path, name);
+    damage.ring = read_ring(damage.path, damage.leaked);
+    return damage;
+}
+
+static void finish(struct damage *damage)
+{
+    free(damage->ring.heads);
+    REAL_COMMAND("rm", "-f", damage->path);
+}
+
+static json_t *report_on(const struct damage *damage, int status)
+{
+    const char *const arguments[] = {"timeout",
+                                     real_format("%d", SECONDS),
+                                     getenv("PYCORE_GARBAGE"),
+                                     "--format=json",
+                                     "--limit=0",
+                                     damage->path,
+                                     damage->core.interpreter,
+                                     NULL};
+    struct real_run run = real_command(arguments);
+    cr_assert_neq(run.status, 124, "%s: does not end", damage->core.name);
+    cr_assert_eq(run.status, status, "%s: exit status %d, not %d: %s", damage->core.name,
+                 run.status, status, run.errors);
+    if (status == 1)
+        cr_expect_str_eq(run.errors, "pycore-garbage: something could not be read, so numbers are "
+                                     "lower bounds; the report's Coverage says what\n");
+    return real_parse(run.output);
+}
+
+// The report says what is lost: in JSON, and in words.
+static json_t *expect_loss(const struct damage *damage, const char *member)
+{
+    json_t *report = report_on(damage, 1);
+    cr_expect_gt(real_number(report, member), 0, "%s is %lld", member, real_number(report, member));
+    cr_expect(json_is_false(real_json(report, "heap.complete")));
+    struct real_run text = REAL_RUN(damage->path, damage->core.interpreter);
+    struct real_run quiet = REAL_RUN("-q", damage->path, damage->core.interpreter);
+    cr_expect_eq(text.status, 1);
+    cr_expect_not_null(strstr(text.output, "at least"), "%s", text.output);
+    cr_expect_eq(quiet.status, 1);
+    cr_expect_str_empty(quiet.errors);
+    cr_expect_str_eq(quiet.output, text.output);
+    return report;
+}
+
+// All leaked objects are still told.
+static void expect_same_findings(const struct damage *damage, const json_t *report)
+{
+    cr_expect(json_equal(real_json(report, "findings"), real_json(damage->whole, "findings")),
+              "other findings");
+    cr_expect(json_equal(real_json(report, "garbage"), real_json(damage->whole, "garbage")),
+              "other garbage");
+}
+
+// A link into nowhere: from the other end of the list everything is still found.
+Test(damage, broken_gc_next)
+{
+    static const uint64_t values[] = {0, 8, 0x123456789a8, 0xdeadbeefdeadbeef, UINT64_MAX};
+    struct damage damage = prepare("broken_next.core", "seed_leak.py 5");
+    size_t middle = damage.ring.count / 2;
+    uint64_t right = real_peek(damage.path, damage.ring.heads[middle] + GC_NEXT);
+    for (size_t i = 0; i < LENGTH(values); i++) {
+        real_patch(damage.path, damage.ring.heads[middle] + GC_NEXT, values[i]);
+        json_t *report = expect_loss(&damage, "heap.broken_links");
+        cr_expect(
+            json_equal(real_json(report, "heap.objects"), real_json(damage.whole, "heap.objects")),
+            "row %zu: %lld objects, not %lld", i, real_number(report, "heap.objects"),
+            real_number(damage.whole, "heap.objects"));
+        expect_same_findings(&damage, report);
+    }
+    real_patch(damage.path, damage.ring.heads[middle] + GC_NEXT, right);
+    expect_same_findings(&damage, report_on(&damage, 0));
+    finish(&damage);
+}
+
+// The same in the other direction, in which nobody has to walk: nothing is lost either way, and the
+// exit status agrees with what the report says.
+Test(damage, broken_gc_prev)
+{
+    struct damage damage = prepare("broken_prev.core", "seed_leak.py 5");
+    for (size_t i = 1; i < 8; i++) {
+        uint64_t at = damage.ring.heads[i * damage.ring.count / 8] + GC_PREV;
+        uint64_t right = real_peek(damage.path, at);
+        real_patch(damage.path, at, 0);
+        struct real_run run = REAL_RUN("--format=json", "--limit=0", damage.path);
+        json_t *report = real_parse(run.output);
+        cr_expect_eq(run.status, real_number(report, "heap.broken_links") ? 1 : 0, "row %zu", i);
+        cr_expect_eq(json_is_true(real_json(report, "heap.complete")), run.status == 0);
+        cr_expect(
+            json_equal(real_json(report, "heap.objects"), real_json(damage.whole, "heap.objects")),
+            "row %zu", i);
+        expect_same_findings(&damage, report);
+        real_patch(damage.path, at, right);
+    }
+    finish(&damage);
+}
+
+// Two breaks: what lies between is lost, counted as broken, and the rest still told.
+Test(damage, piece_cut_out)
+{
+    struct damage damage = prepare("piece.core", "seed_leak.py 5");
+    size_t count = damage.ring.count, from = count / 3, to = count / 2;
+    real_patch(damage.path, damage.ring.heads[from] + GC_NEXT, 0);
+    real_patch(damage.path, damage.ring.heads[to] + GC_PREV, 0);
+    json_t *report = expect_loss(&damage, "heap.broken_links");
+    cr_expect_leq(real_number(report, "heap.objects"), real_number(damage.whole, "heap.objects"));
+    finish(&damage);
+}
+
+// A list that never returns to its head: it leads back into itself.
+Test(damage, endless_list)
+{
+    struct damage damage = prepare("endless.core", "seed_leak.py 5");
+    size_t count = damage.ring.count;
+    const size_t rows[][2] = {
+        {count / 2, count / 3}, // back
+        {count / 2, count / 2}, // to itself
+        {count / 3, count / 2}, // forward, past a piece
+        {count - 10, 10},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        uint64_t at = damage.ring.heads[rows[i][0]] + GC_NEXT;
+        uint64_t right = real_peek(damage.path, at);
+        real_patch(damage.path, at, damage.ring.heads[rows[i][1]]);
+        json_t *report = expect_loss(&damage, "heap.broken_links");
+        expect_same_findings(&damage, report);
+        real_patch(damage.path, at, right);
+    }
+    finish(&damage);
+}
+
+// In both directions at once: walking from either end never arrives.
+Test(damage, endless_both_ways)
+{
+    struct damage damage = prepare("endless_both.core", "seed_leak.py 5");
+    const uint64_t *heads = damage.ring.heads;
+    size_t count = damage.ring.count;
+    real_patch(damage.path, heads[2 * count / 3] + GC_NEXT, heads[count / 2]);
+    real_patch(damage.path, heads[count / 3] + GC_PREV, heads[count / 2 - 1]);
+    expect_loss(&damage, "heap.broken_links");
+    finish(&damage);
+}
+
+// An object whose type cannot be read.
+Test(damage, broken_type)
+{
+    static const uint64_t values[] = {0x123456789a8, 0xdeadbeefdeadbeef, 1, 0};
+    struct damage damage = prepare("broken_type.core", "seed_leak.py 5");
+    uint64_t at = damage.leaked + OB_TYPE, right = real_peek(damage.path, at);
+    for (size_t i = 0; i < LENGTH(values); i++) {
+        real_patch(damage.path, at, values[i]);
+        json_t *report = expect_loss(&damage, "heap.unreadable_objects");
+        cr_expect_eq(real_number(report, "heap.unreadable_objects"), 1);
+        cr_expect_eq(real_number(report, "garbage.length"), 5);
+        real_patch(damage.path, at, right);
+    }
+    finish(&damage);
+}
+
+// Where the list is damaged right at an object that leaked, the others are still told.
+Test(damage, break_among_the_leaked)
+{
+    struct damage damage = prepare("among.core", "seed_leak.py 1000");
+    real_patch(damage.path, damage.leaked - HEAD + GC_NEXT, 0);
+    json_t *report = expect_loss(&damage, "heap.broken_links");
+    expect_same_findings(&damage, report);
+    finish(&damage);
+}
+
+// --- at random
+
+// xorshift64*, so that a seed gives the same damage everywhere.
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(2685821657736338717);
+}
+
+// Replaces a word of the core's data: by noise, by a word from elsewhere in it, by a small number,
+// or by itself with one bit changed.
+static void damage_word(int fd, off_t size, uint64_t *state)
+{
+    enum {
+        HEADERS = 16384
+    };
+    uint64_t word, words = (uint64_t)(size - HEADERS) / sizeof(word);
+    off_t at = HEADERS + (off_t)(next_random(state) % words * sizeof(word));
+    off_t from = HEADERS + (off_t)(next_random(state) % words * sizeof(word));
+    switch (next_random(state) % 4) {
+    case 0:
+        word = next_random(state);
+        break;
+    case 1:
+        cr_assert_eq(pread(fd, &word, sizeof(word), from), (ssize_t)sizeof(word));
+        break;
+    case 2:
+        word = next_random(state) % 300 - 4;
+        break;
+    default:
+        cr_assert_eq(pread(fd, &word, sizeof(word), at), (ssize_t)sizeof(word));
+        word ^= UINT64_C(1) << next_random(state) % 64;
+    }
+    cr_assert_eq(pwrite(fd, &word, sizeof(word), at), (ssize_t)sizeof(word));
+}
+
+// Every run ends, with a report or with a sentence.
+Test(damage, random_words)
+{
+    static const unsigned counts[] = {1, 10, 100, 1000, 10000};
+    struct real_core core = real_make_core("debian", "kernel", "leaks.py mixed 3");
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        const char *path = real_copy(core.path, "random.core");
+        uint64_t state = seed;
+        struct stat status;
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        cr_assert(fd >= 0 && fstat(fd, &status) == 0);
+        for (unsigned i = 0; i < counts[seed % LENGTH(counts)]; i++)
+            damage_word(fd, status.st_size, &state);
+        close(fd);
+        struct real_run run =
+            REAL_COMMAND("timeout", real_format("%d", SECONDS), getenv("PYCORE_GARBAGE"),
+                         "--format=json", "--graph", "/dev/null", path, core.interpreter);
+        cr_expect_leq(run.status, 2, "seed %llu: exit status %d: %s", (unsigned long long)seed,
+                      run.status, run.errors);
+        if (run.status == 2)
+            cr_expect_str_empty(run.output, "seed %llu", (unsigned long long)seed);
+        else
+            real_parse(run.output);
+    }
+}

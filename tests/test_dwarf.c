@@ -1,0 +1,220 @@
+// Types and members in the DWARF of this test program itself, of copies of it, and of a library of
+// two units.
+#include "common.h"
+
+#include <criterion/criterion.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fakecore.h"
+#include "image.h"
+#include "image_dwarf.h"
+#include "sample_image.h"
+#include "scratch.h"
+
+#define USED __attribute__((used))
+
+// ---- What the tests look for in this program
+
+typedef const volatile short sample_number;
+
+struct sample_pair {
+    short left;
+    sample_number right;
+};
+
+struct sample {
+    char tag;
+    union {
+        struct {
+            long deep;
+            union {
+                int deeper;
+                char deepest;
+            };
+        };
+        double number;
+    };
+    struct sample_pair pair;
+    union {
+        struct sample_pair first;
+        long all;
+    } either;
+    struct sample *next;
+    unsigned bits : 3;
+    char text[7];
+};
+
+typedef struct sample sample_alias;
+typedef const sample_alias sample_alias_of_alias;
+
+typedef struct {
+    int nameless_member;
+} sample_nameless;
+
+struct sample_declared;
+
+USED static struct sample sample_object = {.tag = 1};
+USED static sample_alias_of_alias sample_constant = {.tag = 2};
+USED static sample_nameless sample_other = {3};
+USED static struct sample_declared *sample_pointer;
+int sample_global = 12;
+
+TestSuite(dwarf, .init = fakecore_enter_scratch, .fini = fakecore_leave_scratch);
+
+// ---- Members
+
+struct expected_member {
+    struct image_member_query query;
+    uint64_t offset;
+    uint64_t width; // 0: not found
+};
+
+static const struct expected_member expected_members[] = {
+    {{"sample", "tag", NULL}, 0, 1},
+    {{"sample", "pair", NULL}, offsetof(struct sample, pair), sizeof(struct sample_pair)},
+    {{"sample", "pair.left", NULL}, offsetof(struct sample, pair.left), 2},
+    {{"sample", "pair.right", NULL}, offsetof(struct sample, pair.right), 2},
+    {{"sample", "deep", NULL}, offsetof(struct sample, deep), sizeof(long)},
+    {{"sample", "deeper", NULL}, offsetof(struct sample, deeper), sizeof(int)},
+    {{"sample", "deepest", NULL}, offsetof(struct sample, deepest), 1},
+    {{"sample", "number", NULL}, offsetof(struct sample, number), sizeof(double)},
+    {{"sample", "either.first.right", NULL}, offsetof(struct sample, either.first.right), 2},
+    {{"sample", "next", NULL}, offsetof(struct sample, next), sizeof(void *)},
+    {{"sample", "text", NULL}, offsetof(struct sample, text), 7},
+    {{"sample", "", NULL}, sizeof(struct sample), sizeof(struct sample)},
+    {{"sample_alias", "next", "test_dwarf.c"}, offsetof(struct sample, next), sizeof(void *)},
+    {{"sample_alias_of_alias", "next", NULL}, offsetof(struct sample, next), sizeof(void *)},
+    {{"sample_nameless", "nameless_member", NULL}, 0, sizeof(int)},
+    {{"sample_number", "", NULL}, 2, 2},
+    {{"sample", "text", "no_such_unit.c"}, offsetof(struct sample, text), 7},
+    {{"sample", "bits", NULL}, 0, 0},
+    {{"sample", "no_such_member", NULL}, 0, 0},
+    {{"sample", "pair.no_such_member", NULL}, 0, 0},
+    {{"sample", "next.tag", NULL}, 0, 0},
+    {{"sample", "tag.x", NULL}, 0, 0},
+    {{"sample", ".", NULL}, 0, 0},
+    {{"sample_number", "x", NULL}, 0, 0},
+    {{"sample_declared", "", NULL}, 0, 0},
+    {{"no_such_type", "x", NULL}, 0, 0},
+    {{"", "", NULL}, 0, 0},
+};
+
+static void assert_members(const struct image *image, const char *what)
+{
+    struct image_member_query queries[LENGTH(expected_members)];
+    for (size_t i = 0; i < LENGTH(queries); i++)
+        queries[i] = expected_members[i].query;
+    if (!image_read_members(image, queries, LENGTH(queries)))
+        cr_skip_test("built without -g: %s", what);
+    for (size_t i = 0; i < LENGTH(queries); i++) {
+        const struct expected_member *expected = &expected_members[i];
+        const struct image_member_query *query = &queries[i];
+        cr_assert_eq(query->found, expected->width > 0, "%s: %s.%s", what, query->type,
+                     query->member);
+        if (!query->found)
+            continue;
+        cr_assert_eq(query->offset, expected->offset, "%s: %s.%s", what, query->type,
+                     query->member);
+        cr_assert_eq(query->width, expected->width, "%s: %s.%s", what, query->type, query->member);
+    }
+}
+
+Test(dwarf, members)
+{
+    struct image *image = open_self();
+    assert_members(image, "this program");
+    image_close(image);
+}
+
+Test(dwarf, members_from_compressed_sections)
+{
+    run_tool("objcopy --compress-debug-sections self x");
+    struct image *image = open_file("x");
+    assert_members(image, "x");
+    assert_members(image, "x again");
+    assert_symbol(image, "sample_global", own_address(image, &sample_global), false);
+    image_close(image);
+}
+
+Test(dwarf, no_dwarf)
+{
+    run_tool("strip -o x self");
+    struct image *image = open_file("x");
+    struct image_member_query query = {.type = "sample", .member = "tag"};
+    cr_assert_not(image_read_members(image, &query, 1));
+    cr_assert_not(query.found);
+    image_close(image);
+}
+
+// ---- A library of two units
+
+Test(dwarf, unit_decides_between_types_of_one_name)
+{
+    static const char *const flags[] = {"-gdwarf-2", "-gdwarf-3", "-gdwarf-4", "-gdwarf-5",
+                                        "-O2 -flto"};
+    for (size_t i = 0; i < LENGTH(flags); i++) {
+        struct image_member_query queries[] = {
+            {.type = "twice", .member = "where", .unit = "one.c"},
+            {.type = "twice", .member = "where", .unit = "two.c"},
+        };
+        struct image *image = compile_units(flags[i]);
+        cr_assert(image_read_members(image, queries, LENGTH(queries)), "%s", flags[i]);
+        cr_assert(queries[0].found, "%s", flags[i]);
+        cr_assert_eq(queries[0].offset, 8, "%s", flags[i]);
+        cr_assert_eq(queries[0].width, 4, "%s", flags[i]);
+        cr_assert(queries[1].found, "%s", flags[i]);
+        cr_assert_eq(queries[1].offset, 16, "%s", flags[i]);
+        cr_assert_eq(queries[1].width, 8, "%s", flags[i]);
+        image_close(image);
+    }
+}
+
+Test(dwarf, types_in_units_of_their_own)
+{
+    static const char *const flags[] = {"-gdwarf-4 -fdebug-types-section",
+                                        "-gdwarf-5 -fdebug-types-section"};
+    for (size_t i = 0; i < LENGTH(flags); i++) {
+        struct image_member_query query = {.type = "twice", .member = "where", .unit = "one.c"};
+        struct image *image = compile_units(flags[i]);
+        cr_assert(image_read_members(image, &query, 1), "%s", flags[i]);
+        cr_assert(query.found, "%s", flags[i]);
+        image_close(image);
+    }
+}
+
+Test(dwarf, dwarf_split_off_into_another_file_is_not_opened)
+{
+    struct image *image = compile_units("-gsplit-dwarf");
+    struct image_member_query query = {.type = "twice", .member = "where"};
+    image_read_members(image, &query, 1);
+    cr_assert_not(query.found);
+    image_close(image);
+}
+
+Test(dwarf, every_tenth_byte_of_a_library_damaged)
+{
+    struct image *image = compile_units("-gdwarf-4");
+    size_t size = image->size;
+    uint8_t *bytes = malloc(size);
+    cr_assert_not_null(bytes);
+    memcpy(bytes, image->bytes, size);
+    image_close(image);
+    for (size_t at = 0; at < size; at += 10) {
+        uint8_t before = bytes[at];
+        bytes[at] ^= 0xff;
+        write_file("x.so", bytes, size);
+        bytes[at] = before;
+        struct failure *failure = image_open("x.so", &image);
+        if (!failure) {
+            struct image_member_query query = {.type = "twice", .member = "where"};
+            vaddr value;
+            image_read_members(image, &query, 1);
+            image_find_symbol(image, "both", &value, NULL, NULL);
+            image_close(image);
+        }
+        failure_destroy(failure);
+    }
+    free(bytes);
+}

@@ -1,0 +1,322 @@
+// One address space over a core and files: the executable that the user names, with NT_FILE and
+// without, and what is asked of the process. Files that only the core names: test_process_files.c;
+// bytes: test_process_memory.c.
+#include "common.h"
+
+#include <criterion/criterion.h>
+#include <elf.h>
+#include <unistd.h>
+
+#include "fakecore.h"
+#include "process.h"
+#include "scratch.h"
+#include "world.h"
+
+TestSuite(process, .init = fakecore_enter_scratch, .fini = fakecore_leave_scratch);
+
+// ---- The file that the user names
+
+Test(process, executable_that_matches)
+{
+    struct world world;
+    init_world(&world);
+    map_library(&world, BASE, "/no/such/python2.7", &id_1);
+    add_auxv(&world, AT_ENTRY, BASE + ENTRY);
+    write_library("x", &id_1);
+    open_module(&world, &(struct process_options){.executable = "x"}, MODULE_MATCHES);
+    cr_assert(world.process->modules[0].is_main);
+    cr_assert_not(world.process->main_absent);
+    close_world(&world);
+}
+
+Test(process, executable_with_another_build_id)
+{
+    struct world world;
+    init_world(&world);
+    map_library(&world, BASE, "/no/such/python2.7", &id_1);
+    add_auxv(&world, AT_PHDR, BASE + 64);
+    write_library("x", &id_2);
+    assert_failure(&world, &(struct process_options){.executable = "x"},
+                   "x: not the file of core.1: its build-id differs (build-id " ID_2 " here, " ID_1
+                   " in the core for /no/such/python2.7); pass the file that ran "
+                   "there, or use this one all the same with --force");
+}
+
+Test(process, executable_with_another_build_id_forced)
+{
+    struct world world;
+    init_world(&world);
+    map_library(&world, BASE, "/no/such/python2.7", &id_1);
+    add_auxv(&world, AT_PHDR, BASE + 64);
+    write_library("x", &id_2);
+    open_module(&world, &(struct process_options){.executable = "x", .force = true}, MODULE_FORCED);
+    assert_bytes(&world, BASE + TEXT, "other text");
+    close_world(&world);
+}
+
+Test(process, executable_that_cannot_be_placed_is_not_forced)
+{
+    struct world world;
+    init_world(&world);
+    map_library(&world, BASE, "/no/such/python2.7", &id_1);
+    add_auxv(&world, AT_PHDR, BASE + 64);
+    write_library("x", &id_2);
+    for (size_t i = 0; i < 3; i++)
+        world.files[i].offset += 0x100000;
+    assert_failure(&world, &(struct process_options){.executable = "x", .force = true},
+                   "x: not the file of core.1: its build-id differs (build-id " ID_2 " here, " ID_1
+                   " in the core for /no/such/python2.7); pass the file that ran "
+                   "there");
+}
+
+Test(process, executable_without_build_ids_that_does_not_fit)
+{
+    static const struct library cut = {.size = 3 * PAGE};
+    struct world world;
+    init_world(&world);
+    map_library(&world, BASE, "/no/such/python2.7", &no_id);
+    add_auxv(&world, AT_PHDR, BASE + 64);
+    write_library("x", &cut);
+    assert_failure(&world, &(struct process_options){.executable = "x"},
+                   "x: not the file of core.1: its segments are not those that were mapped "
+                   "(build-id none here, none in the core for /no/such/python2.7); pass the file "
+                   "that ran there, or use this one all the same with --force");
+}
+
+Test(process, executable_of_another_machine)
+{
+    static const struct library arm = {.machine = EM_AARCH64};
+    struct world world;
+    init_world(&world);
+    map_library(&world, BASE, "/no/such/python2.7", &id_1);
+    write_library("x", &arm);
+    assert_failure(&world, &(struct process_options){.executable = "x", .force = true},
+                   "x: a 64-bit file for ELF machine 183, but core.1 is of a 64-bit x86_64 process "
+                   "(machine 62); pass the executable that ran there");
+}
+
+Test(process, executable_that_is_nowhere)
+{
+    struct world world;
+    init_world(&world);
+    map_library(&world, BASE, "/no/such/python2.7", &id_1);
+    write_library("x", &id_2);
+    assert_failure(&world, &(struct process_options){.executable = "x"},
+                   "x: core.1 has no mapping of a file with its build-id (" ID_2
+                   ") or its name; pass the executable that ran there");
+}
+
+Test(process, executable_that_is_a_script)
+{
+    struct world world;
+    init_world(&world);
+    map_library(&world, BASE, "/no/such/python2.7", &id_1);
+    write_text("python2.7", "#!/bin/sh\n");
+    assert_failure(&world, &(struct process_options){.executable = "python2.7"},
+                   "python2.7: not an ELF executable but a script (#!/bin/sh); pass the ELF "
+                   "executable that it starts");
+}
+
+Test(process, user_names_the_library_by_its_build_id)
+{
+    struct world world;
+    map_two(&world, &id_1, &id_2);
+    write_library("x", &id_2);
+    open_world(&world, &(struct process_options){.executable = "x"});
+    cr_assert_eq(world.process->modules[0].match, MODULE_ABSENT);
+    cr_assert_eq(world.process->modules[1].match, MODULE_MATCHES);
+    cr_assert(world.process->main_absent);
+    close_world(&world);
+}
+
+Test(process, user_names_the_library_by_its_name)
+{
+    struct world world;
+    map_two(&world, &no_id, &no_id);
+    write_library("libpython2.7.so.1.0", &no_id);
+    open_world(&world, &(struct process_options){.executable = "libpython2.7.so.1.0"});
+    cr_assert_eq(world.process->modules[0].match, MODULE_ABSENT);
+    cr_assert_eq(world.process->modules[1].match, MODULE_UNCHECKED);
+    close_world(&world);
+}
+
+Test(process, symbolic_link_leads_to_the_name_in_the_core)
+{
+    struct world world;
+    map_two(&world, &no_id, &no_id);
+    write_library("libpython2.7.so.1.0", &no_id);
+    cr_assert_eq(symlink("libpython2.7.so.1.0", "libpython2.7.so"), 0);
+    open_world(&world, &(struct process_options){.executable = "libpython2.7.so"});
+    cr_assert_eq(world.process->modules[1].match, MODULE_UNCHECKED);
+    close_world(&world);
+}
+
+Test(process, any_other_name_is_the_main_program_s)
+{
+    struct world world;
+    map_two(&world, &no_id, &no_id);
+    write_library("x", &no_id);
+    open_world(&world, &(struct process_options){.executable = "x"});
+    cr_assert_eq(world.process->modules[0].match, MODULE_UNCHECKED);
+    cr_assert_eq(world.process->modules[1].match, MODULE_ABSENT);
+    cr_assert_not(world.process->main_absent);
+    close_world(&world);
+}
+
+// ---- A core without NT_FILE
+
+static void init_lone(struct world *world, const struct library *library)
+{
+    init_world(world);
+    add_segments(world, BASE, library);
+}
+
+Test(process, placed_by_its_saved_header)
+{
+    struct world world;
+    init_lone(&world, &id_1);
+    write_library("x", &id_1);
+    const struct module *module =
+        open_module(&world, &(struct process_options){.executable = "x"}, MODULE_MATCHES);
+    cr_assert_eq(module->bias, BASE);
+    cr_assert_eq(module->data_end, BASE + BSS + PAGE);
+    assert_bytes(&world, BASE + TEXT, "text");
+    assert_bytes(&world, BASE + DATA, "data of the core");
+    close_world(&world);
+}
+
+Test(process, placed_by_program_headers_or_entry)
+{
+    static const struct fakecore_auxv rows[] = {{AT_PHDR, 64}, {AT_ENTRY, ENTRY}};
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        struct world world;
+        init_lone(&world, &no_id);
+        add_auxv(&world, rows[i].type, BASE + rows[i].value);
+        write_library("x", &no_id);
+        const struct module *module =
+            open_module(&world, &(struct process_options){.executable = "x"}, MODULE_UNCHECKED);
+        cr_assert_eq(module->bias, BASE, "row %zu", i);
+        cr_assert(module->is_main, "row %zu", i);
+        cr_assert_eq(process_find_module(world.process, BASE + TEXT), module, "row %zu", i);
+        assert_bytes(&world, BASE + TEXT, "text");
+        close_world(&world);
+    }
+}
+
+Test(process, entry_that_does_not_fit)
+{
+    struct world world;
+    init_lone(&world, &no_id);
+    add_auxv(&world, AT_PHDR, BASE + 64);
+    add_auxv(&world, AT_ENTRY, BASE + 0x1234);
+    write_library("x", &no_id);
+    assert_failure(&world, &(struct process_options){.executable = "x"},
+                   "x: not the main program of core.1: its entry point would be at "
+                   "0x7f0000001040, the core's AT_ENTRY is 0x7f0000001234; pass the executable "
+                   "that ran there, or use this one all the same with --force");
+}
+
+Test(process, entry_that_does_not_fit_forced)
+{
+    struct world world;
+    init_lone(&world, &no_id);
+    add_auxv(&world, AT_PHDR, BASE + 64);
+    add_auxv(&world, AT_ENTRY, BASE + 0x1234);
+    write_library("x", &no_id);
+    open_module(&world, &(struct process_options){.executable = "x", .force = true}, MODULE_FORCED);
+    close_world(&world);
+}
+
+Test(process, position_independent_program_that_nothing_places_is_left_out)
+{
+    struct world world;
+    init_lone(&world, &no_id);
+    write_library("x", &no_id);
+    open_world(&world, &(struct process_options){.executable = "x"});
+    cr_assert_eq(world.process->module_count, 0);
+    cr_assert(world.process->main_absent);
+    assert_status(&world, BASE + TEXT, MEMORY_NOT_SAVED);
+    close_world(&world);
+}
+
+Test(process, fixed_program_needs_nothing_to_be_placed)
+{
+    static const struct library fixed = {.type = ET_EXEC};
+    struct world world;
+    init_world(&world);
+    add_segments(&world, 0, &fixed);
+    write_library("x", &fixed);
+    open_module(&world, &(struct process_options){.executable = "x"}, MODULE_UNCHECKED);
+    assert_bytes(&world, TEXT, "text");
+    close_world(&world);
+}
+
+Test(process, no_modules_without_an_executable)
+{
+    struct world world;
+    init_lone(&world, &id_1);
+    open_world(&world, NULL);
+    cr_assert_eq(world.process->module_count, 0);
+    cr_assert(world.process->main_absent);
+    assert_bytes(&world, BASE + DATA, "data of the core");
+    close_world(&world);
+}
+
+// ---- Symbols and modules by address
+
+Test(process, module_by_address)
+{
+    struct world world;
+    map_two(&world, &id_1, &id_2);
+    write_library("x", &id_2);
+    open_world(&world, &(struct process_options){.executable = "x"});
+    const struct module *library = &world.process->modules[1];
+    cr_assert_null(process_find_module(world.process, 0));
+    cr_assert_null(process_find_module(world.process, BASE + TEXT), "its file is absent");
+    cr_assert_null(process_find_module(world.process, library->start - 1));
+    cr_assert_eq(process_find_module(world.process, library->start), library);
+    cr_assert_eq(process_find_module(world.process, library->data_end - 1), library);
+    cr_assert_null(process_find_module(world.process, library->data_end));
+    close_world(&world);
+}
+
+int process_test_symbol = 1;
+
+// Maps this test program at the address, all of it as one file and nothing saved but its header.
+static void map_self(struct world *world, const struct image *self, vaddr base, const char *path)
+{
+    for (size_t i = 0; i < self->segment_count; i++) {
+        const struct image_segment *segment = &self->segments[i];
+        vaddr start = base + (segment->start & ~(vaddr)(PAGE - 1));
+        vaddr end = (base + segment->start + segment->file_size + PAGE - 1) & ~(vaddr)(PAGE - 1);
+        add_line(world, start, end, segment->file_offset & ~(uint64_t)(PAGE - 1), path);
+    }
+    add_segment(world, base + self->segments[0].start, self->bytes, PAGE, 0, PF_R);
+}
+
+Test(process, symbols_of_the_main_program_go_first)
+{
+    struct image *self;
+    struct world world;
+    vaddr value, address = 0;
+    const struct module *in = NULL;
+    cr_assert_null(image_open("/proc/self/exe", &self));
+    cr_assert_eq(symlink("/proc/self/exe", "a.so"), 0);
+    cr_assert_eq(symlink("/proc/self/exe", "main"), 0);
+    cr_assert(image_find_symbol(self, "process_test_symbol", &value, NULL, NULL));
+    for (int with_main = 0; with_main < 2; with_main++) {
+        const vaddr base = with_main ? BASE + 0x100000000 : BASE;
+        init_world(&world);
+        map_self(&world, self, BASE, "a.so");
+        map_self(&world, self, BASE + 0x100000000, "main");
+        if (with_main)
+            add_auxv(&world, AT_ENTRY, BASE + 0x100000000 + self->entry);
+        open_world(&world, NULL);
+        cr_assert(process_find_symbol(world.process, "process_test_symbol", &address, &in));
+        cr_assert_eq(address, base + value, "main program or not: %d", with_main);
+        cr_assert_eq(in, process_find_module(world.process, base + self->entry));
+        cr_assert_not(process_find_symbol(world.process, "no_such_symbol", &address, NULL));
+        close_world(&world);
+    }
+    image_close(self);
+}

@@ -1,0 +1,190 @@
+// One address space over a core and files: whose bytes are at an address, and where there are none.
+#include "common.h"
+
+#include <criterion/criterion.h>
+#include <elf.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "fakecore.h"
+#include "process.h"
+#include "scratch.h"
+#include "world.h"
+
+TestSuite(process_memory, .init = fakecore_enter_scratch, .fini = fakecore_leave_scratch);
+
+Test(process_memory, what_is_not_saved_is_never_zeroes)
+{
+    struct world world;
+    init_world(&world);
+    add_segment(&world, 0x10000, "abcd", 4, PAGE, 0);
+    add_segment(&world, 0x20000, NULL, 0, PAGE, 0);
+    open_world(&world, NULL);
+    assert_bytes(&world, 0x10000, "abcd");
+    assert_status(&world, 0x10004, MEMORY_NOT_SAVED);
+    assert_status(&world, 0x10fff, MEMORY_NOT_SAVED);
+    assert_status(&world, 0x11000, MEMORY_UNMAPPED);
+    assert_status(&world, 0x20000, MEMORY_NOT_SAVED);
+    close_world(&world);
+}
+
+// A page that the program can write was relocated or written: what the file has there is old.
+Test(process_memory, data_is_never_taken_from_the_file)
+{
+    struct world world;
+    init_world(&world);
+    map_library(&world, BASE, "lib.so", &id_1);
+    world.segments[2].size = 0; // a core made with another coredump_filter
+    write_library("lib.so", &id_1);
+    open_module(&world, NULL, MODULE_MATCHES);
+    assert_status(&world, BASE + DATA, MEMORY_NOT_SAVED);
+    close_world(&world);
+}
+
+Test(process_memory, bytes_that_the_cut_took_are_not_taken_from_the_file)
+{
+    static const char saved[PAGE] = "text that the core saved";
+    struct world world;
+    init_world(&world);
+    map_library(&world, BASE, "lib.so", &id_1);
+    world.segments[1] = (struct fakecore_segment){BASE + TEXT, saved, PAGE, 0, PF_R | PF_X};
+    write_library("lib.so", &id_1);
+    struct fakecore_file_image image = fakecore_build(&world.spec);
+    fakecore_cut(&image, 2 * PAGE + 4); // notes, the header page, "text"
+    fakecore_write(&image, "core.1");
+    fakecore_free(&image);
+    cr_assert_null(try_open(&world, &(struct process_options){0}));
+    cr_assert_eq(world.process->modules[0].match, MODULE_MATCHES);
+    assert_bytes(&world, BASE + TEXT, "text");
+    assert_status(&world, BASE + TEXT + 4, MEMORY_NOT_SAVED);
+    assert_status(&world, BASE + DATA, MEMORY_NOT_SAVED);
+    close_world(&world);
+}
+
+Test(process_memory, page_shows_what_follows_its_segment_in_the_file)
+{
+    static const struct library short_text = {.id = 1, .text_size = 4};
+    struct world world;
+    init_world(&world);
+    map_library(&world, BASE, "lib.so", &short_text);
+    write_library("lib.so", &short_text);
+    open_module(&world, NULL, MODULE_MATCHES);
+    assert_bytes(&world, BASE + TEXT + PAGE / 2, "the other half");
+    close_world(&world);
+}
+
+Test(process_memory, mapping_of_another_part_of_the_file_is_not_filled)
+{
+    struct world world;
+    init_world(&world);
+    map_library(&world, BASE, "lib.so", &id_1);
+    write_library("lib.so", &id_1);
+    world.files[1].offset += PAGE;
+    open_module(&world, NULL, MODULE_MATCHES);
+    assert_status(&world, BASE + TEXT, MEMORY_NOT_SAVED);
+    close_world(&world);
+}
+
+Test(process_memory, segment_saved_by_half_is_filled_from_the_file)
+{
+    struct world world;
+    init_world(&world);
+    map_library(&world, BASE, "lib.so", &id_1);
+    world.segments[1] = (struct fakecore_segment){BASE + TEXT, "TE", 2, PAGE, PF_R | PF_X};
+    write_library("lib.so", &id_1);
+    open_module(&world, NULL, MODULE_MATCHES);
+    assert_bytes(&world, BASE + TEXT, "TExt");
+    close_world(&world);
+}
+
+Test(process_memory, mapping_behind_the_end_of_the_file)
+{
+    static const struct library cut = {.id = 1, .size = 2 * PAGE + 4};
+    struct world world;
+    init_world(&world);
+    map_library(&world, BASE, "lib.so", &id_1);
+    write_library("lib.so", &cut);
+    open_module(&world, NULL, MODULE_MATCHES);
+    assert_bytes(&world, BASE + TEXT, "text");
+    assert_status(&world, BASE + TEXT + 4, MEMORY_NOT_SAVED);
+    close_world(&world);
+}
+
+Test(process_memory, overlapping_segments_keep_the_lower_and_then_the_first)
+{
+    struct world world;
+    init_world(&world);
+    add_segment(&world, 0x10004, "efghijkl", 8, 0, 0);
+    add_segment(&world, 0x10000, "ABCDEF", 6, 0, 0);
+    add_segment(&world, 0x10004, "........", 8, 0, 0);
+    add_segment(&world, 0x10002, "??", 2, 32, 0);
+    open_world(&world, NULL);
+    assert_bytes(&world, 0x10000, "ABCDEFghijkl");
+    assert_status(&world, 0x1000c, MEMORY_NOT_SAVED);
+    assert_status(&world, 0x10021, MEMORY_NOT_SAVED);
+    assert_status(&world, 0x10022, MEMORY_UNMAPPED);
+    close_world(&world);
+}
+
+Test(process_memory, segment_at_the_end_of_the_address_space)
+{
+    struct world world;
+    init_world(&world);
+    add_segment(&world, UINT64_MAX - 3, "0123456789", 10, 100, 0);
+    open_world(&world, NULL);
+    assert_bytes(&world, UINT64_MAX - 3, "012");
+    assert_status(&world, UINT64_MAX, MEMORY_UNMAPPED);
+    assert_status(&world, 0, MEMORY_UNMAPPED);
+    close_world(&world);
+}
+
+Test(process_memory, many_segments_in_any_order)
+{
+    enum {
+        COUNT = 70000
+    };
+    struct world world;
+    init_world(&world);
+    struct fakecore_segment *many = calloc(COUNT, sizeof(*many));
+    cr_assert_not_null(many);
+    for (size_t i = 0; i < COUNT; i++) // from the highest to the lowest
+        many[i] = (struct fakecore_segment){0x10000 + (COUNT - i) * 0x2000, "ab", 2, PAGE, 0};
+    world.spec.segments = many;
+    world.spec.segment_count = COUNT;
+    world.spec.unaligned = world.spec.extended_numbering = true;
+    write_core(&world);
+    double start = seconds();
+    cr_assert_null(try_open(&world, &(struct process_options){0}));
+    cr_assert_lt(seconds() - start, 1.0);
+    assert_bytes(&world, 0x12000, "ab");
+    assert_status(&world, 0x12002, MEMORY_NOT_SAVED);
+    assert_status(&world, 0x13000, MEMORY_UNMAPPED);
+    close_world(&world);
+    free(many);
+}
+
+Test(process_memory, cut_at_every_length_up_to_the_data)
+{
+    struct world world;
+    map_two(&world, &id_1, &id_2);
+    write_library("python2.7", &id_1);
+    struct fakecore_file_image image = fakecore_build(&world.spec);
+    size_t size = image.notes_end;
+    fakecore_write(&image, "core.1");
+    fakecore_free(&image);
+    for (; size > 0; size -= size < 7 ? size : 7) {
+        cr_assert_eq(truncate("core.1", (off_t)size), 0);
+        struct failure *failure = core_open("core.1", &world.core);
+        if (!failure) {
+            const struct process_options options = {.executable = "python2.7"};
+            failure = process_open(world.core, &options, &world.process);
+            if (!failure)
+                process_close(world.process);
+            core_close(world.core);
+        }
+        failure_destroy(failure);
+    }
+    world.core = NULL;
+    world.process = NULL;
+    close_world(&world);
+}

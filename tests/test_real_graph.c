@@ -1,0 +1,269 @@
+// The whole graph of a heap equals the interpreter's own: gc.get_objects, gc.get_referents.
+#include "common.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "compare.h"
+#include "real.h"
+
+struct node {
+    uint64_t address;
+    const char *type;
+    const char *refs; // as JSON
+};
+
+struct nodes {
+    struct node *items;
+    size_t count;
+};
+
+static int compare_nodes(const void *a, const void *b)
+{
+    const struct node *x = a, *y = b;
+    return x->address < y->address ? -1 : x->address > y->address;
+}
+
+// The lines of a file, but the last one of the truth, which has no address.
+static struct nodes read_nodes(const char *path, json_t **last)
+{
+    struct nodes nodes = {0};
+    size_t room = 0;
+    char *line = NULL;
+    size_t size = 0;
+    FILE *file = fopen(path, "r");
+    cr_assert_not_null(file, "%s", path);
+    while (getline(&line, &size, file) > 0) {
+        json_error_t error;
+        json_t *object = json_loads(line, 0, &error);
+        cr_assert_not_null(object, "%s: not JSON: %s", path, line);
+        if (!json_object_get(object, "address")) {
+            *last = object;
+            continue;
+        }
+        if (nodes.count == room) {
+            room = 2 * room + 1000;
+            nodes.items = realloc(nodes.items, room * sizeof(*nodes.items));
+            cr_assert_not_null(nodes.items);
+        }
+        const char *type = json_string_value(json_object_get(object, "type"));
+        nodes.items[nodes.count++] =
+            (struct node){.address = real_address(real_string(object, "address")),
+                          .type = strdup(type ? type : "null"),
+                          .refs = json_dumps(real_json(object, "refs"), JSON_COMPACT)};
+        json_decref(object);
+    }
+    free(line);
+    fclose(file);
+    qsort(nodes.items, nodes.count, sizeof(*nodes.items), compare_nodes);
+    return nodes;
+}
+
+static void nodes_deinit(struct nodes *nodes)
+{
+    for (size_t i = 0; i < nodes->count; i++) {
+        free((char *)nodes->items[i].type);
+        free((char *)nodes->items[i].refs);
+    }
+    free(nodes->items);
+}
+
+// One difference per object that differs.
+static void compare_graphs(const struct real_core *core, const struct nodes *got,
+                           const struct nodes *truth)
+{
+    size_t i = 0, j = 0;
+    while (i < got->count || j < truth->count) {
+        const struct node *a = i < got->count ? &got->items[i] : NULL;
+        const struct node *b = j < truth->count ? &truth->items[j] : NULL;
+        int order = !a ? 1 : !b ? -1 : compare_nodes(a, b);
+        cr_expect_leq(order, 0, "%s: %s at %#llx is not in the graph", core->name, b ? b->type : "",
+                      b ? (unsigned long long)b->address : 0);
+        cr_expect_geq(order, 0, "%s: %s at %#llx is no object", core->name, a ? a->type : "",
+                      a ? (unsigned long long)a->address : 0);
+        if (order == 0) {
+            unsigned long long at = a->address;
+            cr_expect_str_eq(a->type, b->type, "%s: %#llx is a %s, not %s", core->name, at, b->type,
+                             a->type);
+            cr_expect_str_eq(a->refs, b->refs, "%s: %s at %#llx refers to %s, not %s", core->name,
+                             b->type, at, b->refs, a->refs);
+        }
+        i += order <= 0;
+        j += order >= 0;
+    }
+}
+
+// `file` as EXECUTABLE; NULL: the interpreter.
+static void equality_with(const char *interpreter, const char *kind, const char *command,
+                          const char *file)
+{
+    struct real_core core = real_make_core(interpreter, kind, command);
+    json_t *last = NULL;
+    // The test of another file may run on the same core at the same time.
+    const char *path = real_format("%s/graph%s", core.directory, file ? ".unstripped" : "");
+    struct real_run run = REAL_RUN("--format=json", "--limit=0", "--graph", path, core.path,
+                                   file ? file : core.interpreter);
+    cr_assert_eq(run.status, 0, "%s: %d: %s", core.name, run.status, run.errors);
+    json_t *report = real_parse(run.output);
+    compare_report(&core, report);
+    cr_expect_eq(real_number(report, "interpreter.layout_dwarf_differences"), 0, "%s", core.name);
+    if (file)
+        cr_expect_str_eq(real_string(report, "interpreter.layout_source"), "dwarf");
+    struct nodes got = read_nodes(path, &last);
+    cr_expect_null(last, "%s: a line without address", core.name);
+    struct nodes truth = read_nodes(real_format("%s/graph.jsonl", core.directory), &last);
+    cr_assert_not_null(last, "%s: no last line", core.name);
+    cr_expect_eq(json_array_size(real_json(last, "changed")), 0,
+                 "%s: the fixture could not list all as it is in the core", core.name);
+    cr_expect_eq((size_t)real_number(last, "objects"), truth.count);
+    cr_expect_geq(real_number(core.truth, "modules"), 100, "%s: few modules", core.name);
+    cr_expect_geq(truth.count, 20000, "%s: only %zu objects", core.name, truth.count);
+    compare_graphs(&core, &got, &truth);
+    json_decref(last);
+    nodes_deinit(&got);
+    nodes_deinit(&truth);
+}
+
+static void equality(const char *interpreter, const char *kind, const char *command)
+{
+    equality_with(interpreter, kind, command, NULL);
+}
+
+Test(graph_equality, shared_kernel)
+{
+    equality("shared", "kernel", "wide_heap.py");
+}
+
+Test(graph_equality, shared_gcore)
+{
+    equality("shared", "gcore", "wide_heap.py");
+}
+
+Test(graph_equality, debian_kernel)
+{
+    equality("debian", "kernel", "wide_heap.py");
+}
+
+Test(graph_equality, debian_gcore)
+{
+    equality("debian", "gcore", "wide_heap.py");
+}
+
+Test(graph_equality, path)
+{
+    if (real_find_interpreter("path"))
+        equality("path", "kernel", "wide_heap.py");
+}
+
+// With the symbols and the DWARF of a build with link-time optimization.
+Test(graph_equality, unstripped)
+{
+    equality_with("debian", "kernel", "wide_heap.py", real_need_unstripped());
+}
+
+// Without threads, and not inside of a trace function.
+Test(graph_equality, plain)
+{
+    equality("debian", "kernel", "wide_heap.py --plain");
+}
+
+// In address order; every line has what the design promises.
+Test(graph_equality, form)
+{
+    static const char *const numbers[] = {"refcount", "generation", "size"};
+    struct real_core core = real_make_core("shared", "kernel", "seed_leak.py 5");
+    const char *path = real_format("%s/graph", core.directory);
+    struct real_run run = REAL_RUN("--graph", path, core.path, core.interpreter);
+    cr_assert_eq(run.status, 0, "%s", run.errors);
+    char *line = NULL;
+    size_t size = 0;
+    uint64_t before = 0;
+    FILE *file = fopen(path, "r");
+    cr_assert_not_null(file);
+    while (getline(&line, &size, file) > 0) {
+        json_t *object = json_loads(line, 0, NULL);
+        cr_assert_not_null(object, "not JSON: %s", line);
+        uint64_t address = real_address(real_string(object, "address"));
+        cr_expect_gt(address, before, "%s", line);
+        for (size_t i = 0; i < LENGTH(numbers); i++)
+            cr_expect(real_number(object, numbers[i]) > 0 || strcmp(numbers[i], "generation") == 0,
+                      "%s: %s", numbers[i], line);
+        cr_expect_lt(real_number(object, "generation"), 3, "%s", line);
+        cr_expect(json_is_array(real_json(object, "refs")), "%s", line);
+        json_decref(object);
+        before = address;
+    }
+    free(line);
+    fclose(file);
+}
+
+// --- where gc.garbage comes from
+
+static void garbage_source(const char *interpreter, const char *kind, const char *command,
+                           const char *source)
+{
+    struct real_core core = real_make_core(interpreter, kind, command);
+    json_t *report = real_report(&core, 0);
+    cr_expect_str_eq(real_string(report, "garbage.source"), source, "%s: by %s", core.name,
+                     real_string(report, "garbage.source"));
+    compare_report(&core, report);
+}
+
+// With symbols: by symbol, gc imported or not, gc.garbage bound to something else or not; and the
+// collector's switches are known.
+static void garbage_by_symbol(const char *interpreter, const char *kind, const char *command,
+                              const char *file)
+{
+    struct real_core core = real_make_core(interpreter, kind, command);
+    core.interpreter = file ? file : core.interpreter;
+    json_t *report = real_report(&core, 0);
+    cr_expect_str_eq(real_string(report, "garbage.source"), "symbol", "%s: by %s", core.name,
+                     real_string(report, "garbage.source"));
+    cr_expect(json_is_boolean(real_json(report, "collector.enabled")), "%s", core.name);
+    cr_expect(json_is_boolean(real_json(report, "collector.collecting")), "%s", core.name);
+    cr_expect(json_is_integer(real_json(report, "collector.debug_flags")), "%s", core.name);
+    compare_report(&core, report);
+}
+
+static const char *const by_symbol[] = {
+    "no_gc_module.py",          "no_gc_module.py 100", "seed_leak.py 5 --disable-gc",
+    "leaks.py rebound_garbage", "leaks.py saveall",
+};
+
+Test(garbage_source, symbol)
+{
+    for (size_t i = 0; i < LENGTH(by_symbol); i++)
+        garbage_by_symbol("debian", i % 2 ? "gcore" : "kernel", by_symbol[i],
+                          real_need_unstripped());
+}
+
+// Where the shared libpython of this machine has them.
+Test(garbage_source, symbol_of_libpython)
+{
+    struct real_core core = real_make_core("shared", "kernel", "seed_leak.py 5");
+    json_t *report = real_report(&core, 0);
+    if (!real_has_symbol(real_string(report, "interpreter.file"), "garbage"))
+        return; // symbol_of_libpython is then as garbage_source::module
+    for (size_t i = 0; i < LENGTH(by_symbol); i++)
+        garbage_by_symbol("shared", i % 2 ? "gcore" : "kernel", by_symbol[i], NULL);
+}
+
+Test(garbage_source, module)
+{
+    garbage_source("debian", "kernel", "seed_leak.py 5", "module");
+    garbage_source("debian", "gcore", "seed_leak.py 5", "module");
+}
+
+// Stripped, and the program never imported gc.
+Test(garbage_source, evidence)
+{
+    garbage_source("debian", "kernel", "no_gc_module.py", "evidence");
+    garbage_source("debian", "gcore", "no_gc_module.py 100", "evidence");
+    garbage_source("debian", "kernel", "no_gc_module.py 1", "evidence");
+}
+
+// Stripped, and gc.garbage is not what the gc module says: the collector's own list counts.
+Test(garbage_source, rebound)
+{
+    garbage_source("debian", "kernel", "leaks.py rebound_garbage", "evidence");
+}

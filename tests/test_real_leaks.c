@@ -1,0 +1,141 @@
+// Every small leak of fixtures/leaks.py: the program's verdict is the interpreter's own.
+#include "common.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "compare.h"
+#include "real.h"
+
+// The names that `leaks.py --list` prints, one a line.
+static const char *list_cases(const char *interpreter)
+{
+    const char *path = real_need_interpreter(interpreter);
+    const char *fixture = real_format("%s/leaks.py", getenv("FIXTURES"));
+    // With the environment that make-core gives it.
+    struct real_run run = REAL_COMMAND("sh", "-c",
+                                       "env PYTHONDONTWRITEBYTECODE=1 $(cat \"$0.env\" 2>&-) "
+                                       "\"$0\" \"$1\" --list",
+                                       path, fixture);
+    cr_assert_eq(run.status, 0, "leaks.py --list ends with %d: %s", run.status, run.errors);
+    return run.output;
+}
+
+static void check(const char *interpreter, const char *kind, const char *command)
+{
+    struct real_core core = real_make_core(interpreter, kind, command);
+    compare_report(&core, real_report(&core, 0));
+    real_drop_core(&core);
+}
+
+// `options` follow the name of each case.
+static void check_all(const char *interpreter, const char *kind, const char *options)
+{
+    size_t count = 0;
+    for (const char *at = list_cases(interpreter); *at; at += strcspn(at, "\n") + 1, count++) {
+        const char *name = real_format("%.*s", (int)strcspn(at, "\n"), at);
+        if (strcmp(name, "long_list") != 0) // has a test of its own
+            check(interpreter, kind, real_format("leaks.py %s%s", name, options));
+    }
+    cr_assert_geq(count, 70, "leaks.py --list prints only %zu cases", count);
+}
+
+Test(leaks, shared)
+{
+    check_all("shared", "kernel", "");
+}
+
+Test(leaks, debian)
+{
+    check_all("debian", "kernel", "");
+}
+
+// The other of collected and pending, for each case.
+Test(leaks, collected)
+{
+    check_all("shared", "kernel", " 2 --collect");
+}
+
+Test(leaks, pending)
+{
+    check_all("debian", "kernel", " 2 --pending");
+}
+
+// gdb's cores differ in form only: some cases of each kind.
+static const char *const some[] = {
+    "bound_method",        "closure",        "via_deque",      "slots",
+    "ring_1000",           "two_finalizers", "mixed",          "frame_exception",
+    "pending_gc_disabled", "saveall",        "test_finalizer", "generator_stack",
+};
+
+static void check_some(const char *interpreter, const char *kind, const char *options)
+{
+    for (size_t i = 0; i < LENGTH(some); i++)
+        check(interpreter, kind, real_format("leaks.py %s%s", some[i], options));
+}
+
+Test(leaks, shared_gcore)
+{
+    check_some("shared", "gcore", "");
+}
+
+Test(leaks, debian_gcore)
+{
+    check_some("debian", "gcore", " 7");
+}
+
+// Once, and a thousand times.
+Test(leaks, one)
+{
+    check_some("shared", "kernel", " 1");
+}
+
+Test(leaks, many)
+{
+    static const char *const commands[] = {
+        "leaks.py bound_method 1000", "leaks.py hanging_finalizer_cycle 1000",
+        "leaks.py via_set 1000 --pending", "leaks.py live_and_pending_gc_disabled 300"};
+    for (size_t i = 0; i < LENGTH(commands); i++)
+        check("debian", "kernel", commands[i]);
+}
+
+Test(leaks, path)
+{
+    if (real_find_interpreter("path"))
+        check_some("path", "kernel", "");
+}
+
+// A linked list of a million objects hangs from one cycle: nothing may use the stack for it.
+Test(leaks, long_list_on_a_small_stack)
+{
+    struct real_core core = real_make_core("debian", "kernel", "leaks.py long_list 1000000");
+    struct real_run run =
+        REAL_COMMAND("sh", "-c", "ulimit -s 256 && exec \"$0\" \"$@\"", getenv("PYCORE_GARBAGE"),
+                     "--format=json", "--limit=0", core.path, core.interpreter);
+    cr_assert_eq(run.status, 0, "exit status %d: %s", run.status, run.errors);
+    json_t *report = real_parse(run.output);
+    compare_report(&core, report);
+    const json_t *finding = json_array_get(real_json(report, "findings"), 0);
+    cr_expect_eq(real_number(finding, "held_objects"), 1000000);
+    cr_expect_geq(real_number(report, "heap.objects"), 1000000);
+    real_drop_core(&core);
+}
+
+// What the cycles hold and the collector does not track is counted: strings, longs, an untracked
+// dictionary and tuple. sys.getsizeof has no allocator's rounding, so that is allowed for: less
+// than 16 bytes for each object, and for a unicode's characters.
+Test(leaks, held_bytes)
+{
+    struct real_core core = real_make_core("shared", "kernel", "leaks.py holds_strings 3");
+    json_t *report = real_report(&core, 0);
+    const json_t *finding = json_array_get(real_json(report, "findings"), 0);
+    json_int_t objects = (json_int_t)json_array_size(real_json(core.truth, "holds"));
+    json_int_t least = real_number(core.truth, "holds_bytes");
+    json_int_t bytes = real_number(finding, "held_bytes");
+    cr_expect_eq(real_number(finding, "held_objects"), objects);
+    cr_expect(bytes >= least && bytes < least + 16 * (objects + 3),
+              "%lld bytes or a little more, "
+              "not %lld",
+              least, bytes);
+    real_drop_core(&core);
+}

@@ -1,0 +1,380 @@
+// Names of a stranger made harmless, the JSON report, and the graph.
+#include "common.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fakeheap.h"
+#include "scene_report.h"
+#include "version.h"
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+// --- names
+
+Test(report_names, made_harmless)
+{
+    static const struct {
+        const char *name;
+        const char *clean;
+    } rows[] = {
+        {"", ""},
+        {"module.Class", "module.Class"},
+        {"with space", "with space"},
+        {"back\\slash \"quoted\"", "back\\slash \"quoted\""},
+        // Control characters
+        {"\n\r\t\033[2J\007\177", "\\x0a\\x0d\\x09\\x1b[2J\\x07\\x7f"},
+        {"\xc2\x80\xc2\x9f", "\\xc2\\x80\\xc2\\x9f"},
+        {"\xc2\xa0", "\xc2\xa0"},
+        // Letters of one to four bytes
+        {"a\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x8d", "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x8d"},
+        // Not UTF-8: stray and missing continuations, cut short, bytes that never occur
+        {"\x80", "\\x80"},
+        {"\xff\xfe", "\\xff\\xfe"},
+        {"\xc3", "\\xc3"},
+        {"\xc3(", "\\xc3("},
+        {"\xe2\x82", "\\xe2\\x82"},
+        {"\xe2\x82x", "\\xe2\\x82x"},
+        {"\xf0\x9f\x90", "\\xf0\\x9f\\x90"},
+        {"\xc3\xc3\xa9", "\\xc3\xc3\xa9"},
+        // Too long for what they say, surrogates, beyond the end
+        {"\xc0\x80", "\\xc0\\x80"},
+        {"\xc1\xbf", "\\xc1\\xbf"},
+        {"\xe0\x80\xaf", "\\xe0\\x80\\xaf"},
+        {"\xe0\x9f\xbf", "\\xe0\\x9f\\xbf"},
+        {"\xf0\x80\x80\xaf", "\\xf0\\x80\\x80\\xaf"},
+        {"\xf0\x8f\xbf\xbf", "\\xf0\\x8f\\xbf\\xbf"},
+        {"\xed\xa0\x80", "\\xed\\xa0\\x80"},
+        {"\xed\xbf\xbf", "\\xed\\xbf\\xbf"},
+        {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},
+        {"\xf8\x88\x80\x80\x80", "\\xf8\\x88\\x80\\x80\\x80"},
+        {"\xf4\x8f\xbf\xbd", "\xf4\x8f\xbf\xbd"},
+        {"\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80", "\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80"},
+        // Marks of direction, separators of lines, what cannot be seen
+        {"a\xe2\x80\xae"
+         "b",
+         "a\\xe2\\x80\\xaeb"},
+        {"\xe2\x80\x8e\xe2\x80\x8f", "\\xe2\\x80\\x8e\\xe2\\x80\\x8f"},
+        {"\xe2\x80\xaa\xe2\x80\xac", "\\xe2\\x80\\xaa\\xe2\\x80\\xac"},
+        {"\xe2\x81\xa6\xe2\x81\xa9", "\\xe2\\x81\\xa6\\xe2\\x81\\xa9"},
+        {"\xd8\x9c", "\\xd8\\x9c"},
+        {"\xe2\x80\xa8\xe2\x80\xa9", "\\xe2\\x80\\xa8\\xe2\\x80\\xa9"},
+        {"\xe2\x80\x8b\xef\xbb\xbf\xc2\xad", "\\xe2\\x80\\x8b\\xef\\xbb\\xbf\\xc2\\xad"},
+        {"\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81"},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        char *clean = report_clean_name(rows[i].name);
+        cr_expect_str_eq(clean, rows[i].clean, "row %zu: '%s', not '%s'", i, clean, rows[i].clean);
+        free(clean);
+    }
+}
+
+Test(report_names, of_ten_thousand_bytes)
+{
+    enum {
+        LONG = 10000
+    };
+    char *name = malloc(LONG + 1);
+    memset(name, '\n', LONG);
+    name[LONG] = '\0';
+    char *clean = report_clean_name(name);
+    cr_assert_eq(strlen(clean), 4 * LONG);
+    for (size_t i = 0; i < LONG; i++)
+        cr_assert_eq(memcmp(clean + 4 * i, "\\x0a", 4), 0);
+    free(clean);
+    free(name);
+}
+
+// Every string of two bytes comes out as valid UTF-8 (jansson checks) without a control character.
+Test(report_names, of_any_two_bytes)
+{
+    for (unsigned i = 0; i < 1 << 16; i++) {
+        const char name[3] = {(char)(i >> 8), (char)(i & 0xff), '\0'};
+        char *clean = report_clean_name(name);
+        json_t *string = json_string(clean);
+        cr_assert_not_null(string, "0x%04x: '%s'", i, clean);
+        for (const char *at = clean; *at; at++)
+            cr_assert_not((unsigned char)*at < 0x20 || *at == 0x7f, "0x%04x", i);
+        json_decref(string);
+        free(clean);
+    }
+}
+
+// --- JSON
+
+TestSuite(report_json, .init = set_report);
+
+// The report as bytes, to be freed.
+static char *text_of_report(void)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    cr_assert_null(report_json(&report, file));
+    cr_assert_eq(fclose(file), 0);
+    return text;
+}
+
+// The report read again; and it must be the same bytes a second time.
+static json_t *read_report(void)
+{
+    char *text = text_of_report(), *again = text_of_report();
+    json_error_t error;
+    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    cr_assert_not_null(root, "%s, line %d:\n%s", error.text, error.line, text);
+    cr_assert_str_eq(text, again);
+    free(text);
+    free(again);
+    return root;
+}
+
+// A value by its path, "findings.0.count".
+static json_t *at(json_t *value, const char *path)
+{
+    char *words = strdup(path), *rest = NULL;
+    for (char *word = strtok_r(words, ".", &rest); word && value; word = strtok_r(NULL, ".", &rest))
+        value = json_is_array(value) ? json_array_get(value, strtoul(word, NULL, 10))
+                                     : json_object_get(value, word);
+    free(words);
+    cr_assert_not_null(value, "no %s", path);
+    return value;
+}
+
+static void expect_json(const char *path, const char *expected)
+{
+    json_t *root = read_report();
+    char *text = json_dumps(at(root, path), JSON_ENCODE_ANY | JSON_COMPACT);
+    cr_expect_str_eq(text, expected, "%s: %s", path, text);
+    free(text);
+    json_decref(root);
+}
+
+Test(report_json, the_whole)
+{
+    static const char expected[] =
+        "{\"schema_version\": 1, \"tool\": {\"name\": \"pycore-garbage\", \"version\": "
+        "\"" PYCORE_GARBAGE_VERSION "\"}, "
+        "\"core\": {\"file\": \"core.1234\", \"size\": 5242880, \"pid\": 1234, \"command\": "
+        "\"python2.7 app.py\", \"signal\": \"SIGABRT\", \"architecture\": \"x86_64\", \"threads\": "
+        "1, \"complete\": true, \"bytes_missing\": 0}, "
+        "\"interpreter\": {\"version\": \"2.7.18\", \"unicode\": \"ucs4\", \"debug_build\": false, "
+        "\"file\": \"/usr/lib/libpython2.7.so.1.0\", \"build_id\": \"deadbeef\", \"build_id_match\": true, "
+        "\"layout_source\": \"builtin\", \"layout_column\": \"2.7.18-x86_64\", "
+        "\"layout_dwarf_members\": 0, \"layout_dwarf_differences\": 0}, "
+        "\"collector\": {\"enabled\": true, \"collecting\": false, \"debug_flags\": 0, "
+        "\"generations\": [{\"threshold\": 700, \"count\": 0, \"objects\": 3}, {\"threshold\": 10, "
+        "\"count\": 1, \"objects\": 97}, {\"threshold\": 10, \"count\": 2, \"objects\": 900}]}, "
+        "\"heap\": {\"objects\": 1000, \"edges\": 4321, \"bytes\": 123456, \"opaque_objects\": 0, "
+        "\"opaque_types\": [], \"unreadable_objects\": "
+        "0, \"unreadable_parts\": 0, \"broken_links\": 0, \"objects_in_flux\": 0, "
+        "\"overdrawn_objects\": 0, \"states\": {\"reachable\": 992, \"uncollectable\": 8, "
+        "\"pending\": 0, \"trash\": 0, \"kept\": 0}, \"complete\": true}, "
+        "\"garbage\": {\"address\": \"0x7f34e9500000\", \"source\": \"symbol\", \"length\": 2, "
+        "\"pending\": 0, \"kept_bytes\": 1408, \"objects_cut\": false, \"objects\": [\"0x7f34e9520a90\", "
+        "\"0x7f34e9520c90\"]}, "
+        "\"findings\": [{\"signature\": \"5f3c2a91\", \"state\": \"uncollectable\", \"count\": 2, "
+        "\"objects\": 8, \"bytes\": 1408, \"held_objects\": 0, \"held_bytes\": 0, \"cycle\": "
+        "[{\"address\": \"0x7f34e9520a90\", \"type\": \"__main__.MyApiClient\", \"edge\": \".t\", "
+        "\"finalizer\": true}, {\"address\": \"0x7f34e9520b10\", \"type\": \"__main__.T\", \"edge\": "
+        "\"._api_client\", \"finalizer\": false}], \"cycle_cut\": false, \"finalizers\": [{\"class\": "
+        "\"__main__.MyApiClient\", \"defined_in\": \"__main__.ApiClient\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
+        "35}]}], "
+        "\"findings_total\": 1, \"shared\": {\"objects\": 0, \"bytes\": 0}}";
+    json_t *root = read_report();
+    char *text = json_dumps(root, 0);
+    cr_assert_str_eq(text, expected, "%s", text);
+    free(text);
+    json_decref(root);
+}
+
+// How the file looks: indented by one, one newline at its end.
+Test(report_json, its_bytes)
+{
+    char *text = text_of_report();
+    static const char start[] = "{\n \"schema_version\": 1,\n \"tool\": {\n  \"name\": ";
+    cr_assert_eq(strncmp(text, start, sizeof(start) - 1), 0, "%s", text);
+    size_t length = strlen(text);
+    cr_assert_str_eq(text + length - 3, "\n}\n");
+    free(text);
+}
+
+Test(report_json, what_is_not_known_is_null)
+{
+    core.has_prpsinfo = false;
+    core.signal = 0;
+    module.match = MODULE_UNCHECKED;
+    image.build_id.size = 0;
+    interpreter.runtime.version[0] = '\0';
+    interpreter.runtime.enabled.known = interpreter.runtime.debug.known = false;
+    report.garbage = 0;
+    report.garbage_source = GARBAGE_NOT_FOUND;
+    report.garbage_length = report.garbage_read = 0;
+    finalizers[0].del = (struct object_del){0};
+    static const char *const paths[] = {"core.pid",
+                                        "core.signal",
+                                        "interpreter.build_id",
+                                        "interpreter.version",
+                                        "collector.enabled",
+                                        "interpreter.build_id_match",
+                                        "collector.debug_flags",
+                                        "garbage.address",
+                                        "findings.0.finalizers.0.defined_in",
+                                        "findings.0.finalizers.0.file",
+                                        "findings.0.finalizers.0.line"};
+    for (size_t i = 0; i < LENGTH(paths); i++)
+        expect_json(paths[i], "null");
+    expect_json("garbage.source", "\"not found\"");
+    module.match = MODULE_FORCED;
+    expect_json("interpreter.build_id_match", "false");
+    core.signal = 77;
+    expect_json("core.signal", "\"signal 77\"");
+    finalizers[0].del.file = (char *)"c.py";
+    expect_json("findings.0.finalizers.0.line", "0");
+}
+
+Test(report_json, losses)
+{
+    expect_json("heap.complete", "true");
+    heap.losses.unreadable_parts = 3;
+    heap.losses.unreadable_sizes = 4;
+    expect_json("heap.unreadable_parts", "7");
+    expect_json("heap.complete", "false");
+    report.garbage_length = 10;
+    expect_json("garbage.length", "10");
+    report.pending_finalizers = 7;
+    expect_json("garbage.pending", "7");
+    expect_json("garbage.objects_cut", "true");
+}
+
+Test(report_json, opaque_types_and_what_is_held)
+{
+    report.opaque_type_count = 2;
+    items[0].held_objects = 3;
+    items[0].held_bytes = 333;
+    findings.shared_objects = 4;
+    findings.shared_bytes = UINT64_MAX;
+    expect_json("heap.opaque_types", "[{\"type\":\"lxml.etree._Element\",\"objects\":1},"
+                                     "{\"type\":\"zmq.Socket\",\"objects\":1234}]");
+    expect_json("findings.0.held_objects", "3");
+    expect_json("findings.0.held_bytes", "333");
+    expect_json("shared", "{\"objects\":4,\"bytes\":9223372036854775807}");
+}
+
+Test(report_json, arrays_are_cut_by_the_limit)
+{
+    findings.count = 2;
+    report.opaque_type_count = 2;
+    report.limit = 1;
+    expect_json("garbage.objects", "[\"0x7f34e9520a90\"]");
+    expect_json("garbage.objects_cut", "true");
+    expect_json("garbage.length", "2");
+    expect_json("findings_total", "2");
+    expect_json("findings.0.cycle_cut", "true");
+    expect_json("findings.0.count", "2");
+    json_t *root = read_report();
+    cr_assert_eq(json_array_size(at(root, "findings")), 1);
+    cr_assert_eq(json_array_size(at(root, "findings.0.cycle")), 1);
+    cr_assert_eq(json_array_size(at(root, "heap.opaque_types")), 1);
+    json_decref(root);
+    report.limit = 2;
+    expect_json("findings.0.cycle_cut", "false");
+    expect_json("garbage.objects_cut", "false");
+    report.limit = 0;
+    root = read_report();
+    cr_assert_eq(json_array_size(at(root, "findings")), 2);
+    cr_assert_eq(json_array_size(at(root, "findings.1.cycle")), 2);
+    cr_assert_eq(json_array_size(at(root, "heap.opaque_types")), 2);
+    json_decref(root);
+}
+
+Test(report_json, other_states_and_sources)
+{
+    static const struct {
+        enum garbage_source source;
+        const char *name;
+    } rows[] = {{GARBAGE_BY_MODULE, "\"module\""},
+                {GARBAGE_BY_EVIDENCE, "\"evidence\""},
+                {GARBAGE_EMPTY, "\"empty\""},
+                {GARBAGE_NONE_YET, "\"not made yet\""}};
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        report.garbage_source = rows[i].source;
+        expect_json("garbage.source", rows[i].name);
+    }
+    items[0].state = COLLECT_PENDING;
+    expect_json("findings.0.state", "\"pending\"");
+    interpreter.has_dwarf = interpreter.debug_build = true;
+    interpreter.runtime.unicode_width = 2;
+    expect_json("interpreter.layout_source", "\"dwarf\"");
+    expect_json("interpreter.debug_build", "true");
+    expect_json("interpreter.unicode", "\"ucs2\"");
+}
+
+Test(report_json, hostile_names)
+{
+    char *name = malloc(10001);
+    memset(name, '\xfe', 10000);
+    name[10000] = '\0';
+    steps[0].type = name;
+    steps[0].edge = (char *)".\033]0;\"\\";
+    finalizers[0].class = (char *)"\xe2\x80\xae";
+    finalizers[0].del.file = (char *)"\xed\xa0\x80.py";
+    core.path = (char *)"core\n";
+    core.command = (char *)"\x80";
+    image.path = (char *)"\x7f";
+    opaque[0].name = "\xff\n";
+    report.opaque_type_count = 1;
+    expect_json("findings.0.cycle.0.edge", "\".\\\\x1b]0;\\\"\\\\\"");
+    expect_json("findings.0.finalizers.0.class", "\"\\\\xe2\\\\x80\\\\xae\"");
+    expect_json("findings.0.finalizers.0.file", "\"\\\\xed\\\\xa0\\\\x80.py\"");
+    expect_json("core.file", "\"core\\\\x0a\"");
+    expect_json("core.command", "\"\\\\x80\"");
+    expect_json("interpreter.file", "\"\\\\x7f\"");
+    expect_json("heap.opaque_types.0.type", "\"\\\\xff\\\\x0a\"");
+    json_t *root = read_report();
+    cr_assert_eq(json_string_length(at(root, "findings.0.cycle.0.type")), 40000);
+    json_decref(root);
+    free(name);
+}
+
+// --- the graph
+
+Test(report_graph, one_line_an_object)
+{
+    struct fakeheap fake;
+    struct heap *made;
+    char *text = NULL, expected[1024];
+    size_t size;
+    fakeheap_init(&fake, &(struct fakeheap_spec){0});
+    vaddr list = fakeheap_list(&fake), str = fakeheap_str(&fake, "s");
+    fake.generation = 0;
+    vaddr class = fakeheap_type(&fake, &(struct fakeheap_type){.name = "odd.\n\"T",
+                                                               .structure = "PyCellObject",
+                                                               .gc = true,
+                                                               .in_module = true});
+    vaddr odd = fakeheap_new(&fake, class, 0), lost = fakeheap_list(&fake);
+    fakeheap_append(&fake, list, str);
+    fakeheap_append(&fake, list, list);
+    fakeheap_append(&fake, list, odd);
+    fakeheap_set(&fake, lost, LAYOUT_PyObject_ob_type, 0x1234);
+    fakeheap_open(&fake);
+    cr_assert_null(heap_create(&fake.runtime, &fake.source, 1, &made));
+    FILE *file = open_memstream(&text, &size);
+    cr_assert_null(report_graph(made, file));
+    cr_assert_eq(fclose(file), 0);
+    snprintf(expected, sizeof(expected),
+             "{\"address\": \"0x%" PRIx64 "\", \"type\": \"list\", \"refcount\": 1, "
+             "\"generation\": 2, \"size\": %" PRIu64 ", \"refs\": [\"0x%" PRIx64 "\", \"0x%" PRIx64
+             "\", \"0x%" PRIx64 "\"]}\n"
+             "{\"address\": \"0x%" PRIx64 "\", \"type\": \"odd.\\\\x0a\\\"T\", \"refcount\": 1, "
+             "\"generation\": 0, \"size\": 64, \"refs\": []}\n"
+             "{\"address\": \"0x%" PRIx64 "\", \"type\": null, \"refcount\": 0, \"generation\": 0, "
+             "\"size\": 0, \"refs\": []}\n",
+             list, heap_size(made, 0), odd, list, str, odd, lost);
+    cr_assert_str_eq(text, expected, "%s", text);
+    free(text);
+    heap_destroy(made);
+    fakeheap_deinit(&fake);
+}

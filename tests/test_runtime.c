@@ -1,0 +1,604 @@
+// Where an interpreter keeps its things: choosing the layout by evidence, and finding the lists of
+// the collector, gc.garbage, the interpreter state and the rest, with symbols and without.
+#include "common.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fakelayout.h"
+#include "runtime.h"
+#include "scene.h"
+
+#define WORLDS(name) WORLD_TEST(runtime, name, close_nothing)
+
+// --- choosing the layout
+
+// expected NULL: any.
+static void expect_column(const char *what, const char *expected)
+{
+    struct layout layout;
+    fakeheap_map(&fake);
+    struct failure *failure = runtime_choose_layout(&fake.memory, &fake.source, &layout);
+    cr_assert_null(failure, "%s: %s", what, failure_text(failure));
+    if (expected)
+        cr_assert_str_eq(layout.column->name, expected, "%s: %s", what, layout.column->name);
+    cr_assert_eq(layout.dwarf_values, 0, "%s", what);
+    cr_assert_eq(memcmp(layout.values, layout.column->values, sizeof(layout.values)), 0, "%s",
+                 what);
+}
+
+static void expect_no_column(const char *what, enum failure_kind kind, const char *expected)
+{
+    struct layout layout;
+    fakeheap_map(&fake);
+    struct failure *failure = runtime_choose_layout(&fake.memory, &fake.source, &layout);
+    cr_assert_not_null(failure, "%s", what);
+    cr_assert_eq(failure_kind(failure), kind, "%s: %s", what, failure_text(failure));
+    cr_assert_str_eq(failure_text(failure), expected, "%s: %s", what, failure_text(failure));
+    failure_destroy(failure);
+}
+
+// The sentence when both built-in columns have the same against them.
+static const char *unsupported(const char *debug, const char *evidence)
+{
+    static char text[1024];
+    snprintf(text, sizeof(text),
+             "no built-in object layout fits this interpreter%s (2.7.5-x86_64: %s; 2.7.18-x86_64: "
+             "%s)",
+             debug, evidence, evidence);
+    return text;
+}
+
+Test(runtime, layout_by_the_version)
+{
+    static const struct {
+        uint32_t hexversion;
+        size_t column;
+        const char *name;
+    } rows[] = {
+        {0x020700f0, 0, "2.7.5-x86_64"},  {0x020703f0, 0, "2.7.5-x86_64"},
+        {0x020705f0, 0, "2.7.5-x86_64"},  {0x020706f0, 1, "2.7.18-x86_64"},
+        {0x02070cf0, 1, "2.7.18-x86_64"}, {0x02070fc1, 1, "2.7.18-x86_64"},
+        {0x020712f0, 1, "2.7.18-x86_64"},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        init_world(&(struct fakeheap_spec){.column = &layout_columns[rows[i].column],
+                                           .hexversion = rows[i].hexversion});
+        expect_column(rows[i].name, rows[i].name);
+        fakeheap_deinit(&fake);
+    }
+}
+
+// A second piece of evidence is on the lists: heads 40 bytes apart are 2.7.15 or later.
+Test(runtime, layout_without_a_version)
+{
+    struct layout layout;
+    init_world(&(struct fakeheap_spec){0});
+    fakeheap_dict_delete(&fake, fake.sysdict, "hexversion");
+    fakeheap_dict_delete(&fake, fake.sysdict, "version");
+    fakeheap_map(&fake);
+    struct failure *failure = runtime_choose_layout(&fake.memory, &fake.source, &layout);
+    cr_assert(failure || strcmp(layout.column->name, "2.7.5-x86_64") != 0,
+              "2.7.18 is taken for 2.7.5 because nothing says what it is");
+    failure_destroy(failure);
+    fakeheap_deinit(&fake);
+}
+
+Test(runtime, layout_without_names)
+{
+    // tp_name lies in .rodata, which a core need not have.
+    init_world(&(struct fakeheap_spec){0});
+    vaddr name = fakeheap_get(&fake, fake.type, LAYOUT_PyTypeObject_tp_name);
+    fakeheap_hide(&fake, name, 4, MEMORY_NOT_SAVED);
+    expect_column("no names", "2.7.18-x86_64");
+    fakeheap_deinit(&fake);
+}
+
+Test(runtime, layout_of_what_is_no_python)
+{
+    char text[256];
+    init_world(&(struct fakeheap_spec){0});
+    fakeheap_hide(&fake, fake.type, 8, MEMORY_NOT_SAVED);
+    snprintf(text, sizeof(text),
+             "the core has not saved PyType_Type (0x%" PRIx64 "), so no object can be understood",
+             fake.type);
+    expect_no_column("not saved", FAILURE_DAMAGED, text);
+    fakeheap_remove_symbol(&fake, "PyType_Type");
+    expect_no_column("no symbol", FAILURE_MISMATCH, "the interpreter has no symbol PyType_Type");
+    fakeheap_deinit(&fake);
+}
+
+Test(runtime, layout_with_a_type_of_another_type)
+{
+    char text[256];
+    init_world(&(struct fakeheap_spec){0});
+    fakeheap_set(&fake, fake.type, LAYOUT_PyObject_ob_type, fake.none);
+    snprintf(text, sizeof(text), "the type of PyType_Type would be 0x%" PRIx64 ", not 0x%" PRIx64,
+             fake.none, fake.type);
+    expect_no_column("ob_type", FAILURE_UNSUPPORTED, unsupported("", text));
+    fakeheap_deinit(&fake);
+}
+
+Test(runtime, layout_with_another_name)
+{
+    static const char *const names[] = {"typo", "typewriter", "typ", ""};
+    for (size_t i = 0; i < LENGTH(names); i++) {
+        init_world(&(struct fakeheap_spec){0});
+        vaddr name = fakeheap_name(&fake, names[i]);
+        fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_name,
+                     name + layout_offset(&fake.layout, LAYOUT_PyStringObject_ob_sval));
+        expect_no_column(names[i], FAILURE_UNSUPPORTED,
+                         unsupported("", "PyType_Type's tp_name would not be \"type\""));
+        fakeheap_deinit(&fake);
+    }
+}
+
+// The types whose tp_basicsize has to be right, and what it is (fact sheet, section 1).
+static const struct {
+    const char *type;
+    const char *symbol;
+    unsigned size;
+} witnesses[] = {
+    {"type", "PyType_Type", 872},        {"dict", "PyDict_Type", 248},
+    {"list", "PyList_Type", 40},         {"set", "PySet_Type", 200},
+    {"instance", "PyInstance_Type", 40}, {"classobj", "PyClass_Type", 72},
+    {"function", "PyFunction_Type", 88}, {"code", "PyCode_Type", 128},
+    {"unicode", "PyUnicode_Type", 48},   {"int", "PyInt_Type", 24},
+};
+
+Test(runtime, layout_with_another_size_of_a_type)
+{
+    for (size_t i = 0; i < LENGTH(witnesses); i++) {
+        char text[256];
+        init_world(&(struct fakeheap_spec){0});
+        vaddr type = fakeheap_find_type(&fake, witnesses[i].type);
+        cr_assert_eq(fakeheap_get(&fake, type, LAYOUT_PyTypeObject_tp_basicsize), witnesses[i].size,
+                     "%s", witnesses[i].type);
+        fakeheap_set(&fake, type, LAYOUT_PyTypeObject_tp_basicsize, witnesses[i].size + 8);
+        snprintf(text, sizeof(text), "%s's tp_basicsize would be %u, not %u", witnesses[i].symbol,
+                 witnesses[i].size + 8, witnesses[i].size);
+        expect_no_column(witnesses[i].type, FAILURE_UNSUPPORTED, unsupported("", text));
+        if (i > 0) { // what nobody knows the address of says nothing
+            fakeheap_remove_symbol(&fake, witnesses[i].symbol);
+            expect_column(witnesses[i].type, NULL);
+        }
+        fakeheap_deinit(&fake);
+    }
+}
+
+Test(runtime, layout_of_another_version)
+{
+    // Nothing but the version tells 2.8 from 2.7.
+    init_world(&(struct fakeheap_spec){.hexversion = 0x020801f0});
+    expect_no_column("2.8.1", FAILURE_UNSUPPORTED,
+                     unsupported("", "sys.version is 2.8.1, which has other extension types"));
+    fakeheap_deinit(&fake);
+}
+
+Test(runtime, layout_of_another_word_size)
+{
+    struct layout_column column;
+    fakelayout_scramble(&layout_columns[0], 4, 1, &column);
+    init_world(&(struct fakeheap_spec){.column = &column});
+    expect_no_column("32 bits", FAILURE_UNSUPPORTED,
+                     unsupported("", "its words have 64 bits, the core's 32"));
+    fakeheap_deinit(&fake);
+}
+
+Test(runtime, layout_of_a_debug_build)
+{
+    static const char *const symbols[] = {"Py_InitModule4TraceRefs_64", "Py_InitModule4TraceRefs"};
+    for (size_t i = 0; i < LENGTH(symbols); i++) {
+        struct layout_column column;
+        fakelayout_scramble(&layout_columns[0], 8, 1, &column);
+        init_world(&(struct fakeheap_spec){.column = &column});
+        fakeheap_symbol(&fake, SYMBOL_EXPORTED, symbols[i], 1);
+        char text[256];
+        uint64_t ob_type = fakeheap_peek(&fake, fake.type + 8, 8);
+        snprintf(text, sizeof(text),
+                 "the type of PyType_Type would be 0x%" PRIx64 ", not 0x%" PRIx64, ob_type,
+                 fake.type);
+        expect_no_column(symbols[i], FAILURE_UNSUPPORTED,
+                         unsupported(", a --with-pydebug build, which is not supported yet", text));
+        fakeheap_deinit(&fake);
+    }
+}
+
+// --- the lists of the collector
+
+static void expect_failure(enum failure_kind kind, const char *expected)
+{
+    struct runtime runtime;
+    fakeheap_map(&fake);
+    struct failure *failure = runtime_init(&runtime, &fake.memory, &fake.layout, &fake.source);
+    cr_assert_not_null(failure, "%s", world);
+    cr_assert_eq(failure_kind(failure), kind, "%s: %s", world, failure_text(failure));
+    cr_assert_str_eq(failure_text(failure), expected, "%s: %s", world, failure_text(failure));
+    failure_destroy(failure);
+}
+
+static void expect_generations(bool by_symbol)
+{
+    static const int64_t thresholds[] = {700, 10, 10};
+    fakeheap_open(&fake);
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++) {
+        cr_assert_eq(fake.runtime.generations[i].head, fake.heads[i], "%s: generation %u", world,
+                     i);
+        cr_assert_eq(fake.runtime.generations[i].threshold, thresholds[i], "%s", world);
+        cr_assert_eq(fake.runtime.generations[i].count, (int64_t)i * 3 - 1, "%s", world);
+    }
+    cr_assert_eq(fake.runtime.generations_by_symbol, by_symbol, "%s", world);
+}
+
+static void set_counts(void)
+{
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        fakeheap_set(&fake, fake.heads[i], LAYOUT_gc_generation_count, (uint64_t)i * 3 - 1);
+}
+
+WORLDS(generations_with_symbols_and_without)
+{
+    fakeheap_list(&fake);
+    set_counts();
+    expect_generations(true);
+    fakeheap_remove_symbol(&fake, "_PyGC_generation0");
+    expect_generations(true);
+}
+
+WORLDS(generations_of_a_stripped_file)
+{
+    fakeheap_list(&fake);
+    set_counts();
+    fakeheap_strip(&fake);
+    expect_generations(false);
+}
+
+WORLDS(generations_nowhere)
+{
+    char text[256];
+    vaddr variable = 0;
+    fakeheap_strip(&fake);
+    cr_assert(fake.source.find_symbol(fake.source.context, SYMBOL_EXPORTED, "_PyGC_generation0",
+                                      &variable));
+    fakeheap_hide(&fake, variable, 1, MEMORY_NOT_SAVED);
+    snprintf(text, sizeof(text),
+             "the core has not saved _PyGC_generation0 (0x%" PRIx64
+             "), so the lists of the collector cannot be found",
+             variable);
+    expect_failure(FAILURE_DAMAGED, text);
+    fakeheap_remove_symbol(&fake, "_PyGC_generation0");
+    expect_failure(FAILURE_MISMATCH,
+                   "the interpreter has neither a symbol _PyGC_generation0 nor generations");
+}
+
+// 2.7.15 changed the distance of the heads; distributors changed it in other releases.
+Test(runtime, generations_at_either_distance)
+{
+    static const struct {
+        size_t column;
+        uint64_t stride;
+        unsigned objects; // in each
+    } rows[] = {{0, 40, 0}, {0, 48, 0}, {1, 40, 0}, {1, 48, 0},
+                {0, 40, 3}, {0, 48, 3}, {1, 40, 3}, {1, 48, 3}};
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        init_world(&(struct fakeheap_spec){.column = &layout_columns[rows[i].column],
+                                           .stride = rows[i].stride});
+        for (unsigned j = 0; j < rows[i].objects * RUNTIME_GENERATIONS; j++) {
+            fake.generation = (int)(j % RUNTIME_GENERATIONS);
+            fakeheap_list(&fake);
+        }
+        fakeheap_open(&fake);
+        for (unsigned j = 0; j < RUNTIME_GENERATIONS; j++)
+            cr_assert_eq(fake.runtime.generations[j].head, fake.heads[j], "row %zu, generation %u",
+                         i, j);
+        fakeheap_deinit(&fake);
+    }
+}
+
+Test(runtime, generations_at_the_columns_distance_when_damaged)
+{
+    init_world(&(struct fakeheap_spec){.stride = 40});
+    fakeheap_set(&fake, fake.heads[1], LAYOUT_PyGC_Head_gc_prev, 0x12345678);
+    fakeheap_open(&fake);
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        cr_assert_eq(fake.runtime.generations[i].head, fake.heads[i], "generation %u", i);
+    fakeheap_deinit(&fake);
+}
+
+WORLDS(flags_of_the_collector)
+{
+    fakeheap_poke(&fake, fake.enabled, 0, 4);
+    fakeheap_poke(&fake, fake.collecting, 1, 4);
+    fakeheap_poke(&fake, fake.debug, (uint32_t)-2, 4);
+    fakeheap_open(&fake);
+    cr_assert(fake.runtime.enabled.known && fake.runtime.enabled.value == 0, "%s", world);
+    cr_assert(fake.runtime.collecting.known && fake.runtime.collecting.value == 1, "%s", world);
+    cr_assert(fake.runtime.debug.known && fake.runtime.debug.value == -2, "%s", world);
+    fakeheap_hide(&fake, fake.debug, 4, MEMORY_NOT_SAVED);
+    fakeheap_open(&fake);
+    cr_assert_not(fake.runtime.debug.known, "%s", world);
+    fakeheap_strip(&fake);
+    fakeheap_open(&fake);
+    cr_assert_not(fake.runtime.enabled.known || fake.runtime.collecting.known, "%s", world);
+}
+
+// --- gc.garbage
+
+static void expect_garbage(const char *what, enum garbage_source source, vaddr list)
+{
+    fakeheap_open(&fake);
+    cr_assert_eq(fake.runtime.garbage_source, source, "%s, %s: %d", world, what,
+                 fake.runtime.garbage_source);
+    cr_assert_eq(fake.runtime.garbage, list, "%s, %s", world, what);
+}
+
+WORLDS(garbage_by_its_symbol)
+{
+    expect_garbage("before the first collection", GARBAGE_NONE_YET, 0);
+    vaddr list = fakeheap_garbage(&fake);
+    expect_garbage("list", GARBAGE_BY_SYMBOL, list);
+    fakeheap_keep(&fake, fake.none);
+    expect_garbage("list with items", GARBAGE_BY_SYMBOL, list);
+    fakeheap_strip(&fake);
+    expect_garbage("stripped, gc not imported", GARBAGE_NOT_FOUND, 0);
+}
+
+WORLDS(garbage_through_the_module)
+{
+    vaddr list = fakeheap_garbage(&fake), module = fakeheap_module(&fake, "gc");
+    fakeheap_set_attr(&fake, module, "garbage", list);
+    expect_garbage("with a symbol", GARBAGE_BY_SYMBOL, list);
+    // The symbol may belong to another variable of that name.
+    fakeheap_poke_word(&fake, fake.garbage_variable, fake.none);
+    expect_garbage("with a wrong symbol", GARBAGE_BY_MODULE, list);
+    fakeheap_hide(&fake, fake.garbage_variable, 1, MEMORY_NOT_SAVED);
+    expect_garbage("with a symbol whose variable is lost", GARBAGE_BY_MODULE, list);
+    fakeheap_strip(&fake);
+    expect_garbage("stripped", GARBAGE_BY_MODULE, list);
+}
+
+WORLDS(garbage_that_was_rebound)
+{
+    vaddr list = fakeheap_garbage(&fake), module = fakeheap_module(&fake, "gc");
+    vaddr child = fakeheap_class(
+        &fake, &(struct fakeheap_class){.name = "L", .base = fakeheap_find_type(&fake, "list")});
+    fakeheap_strip(&fake);
+    fakeheap_set_attr(&fake, module, "garbage", fake.none);
+    expect_garbage("to None", GARBAGE_NOT_FOUND, 0);
+    fakeheap_set_attr(&fake, module, "garbage", fakeheap_instance(&fake, child));
+    expect_garbage("to a list of another type", GARBAGE_NOT_FOUND, 0);
+    fakeheap_dict_set_name(&fake, fake.modules, "gc", list);
+    expect_garbage("to what is no module", GARBAGE_NOT_FOUND, 0);
+}
+
+WORLDS(garbage_candidates)
+{
+    vaddr first = fakeheap_garbage(&fake), second = fakeheap_list(&fake), list = 0;
+    uint64_t cursor = 0;
+    fakeheap_poke_word(&fake, fake.debug, fake.none);   // no list
+    fakeheap_poke_word(&fake, fake.collecting, second); // a list
+    fakeheap_poke_word(&fake, fake.enabled, 0x12345678);
+    fakeheap_open(&fake);
+    // Twice the same data, as two ranges: both are gone through.
+    struct runtime_range ranges[] = {fake.data, fake.data};
+    fake.source.data = ranges;
+    fake.source.data_count = LENGTH(ranges);
+    for (unsigned round = 0; round < LENGTH(ranges); round++) {
+        cr_assert(runtime_next_static_list(&fake.runtime, &fake.source, &cursor, &list), "%s",
+                  world);
+        cr_assert_eq(list, first, "%s", world);
+        cr_assert(runtime_next_static_list(&fake.runtime, &fake.source, &cursor, &list), "%s",
+                  world);
+        cr_assert_eq(list, second, "%s", world);
+    }
+    cr_assert_not(runtime_next_static_list(&fake.runtime, &fake.source, &cursor, &list), "%s",
+                  world);
+    cr_assert_not(runtime_next_static_list(&fake.runtime, &fake.source, &cursor, &list), "%s",
+                  world);
+}
+
+// --- the interpreter state
+
+static void expect_interp(const char *what, vaddr interp)
+{
+    fakeheap_open(&fake);
+    cr_assert_eq(fake.runtime.interp, interp, "%s, %s: 0x%" PRIx64, world, what,
+                 fake.runtime.interp);
+    cr_assert_eq(fake.runtime.modules, interp ? fake.modules : 0, "%s, %s", world, what);
+    cr_assert_eq(fake.runtime.hexversion, interp ? 0x020712f0u : 0, "%s, %s", world, what);
+}
+
+WORLDS(interp_by_the_current_thread)
+{
+    fakeheap_poke_word(&fake, fake.interp_variable, 0);
+    fakeheap_strip(&fake);
+    expect_interp("by _PyThreadState_Current", fake.interp);
+}
+
+WORLDS(interp_by_its_head)
+{
+    fakeheap_poke_word(&fake, fake.thread_variable, 0); // nobody has the GIL
+    expect_interp("by interp_head", fake.interp);
+    fakeheap_poke_word(&fake, fake.thread_variable, 0x12345678);
+    expect_interp("by interp_head, the thread is lost", fake.interp);
+    fakeheap_poke_word(&fake, fake.thread_variable, fake.none);
+    expect_interp("by interp_head, the thread is none", fake.interp);
+}
+
+WORLDS(interp_by_the_look_of_it)
+{
+    fakeheap_poke_word(&fake, fake.thread_variable, 0);
+    fakeheap_strip(&fake);
+    expect_interp("by evidence", fake.interp);
+    fakeheap_set(&fake, fake.interp, LAYOUT_PyInterpreterState_builtins, fake.none);
+    expect_interp("builtins is no dict", 0);
+}
+
+WORLDS(interp_that_is_lost)
+{
+    fakeheap_hide(&fake, fake.interp, fake.thread - fake.interp, MEMORY_NOT_SAVED);
+    expect_interp("not saved", 0);
+    cr_assert_str_empty(fake.runtime.version, "%s", world);
+    fakeheap_show_all(&fake);
+    fakeheap_set(&fake, fake.thread, LAYOUT_PyThreadState_interp, fake.none);
+    expect_interp("its thread belongs to another", 0);
+}
+
+WORLDS(version_of_python)
+{
+    static const struct {
+        const char *text;
+        const char *version;
+    } rows[] = {
+        {"2.7.18 (default, Apr 20 2020, 20:30:41) \n[GCC 9.3.0]", "2.7.18"},
+        {"2.7.15rc1 (default)", "2.7.15rc1"},
+        {"2.7.18+ (default)", "2.7.18+"},
+        {"2.7.0a1", "2.7.0a1"},
+        {"", ""},
+        {"no version at all, and long enough to be cut", ""},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        fakeheap_dict_set_name(&fake, fake.sysdict, "version", fakeheap_str(&fake, rows[i].text));
+        fakeheap_open(&fake);
+        cr_assert_str_eq(fake.runtime.version, rows[i].version, "%s: %s", world,
+                         fake.runtime.version);
+    }
+    fakeheap_dict_set_name(&fake, fake.sysdict, "version", fake.none);
+    fakeheap_dict_set_name(&fake, fake.sysdict, "hexversion", fake.none);
+    fakeheap_open(&fake);
+    cr_assert_str_empty(fake.runtime.version, "%s", world);
+    cr_assert_eq(fake.runtime.hexversion, 0, "%s", world);
+}
+
+WORLDS(width_of_unicode)
+{
+    fakeheap_open(&fake);
+    cr_assert_eq(fake.runtime.unicode_width, 4, "%s", world);
+    fakeheap_dict_set_name(&fake, fake.sysdict, "maxunicode", fakeheap_int(&fake, 0xffff));
+    fakeheap_open(&fake);
+    cr_assert_eq(fake.runtime.unicode_width, 2, "%s", world);
+    fakeheap_dict_delete(&fake, fake.sysdict, "maxunicode");
+    fakeheap_open(&fake);
+    cr_assert_eq(fake.runtime.unicode_width, 4, "%s: the usual one", world);
+}
+
+WORLDS(types_by_their_symbols)
+{
+    fakeheap_remove_symbol(&fake, "PyByteArray_Type");
+    fakeheap_open(&fake);
+    cr_assert_eq(fake.runtime.types[RUNTIME_TYPE_type], fake.type, "%s", world);
+    cr_assert_eq(fake.runtime.types[RUNTIME_TYPE_cell], fakeheap_find_type(&fake, "cell"), "%s",
+                 world);
+    cr_assert_eq(fake.runtime.types[RUNTIME_TYPE_bytearray], 0, "%s", world);
+}
+
+// --- subtype_traverse
+
+static vaddr add_class(vaddr traverse)
+{
+    vaddr class = fakeheap_class(&fake, &(struct fakeheap_class){.name = "C"});
+    fakeheap_set(&fake, class, LAYOUT_PyTypeObject_tp_traverse, traverse);
+    fakeheap_add_subclass(&fake, fake.object, class);
+    return class;
+}
+
+static void expect_subtype_traverse(const char *what, vaddr expected)
+{
+    fakeheap_open(&fake);
+    cr_assert_eq(fake.runtime.subtype_traverse, expected, "%s, %s: 0x%" PRIx64, world, what,
+                 fake.runtime.subtype_traverse);
+}
+
+WORLDS(subtype_traverse_by_vote)
+{
+    static const char *const none[] = {NULL};
+    expect_subtype_traverse("by symbol", fake.subtype_traverse);
+    fakeheap_strip(&fake);
+    expect_subtype_traverse("no class", 0);
+    // Static types and classes without GC have no vote, however many.
+    for (unsigned i = 0; i < 5; i++) {
+        fakeheap_add_subclass(&fake, fake.object, fakeheap_find_type(&fake, "list"));
+        fakeheap_add_subclass(
+            &fake, fake.object,
+            fakeheap_class(&fake, &(struct fakeheap_class){.name = "B", .slots = none}));
+    }
+    expect_subtype_traverse("no class that counts", 0);
+    add_class(0x7777);
+    add_class(fake.subtype_traverse);
+    add_class(0x8888);
+    add_class(fake.subtype_traverse);
+    expect_subtype_traverse("most votes", fake.subtype_traverse);
+}
+
+WORLDS(subtype_traverse_of_odd_lists)
+{
+    fakeheap_strip(&fake);
+    vaddr class = add_class(fake.subtype_traverse);
+    vaddr list = fakeheap_get(&fake, fake.object, LAYOUT_PyTypeObject_tp_subclasses);
+    // Dead references, and what is none.
+    fakeheap_append(&fake, list, fakeheap_weakref(&fake, fake.none, 0));
+    fakeheap_append(&fake, list, fakeheap_weakref(&fake, 0x12345678, 0));
+    fakeheap_append(&fake, list, fake.none);
+    expect_subtype_traverse("odd items", fake.subtype_traverse);
+    fakeheap_set(&fake, list, LAYOUT_PyVarObject_ob_size, 0x7fffffff);
+    expect_subtype_traverse("a list without end", fake.subtype_traverse);
+    fakeheap_hide(&fake, class, layout_offset(&fake.layout, LAYOUT_PyTypeObject_sizeof),
+                  MEMORY_NOT_SAVED);
+    expect_subtype_traverse("the class is lost", 0);
+}
+
+WORLDS(subtype_traverse_of_many_functions)
+{
+    fakeheap_strip(&fake);
+    for (unsigned i = 0; i < 40; i++)
+        add_class(0x10000 + i);
+    for (unsigned i = 0; i < 3; i++)
+        add_class(fake.subtype_traverse);
+    fakeheap_open(&fake);
+    cr_assert_neq(fake.runtime.subtype_traverse, 0, "%s", world);
+}
+
+// --- allocations
+
+Test(runtime, allocation_sizes)
+{
+    // Fact sheet 7.2. malloc's chunks have 8 bytes of their own, in steps of 16.
+    static const struct {
+        uint32_t hexversion;
+        uint64_t requests[6], sizes[6];
+    } rows[] = {
+        {0x020700f0, {1, 8, 9, 256, 257, 1000}, {8, 8, 16, 256, 272, 1008}},
+        {0x020706f0, {1, 8, 9, 256, 257, 1000}, {8, 8, 16, 256, 272, 1008}},
+        {0x020707f0, {1, 8, 9, 257, 512, 513}, {8, 8, 16, 264, 512, 528}},
+        {0x020710f0, {1, 8, 9, 257, 512, 513}, {8, 8, 16, 264, 512, 528}},
+        {0x020711f0, {1, 8, 17, 257, 512, 513}, {16, 16, 32, 272, 512, 528}},
+        {0x020712f0, {1, 16, 17, 504, 520, 521}, {16, 16, 32, 512, 528, 544}},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        init_world(&(struct fakeheap_spec){.hexversion = rows[i].hexversion});
+        fakeheap_open(&fake);
+        for (size_t j = 0; j < LENGTH(rows[i].requests); j++) {
+            uint64_t size = runtime_allocation_size(&fake.runtime, rows[i].requests[j]);
+            cr_assert_eq(size, rows[i].sizes[j],
+                         "0x%x: %" PRIu64 " takes %" PRIu64 ", not %" PRIu64, rows[i].hexversion,
+                         rows[i].requests[j], size, rows[i].sizes[j]);
+        }
+        fakeheap_deinit(&fake);
+    }
+}
+
+Test(runtime, allocation_sizes_of_32_bits)
+{
+    static const uint64_t requests[] = {1, 9, 512, 513, 516, 517};
+    static const uint64_t sizes[] = {8, 16, 512, 520, 520, 528};
+    struct layout_column column;
+    fakelayout_scramble(&layout_columns[1], 4, 1, &column);
+    init_world(&(struct fakeheap_spec){.column = &column});
+    fakeheap_open(&fake);
+    for (size_t i = 0; i < LENGTH(requests); i++)
+        cr_assert_eq(runtime_allocation_size(&fake.runtime, requests[i]), sizes[i],
+                     "%" PRIu64 " takes %" PRIu64, requests[i],
+                     runtime_allocation_size(&fake.runtime, requests[i]));
+    fakeheap_deinit(&fake);
+}

@@ -1,0 +1,178 @@
+// References of instances of classes that Python code made (subtype_traverse), and which types are
+// known at all.
+#include "common.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "traversal.h"
+
+#define WORLDS(name) WORLD_TEST(traverse_classes, name, close_nothing)
+
+WORLDS(instance_of_a_class)
+{
+    vaddr class = fakeheap_class(&fake, &(struct fakeheap_class){.name = "C"});
+    vaddr object = fakeheap_instance(&fake, class);
+    vaddr dict = fakeheap_peek_word(&fake, fakeheap_dict_slot(&fake, object));
+    EXPECT("instance", object, dict, class);
+    expect_place(0, VISIT_DICT, NULL, 0, 0);
+    expect_place(1, VISIT_CLASS, NULL, 0, 0);
+    fakeheap_link_word(&fake, fakeheap_dict_slot(&fake, object), 0);
+    EXPECT("instance without its dict", object, class);
+}
+
+WORLDS(instance_with_slots_of_several_classes)
+{
+    static const char *const one[] = {"a", "b", NULL}, *const two[] = {"c", NULL};
+    vaddr base = fakeheap_class(&fake, &(struct fakeheap_class){.name = "B", .slots = one});
+    vaddr middle =
+        fakeheap_class(&fake, &(struct fakeheap_class){.name = "M", .base = base, .slots = two});
+    vaddr class = fakeheap_class(&fake, &(struct fakeheap_class){.name = "C", .base = middle});
+    vaddr object = fakeheap_instance(&fake, class), a = something(), c = something();
+    vaddr dict = fakeheap_peek_word(&fake, fakeheap_dict_slot(&fake, object));
+    fakeheap_set_slot(&fake, object, "a", a); // b stays unset
+    fakeheap_set_slot(&fake, object, "c", c);
+    EXPECT("slots", object, c, a, dict, class);
+    cr_assert_eq(places[0].kind, VISIT_SLOT, "%s", world);
+    char name[8];
+    cr_assert_eq(memory_read_string(&fake.memory, places[0].key, name, sizeof(name)), MEMORY_OK);
+    cr_assert_str_eq(name, "c", "%s", world);
+    cr_assert_eq(memory_read_string(&fake.memory, places[1].key, name, sizeof(name)), MEMORY_OK);
+    cr_assert_str_eq(name, "a", "%s", world);
+}
+
+WORLDS(instance_with_members_that_are_no_slots)
+{
+    enum {
+        T_OBJECT = 6
+    };
+    static const char *const names[] = {"a", "b", NULL};
+    vaddr class = fakeheap_class(&fake, &(struct fakeheap_class){.name = "C", .slots = names});
+    vaddr object = fakeheap_instance(&fake, class), b = something();
+    fakeheap_set_slot(&fake, object, "a", something());
+    fakeheap_set_slot(&fake, object, "b", b);
+    vaddr first = class + fakeheap_get(&fake, fake.type, LAYOUT_PyTypeObject_tp_basicsize);
+    fakeheap_set(&fake, first, LAYOUT_PyMemberDef_type, T_OBJECT);
+    EXPECT("slots", object, b, class);
+}
+
+WORLDS(instance_of_a_class_with_a_metaclass)
+{
+    static const char *const names[] = {"slot", NULL};
+    vaddr meta = fakeheap_class(&fake, &(struct fakeheap_class){.name = "Meta", .base = fake.type});
+    // The metaclass grows, and the slots of its classes move.
+    fakeheap_set(&fake, meta, LAYOUT_PyTypeObject_tp_basicsize,
+                 fakeheap_get(&fake, meta, LAYOUT_PyTypeObject_tp_basicsize) + 16);
+    vaddr class = fakeheap_class(
+        &fake, &(struct fakeheap_class){.name = "C", .metatype = meta, .slots = names});
+    vaddr object = fakeheap_instance(&fake, class), value = something();
+    fakeheap_set_slot(&fake, object, "slot", value);
+    EXPECT("instance", object, value, class);
+    EXPECT("class", class, meta, fakeheap_get(&fake, class, LAYOUT_PyTypeObject_tp_dict),
+           fakeheap_get(&fake, class, LAYOUT_PyTypeObject_tp_mro),
+           fakeheap_get(&fake, class, LAYOUT_PyTypeObject_tp_bases), fake.object);
+}
+
+WORLDS(instance_with_a_dict_at_its_end)
+{
+    static const struct {
+        const char *base;
+        int64_t sizes[6];
+    } rows[] = {{"long", {0, 1, -1, 2, -3, 100}}, {"str", {0, 1, 3, 4, 7, 100}}};
+    for (size_t row = 0; row < LENGTH(rows); row++) {
+        vaddr class = fakeheap_class(
+            &fake, &(struct fakeheap_class){.name = "C",
+                                            .base = fakeheap_find_type(&fake, rows[row].base)});
+        for (size_t i = 0; i < LENGTH(rows[row].sizes); i++) {
+            char what[64];
+            snprintf(what, sizeof(what), "%s of size %" PRId64, rows[row].base, rows[row].sizes[i]);
+            vaddr object = fakeheap_var_instance(&fake, class, rows[row].sizes[i]);
+            EXPECT(what, object, fakeheap_peek_word(&fake, fakeheap_dict_slot(&fake, object)),
+                   class);
+            expect_place(0, VISIT_DICT, NULL, 0, 0);
+        }
+    }
+}
+
+WORLDS(instance_of_a_builtin_container)
+{
+    vaddr list_class = fakeheap_class(
+        &fake, &(struct fakeheap_class){.name = "L", .base = fakeheap_find_type(&fake, "list")});
+    vaddr list = fakeheap_instance(&fake, list_class), item = something();
+    fakeheap_append(&fake, list, item);
+    EXPECT("list", list, fakeheap_peek_word(&fake, fakeheap_dict_slot(&fake, list)), list_class,
+           item);
+    vaddr tuple_class = fakeheap_class(
+        &fake, &(struct fakeheap_class){.name = "T", .base = fakeheap_find_type(&fake, "tuple")});
+    vaddr tuple = fakeheap_var_instance(&fake, tuple_class, 2);
+    fakeheap_set_item(&fake, tuple, 1, item);
+    EXPECT("tuple", tuple, fakeheap_peek_word(&fake, fakeheap_dict_slot(&fake, tuple)), tuple_class,
+           item);
+}
+
+WORLDS(instance_dict_that_the_base_visits)
+{
+    vaddr class = fakeheap_class(
+        &fake, &(struct fakeheap_class){
+                   .name = "Error", .base = fakeheap_find_type(&fake, "exceptions.BaseException")});
+    vaddr object = fakeheap_instance(&fake, class);
+    vaddr dict = fakeheap_peek_word(&fake, fakeheap_dict_slot(&fake, object));
+    EXPECT("exception", object, class, dict);
+    expect_place(1, VISIT_MEMBER, "__dict__", 0, 0);
+}
+
+// --- which types are known
+
+static void expect_opaque(const char *what, vaddr object, bool opaque, size_t count)
+{
+    cr_assert_eq(traverse(object), 0, "%s, %s", world, what);
+    cr_assert_eq(found_opaque, opaque, "%s, %s", world, what);
+    cr_assert_eq(found_count, count, "%s, %s: %zu references", world, what, found_count);
+}
+
+static vaddr new_of(const struct fakeheap_type *spec)
+{
+    return fakeheap_new(&fake, fakeheap_type(&fake, spec), 0);
+}
+
+WORLDS(types_that_are_not_known_are_opaque)
+{
+    expect_opaque("unknown type",
+                  new_of(&(struct fakeheap_type){
+                      .name = "lxml._Element", .structure = "PyCellObject", .gc = true}),
+                  true, 0);
+    expect_opaque(
+        "no GC",
+        new_of(&(struct fakeheap_type){.name = "time.struct", .structure = "PyCellObject"}), false,
+        0);
+    // The names of the interpreter's own types prove nothing in a file of another.
+    expect_opaque("stranger named super",
+                  new_of(&(struct fakeheap_type){
+                      .name = "super", .structure = "superobject", .gc = true, .in_module = true}),
+                  true, 0);
+    expect_opaque(
+        "super itself",
+        new_of(&(struct fakeheap_type){.name = "super", .structure = "superobject", .gc = true}),
+        false, 0);
+    // Nor does the name of a class, which anybody can choose.
+    vaddr chain = fakeheap_class(&fake, &(struct fakeheap_class){.name = "itertools.chain"});
+    fakeheap_set(&fake, chain, LAYOUT_PyTypeObject_tp_traverse, fakeheap_function_address(&fake));
+    expect_opaque("class named itertools.chain", fakeheap_instance(&fake, chain), true, 0);
+    vaddr unknown = fakeheap_find_type(&fake, "lxml._Element");
+    vaddr class = fakeheap_class(&fake, &(struct fakeheap_class){.name = "C", .base = unknown});
+    expect_opaque("class of an unknown base", fakeheap_instance(&fake, class), true, 2);
+}
+
+WORLDS(functions_are_inherited)
+{
+    vaddr base = fakeheap_find_type(&fake, "exceptions.BaseException");
+    vaddr function = fakeheap_get(&fake, base, LAYOUT_PyTypeObject_tp_traverse);
+    vaddr error = new_of(&(struct fakeheap_type){.name = "exceptions.KeyError",
+                                                 .structure = "PyBaseExceptionObject",
+                                                 .gc = true,
+                                                 .base = base,
+                                                 .traverse = function});
+    vaddr args = something();
+    fakeheap_link(&fake, error, LAYOUT_PyBaseExceptionObject_args, args);
+    EXPECT("KeyError", error, args);
+}

@@ -1,5 +1,6 @@
 #include "cycle.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 bool cycle_finder_init(struct cycle_finder *finder, struct heap *heap,
@@ -83,23 +84,29 @@ static int compare_classes(struct heap *heap, uint32_t a, uint32_t b)
     return order;
 }
 
+// The text of a key: a str as it is, any other by its class.
+static void read_key(struct heap *heap, const struct visit_place *place, char *name,
+                     size_t capacity)
+{
+    uint64_t length;
+    *name = '\0';
+    if (place->kind == VISIT_SLOT) {
+        memory_read_string(heap->runtime->memory, place->key, name, capacity);
+    } else if (object_read_str(heap->runtime, place->key, name, capacity, &length) != MEMORY_OK) {
+        char *class = object_class_name(&heap->types, place->key);
+        snprintf(name, capacity, "[%s]", class ? class : "");
+        free(class);
+    }
+}
+
 // The keys under which two edges of one kind stand in a dictionary, or their slots.
 static int compare_keys(struct heap *heap, const struct visit_place *a, const struct visit_place *b)
 {
-    enum {
-        NAME_BYTES = 256
-    };
-    char name_a[NAME_BYTES] = "", name_b[NAME_BYTES] = "";
-    uint64_t length;
+    char name_a[256], name_b[256];
     if (a->key == b->key || (a->kind != VISIT_VALUE && a->kind != VISIT_SLOT))
         return 0;
-    if (a->kind == VISIT_SLOT) {
-        memory_read_string(heap->runtime->memory, a->key, name_a, sizeof(name_a));
-        memory_read_string(heap->runtime->memory, b->key, name_b, sizeof(name_b));
-    } else {
-        object_read_str(heap->runtime, a->key, name_a, sizeof(name_a), &length);
-        object_read_str(heap->runtime, b->key, name_b, sizeof(name_b), &length);
-    }
+    read_key(heap, a, name_a, sizeof(name_a));
+    read_key(heap, b, name_b, sizeof(name_b));
     return strcmp(name_a, name_b);
 }
 

@@ -259,11 +259,11 @@ struct failure *discovery_run(struct heap *heap, const struct runtime_source *so
         memset(heap->bits, 0, (bit_count / 64 + 1) * sizeof(*heap->bits));
         for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
             heap->generation_objects[i] = chase_ring(heap, heap->runtime->generations[i].head);
-        chase_stacks(heap, source);
     }
+    chase_stacks(heap, source);
     drop_empty_ranges(heap);
     failure = make_ranks(heap, bit_count);
     if (!failure && heap->by_pools)
-        count_generations(heap, heap->count);
+        count_generations(heap, heap->count - (uint32_t)heap->listed_on_stacks);
     return failure;
 }

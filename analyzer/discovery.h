@@ -18,7 +18,8 @@ enum {
     DISCOVERY_GRAIN = 8, // a PyGC_Head stands on a multiple of this (pymalloc's and malloc's)
     DISCOVERY_HINTS = 1024,
     DISCOVERY_HINT_SHIFT = 20,
-    // gc_refs of a tracked object while no collection is in progress (Modules/gcmodule.c)
+    // gc_refs while no collection is in progress (Modules/gcmodule.c)
+    GC_UNTRACKED = -2,
     GC_REACHABLE = -3,
 };
 

@@ -46,6 +46,7 @@ struct sweep_part {
     size_t outside_count;
     size_t outside_capacity;
     bool no_memory;
+    bool in_flux;
     struct cached_type types[TYPES_CACHED];
 };
 
@@ -200,11 +201,18 @@ static bool take(struct sweep_part *part, vaddr at, const uint8_t *bytes, vaddr 
     const struct layout *layout = &heap->runtime->layout;
     struct memory_format format = heap->runtime->memory->format;
     uint64_t bit;
-    if (layout_int(layout, format, bytes, LAYOUT_PyGC_Head_gc_refs) != GC_REACHABLE)
+    int64_t refs = layout_int(layout, format, bytes, LAYOUT_PyGC_Head_gc_refs);
+    if (refs == GC_UNTRACKED)
         return false;
     const uint8_t *object = bytes + layout_offset(layout, LAYOUT_PyGC_Head_sizeof);
-    if (!has_gc(part, layout_uint(layout, format, object, LAYOUT_PyObject_ob_type)) ||
-        !discovery_find_bit(heap, at, &bit) || (heap->bits[bit / 64] >> (bit % 64) & 1))
+    if (!has_gc(part, layout_uint(layout, format, object, LAYOUT_PyObject_ob_type)))
+        return false;
+    if (refs != GC_REACHABLE) {
+        // A collection in progress: lists on a stack have what the three rings have not.
+        part->in_flux = true;
+        return false;
+    }
+    if (!discovery_find_bit(heap, at, &bit) || (heap->bits[bit / 64] >> (bit % 64) & 1))
         return false;
     heap->bits[bit / 64] |= UINT64_C(1) << (bit % 64);
     *next = layout_uint(layout, format, bytes, LAYOUT_PyGC_Head_gc_next);
@@ -283,7 +291,7 @@ static bool prove(struct sweep *sweep)
     for (unsigned job = 0; job < sweep->jobs; job++) {
         members += sweep->parts[job].members;
         nexts += sweep->parts[job].nexts;
-        complete = complete && !sweep->parts[job].no_memory;
+        complete = complete && !sweep->parts[job].no_memory && !sweep->parts[job].in_flux;
     }
     return complete && members == nexts;
 }

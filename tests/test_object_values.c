@@ -217,7 +217,8 @@ Test(object_values, sizes_on_x86_64)
         {"str of 3", fakeheap_str(&fake, "abc"), 48}, // 37 + 3
         {"str of 11", fakeheap_str(&fake, "abcdefghijk"), 48},
         {"str of 12", fakeheap_str(&fake, "abcdefghijkl"), 64},
-        {"unicode of 10", fakeheap_unicode(&fake, 10), 96}, // 48, 11 * 4
+        {"unicode of 10", fakeheap_unicode(&fake, 10), 96},  // 48, 11 * 4
+        {"unicode of 12", fakeheap_unicode(&fake, 12), 112}, // the end has a character, too
         {"bytearray of 100", fakeheap_bytearray(&fake, 100), 48 + 112},
         {"instance", fakeheap_instance(&fake, class), 64}, // 32 + 32
         {"class", class, 960},                             // 32 + 872 + 40

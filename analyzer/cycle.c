@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-bool cycle_finder_init(struct cycle_finder *finder, struct heap *heap,
+void cycle_finder_init(struct cycle_finder *finder, struct heap *heap,
                        const struct graph_components *components)
 {
     *finder = (struct cycle_finder){.heap = heap, .components = components};
-    return graph_search_create(&heap->graph, components, &finder->search);
 }
 
 void cycle_finder_deinit(struct cycle_finder *finder)
@@ -203,7 +202,9 @@ static bool search_cycle(struct cycle_finder *finder, const uint32_t *starts, si
                          size_t *length)
 {
     char *text = NULL; // of the best so far, once it had to be compared
-    bool done = true;
+    // Most components are rings: the space for a search is made when one is not.
+    bool done = finder->search ||
+                graph_search_create(&finder->heap->graph, finder->components, &finder->search);
     for (size_t i = 0; i < count && done; i++) {
         size_t found;
         done = find_candidate(finder, starts[i], *length, &found);

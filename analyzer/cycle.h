@@ -20,8 +20,8 @@ struct cycle_finder {
     size_t capacity;              // of both
 };
 
-// False: memory is short. cycle_finder_deinit is allowed all the same.
-bool cycle_finder_init(struct cycle_finder *finder, struct heap *heap,
+// Allocates nothing.
+void cycle_finder_init(struct cycle_finder *finder, struct heap *heap,
                        const struct graph_components *components);
 void cycle_finder_deinit(struct cycle_finder *finder);
 

@@ -17,6 +17,7 @@ enum {
     CACHED_COMMON = 1024, // per thread
     PREFETCH_AHEAD = 8,   // objects
     PREFETCH_LINES = 4,
+    EDGES_EXPECTED = 4, // an object; most heaps have fewer, and what is not used is never touched
     PART_MULTIPLE = 64, // parts begin at multiples, so that no two share a byte of a bit array
 };
 
@@ -48,6 +49,7 @@ struct part {
     uint16_t *labels;
     uint64_t edges;
     uint64_t capacity;
+    bool moved_out; // targets and labels are its own
     uint64_t bytes;
     uint64_t opaque_objects;
     struct heap_losses losses;
@@ -140,21 +142,29 @@ static uint16_t find_label(struct part *part, const struct visit_place *found)
 
 // --- references
 
+// Room for `more` edges. A part that outgrows its share of the common arrays moves out of them.
 static bool reserve_edges(struct part *part, uint64_t more)
 {
     if (part->edges + more <= part->capacity)
         return true;
     uint64_t capacity = part->capacity + part->capacity / 2 + more;
-    uint32_t *targets = realloc(part->targets, capacity * sizeof(*targets));
-    if (targets)
-        part->targets = targets;
-    uint16_t *labels = realloc(part->labels, capacity * sizeof(*labels));
-    if (labels)
-        part->labels = labels;
+    uint32_t *targets = malloc(capacity * sizeof(*targets));
+    uint16_t *labels = malloc(capacity * sizeof(*labels));
     if (!targets || !labels) {
+        free(targets);
+        free(labels);
         part->failure = failure_no_memory();
         return false;
     }
+    memcpy(targets, part->targets, part->edges * sizeof(*targets));
+    memcpy(labels, part->labels, part->edges * sizeof(*labels));
+    if (part->moved_out) {
+        free(part->targets);
+        free(part->labels);
+    }
+    part->moved_out = true;
+    part->targets = targets;
+    part->labels = labels;
     part->capacity = capacity;
     return true;
 }
@@ -301,12 +311,11 @@ static void init_part(struct extraction *extraction, unsigned job)
     part->types.runtime = &part->runtime;
     part->first = first < heap->count ? (uint32_t)first : heap->count;
     part->end = end < heap->count ? (uint32_t)end : heap->count;
-    // Most heaps have fewer than two references an object; what is not used is never touched.
-    part->capacity = (uint64_t)(part->end - part->first) * 2 + FOUND_MAX;
-    part->targets = column_create(part->capacity, sizeof(*part->targets));
-    part->labels = column_create(part->capacity, sizeof(*part->labels));
-    if (!part->targets || !part->labels)
-        part->failure = failure_no_memory();
+    // Its share of the common arrays.
+    uint64_t start = (uint64_t)part->first * EDGES_EXPECTED + (uint64_t)job * FOUND_MAX;
+    part->capacity = (uint64_t)(part->end - part->first) * EDGES_EXPECTED + FOUND_MAX;
+    part->targets = heap->targets + start;
+    part->labels = heap->edge_labels + start;
     part->visitor = (struct visitor){
         .found = part->found, .places = part->places, .capacity = FOUND_MAX, .full = flush_edges};
     for (size_t i = 0; i < CACHED_TYPES; i++)
@@ -325,68 +334,82 @@ static void add_losses(struct heap *heap, const struct part *part)
     heap->losses.unreadable_parts += part->visitor.unreadable;
 }
 
-// Puts one part's edges behind those of the parts before it.
-static struct failure *append_part(struct extraction *extraction, struct part *part)
+// New common arrays for all edges, when a part has moved out of the old ones.
+static bool make_room(struct heap *heap, uint64_t total, uint32_t **targets, uint16_t **labels)
+{
+    *targets = column_create(total + 1, sizeof(**targets));
+    *labels = column_create(total + 1, sizeof(**labels));
+    if (*targets && *labels)
+        return true;
+    free(*targets);
+    free(*labels);
+    *targets = heap->targets;
+    *labels = heap->edge_labels;
+    return false;
+}
+
+// Puts the parts' edges one behind the other. Where no part has moved out they only close up, to
+// the front, in place.
+static struct failure *join_parts(struct extraction *extraction)
 {
     struct heap *heap = extraction->heap;
-    add_losses(heap, part);
-    if (part->failure)
-        return part->failure;
-    if (heap->edges + part->edges >= UINT32_MAX)
+    uint32_t *targets = heap->targets;
+    uint16_t *labels = heap->edge_labels;
+    uint64_t total = 0, edges = 0;
+    bool moved_out = false;
+    for (unsigned job = 0; job < extraction->jobs; job++) {
+        total += extraction->parts[job].edges;
+        moved_out = moved_out || extraction->parts[job].moved_out;
+    }
+    if (total >= UINT32_MAX)
         return failure_create(FAILURE_UNSUPPORTED,
                               "the heap has more references than this program numbers (%u)",
                               UINT32_MAX);
-    uint64_t total = heap->edges + part->edges + 1;
-    uint32_t *targets = realloc(heap->targets, total * sizeof(*targets));
-    if (targets)
-        heap->targets = targets;
-    uint16_t *labels = realloc(heap->edge_labels, total * sizeof(*labels));
-    if (labels)
-        heap->edge_labels = labels;
-    if (!targets || !labels)
+    if (moved_out && !make_room(heap, total, &targets, &labels))
         return failure_no_memory();
-    if (part->edges) {
-        memcpy(targets + heap->edges, part->targets, part->edges * sizeof(*targets));
-        memcpy(labels + heap->edges, part->labels, part->edges * sizeof(*labels));
+    for (unsigned job = 0; job < extraction->jobs; job++) {
+        const struct part *part = &extraction->parts[job];
+        memmove(targets + edges, part->targets, part->edges * sizeof(*targets));
+        memmove(labels + edges, part->labels, part->edges * sizeof(*labels));
+        for (uint32_t i = part->first; i < part->end; i++)
+            extraction->rows[i] += (uint32_t)edges;
+        edges += part->edges;
     }
-    for (uint32_t i = part->first; i < part->end; i++)
-        extraction->rows[i] += (uint32_t)heap->edges;
-    heap->edges += part->edges;
-    free(part->targets);
-    free(part->labels);
-    part->targets = NULL;
-    part->labels = NULL;
+    extraction->rows[heap->count] = (uint32_t)edges;
+    if (moved_out) {
+        free(heap->targets);
+        free(heap->edge_labels);
+    }
+    heap->targets = targets;
+    heap->edge_labels = labels;
+    heap->edges = edges;
     return NULL;
 }
 
 static struct failure *run_parts(struct extraction *extraction)
 {
-    struct heap *heap = extraction->heap;
     struct failure *failure = NULL;
     for (unsigned job = 0; job < extraction->jobs; job++)
         init_part(extraction, job);
     parallel_run(extraction->jobs, extract_part, extraction);
-    // The first part's edges stay where they are.
-    heap->targets = extraction->parts[0].targets;
-    heap->edge_labels = extraction->parts[0].labels;
-    extraction->parts[0].targets = NULL;
-    extraction->parts[0].labels = NULL;
-    heap->edges = 0;
     for (unsigned job = 0; job < extraction->jobs; job++) {
         struct part *part = &extraction->parts[job];
-        if (job == 0 && !part->failure) {
-            add_losses(heap, part);
-            heap->edges = part->edges;
-        } else if (!failure) {
-            failure = append_part(extraction, part);
-        } else {
+        add_losses(extraction->heap, part);
+        if (!failure)
+            failure = part->failure;
+        else
             failure_destroy(part->failure);
+    }
+    if (!failure)
+        failure = join_parts(extraction);
+    for (unsigned job = 0; job < extraction->jobs; job++) {
+        struct part *part = &extraction->parts[job];
+        if (part->moved_out) {
+            free(part->targets);
+            free(part->labels);
         }
-        free(part->targets);
-        free(part->labels);
         memory_unshare(&part->memory);
     }
-    extraction->rows[heap->count] = (uint32_t)heap->edges;
     return failure;
 }
 
@@ -396,12 +419,15 @@ static struct failure *allocate_columns(struct heap *heap)
     heap->type = column_create(count, sizeof(*heap->type));
     heap->sizes = column_create(count, sizeof(*heap->sizes));
     heap->gc_refs = column_create(count, sizeof(*heap->gc_refs));
+    uint64_t edges = (uint64_t)heap->count * EDGES_EXPECTED + PARALLEL_JOBS_MAX * FOUND_MAX;
+    heap->targets = column_create(edges, sizeof(*heap->targets));
+    heap->edge_labels = column_create(edges, sizeof(*heap->edge_labels));
     heap->finalizers = calloc(count / 8 + 1, 1);
     heap->owners = calloc(count / 8 + 1, 1);
     heap->label_places = calloc(HEAP_LABELS_MAX, sizeof(*heap->label_places));
     heap->label_slots = calloc(HEAP_LABEL_SLOTS, sizeof(*heap->label_slots));
-    if (!heap->type || !heap->sizes || !heap->gc_refs || !heap->finalizers || !heap->owners ||
-        !heap->label_places || !heap->label_slots)
+    if (!heap->targets || !heap->edge_labels || !heap->type || !heap->sizes || !heap->gc_refs ||
+        !heap->finalizers || !heap->owners || !heap->label_places || !heap->label_slots)
         return failure_no_memory();
     return NULL;
 }

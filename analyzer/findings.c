@@ -356,8 +356,8 @@ static struct failure *fold(struct folding *folding)
                                  COLLECT_UNCOLLECTABLE | COLLECT_PENDING, &folding->components))
         return failure_no_memory();
     folding->group_of = malloc((folding->components.count + 1) * sizeof(*folding->group_of));
-    if (!folding->group_of || !cycle_finder_init(&folding->finder, heap, &folding->components) ||
-        !group_components(folding))
+    cycle_finder_init(&folding->finder, heap, &folding->components);
+    if (!folding->group_of || !group_components(folding))
         return failure_no_memory();
     struct failure *failure = describe_groups(folding);
     if (failure)

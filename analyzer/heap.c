@@ -254,8 +254,8 @@ void heap_each_reference(struct heap *heap, uint32_t number,
     hand_over(&list.visitor);
 }
 
-struct failure *heap_read_list(struct heap *heap, vaddr list, vaddr **items, uint64_t *read,
-                               uint64_t *length)
+struct failure *heap_read_list(struct heap *heap, vaddr list, uint64_t limit, vaddr **items,
+                               uint64_t *read, uint64_t *length)
 {
     const struct runtime *runtime = heap->runtime;
     uint64_t width = runtime->memory->format.word_size, table, count = 0;
@@ -270,12 +270,14 @@ struct failure *heap_read_list(struct heap *heap, vaddr list, vaddr **items, uin
         bytes = memory_view(runtime->memory, table, count * width, &status);
     if (!bytes)
         count = 0;
+    *read = count;
+    if (limit && count > limit)
+        count = limit;
     *items = malloc((count + 1) * sizeof(**items));
     if (!*items)
         return failure_no_memory();
     for (uint64_t i = 0; i < count; i++)
         (*items)[i] = format_word(runtime->memory->format, bytes + i * width);
-    *read = count;
     return NULL;
 }
 

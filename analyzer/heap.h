@@ -147,10 +147,12 @@ struct failure *heap_list_opaque(const struct heap *heap, struct heap_opaque_typ
 void heap_each_reference(struct heap *heap, uint32_t number,
                          void (*take)(void *context, vaddr target), void *context);
 
-// The items of a list object, *read of them in an array to be freed; *length is its ob_size, which
-// is more when not all could be read. Failures: NO_MEMORY.
-struct failure *heap_read_list(struct heap *heap, vaddr list, vaddr **items, uint64_t *read,
-                               uint64_t *length) __attribute__((warn_unused_result));
+// The items of a list object, at most `limit` of them (0: all), in an array to be freed. *length is
+// its ob_size, *read how many of them can be read: fewer when some were not saved. Failures:
+// NO_MEMORY.
+struct failure *heap_read_list(struct heap *heap, vaddr list, uint64_t limit, vaddr **items,
+                               uint64_t *read, uint64_t *length)
+    __attribute__((warn_unused_result));
 
 // Frees gc_refs, once collect_run has used them up: 4 bytes an object that findings can have.
 void heap_release_refcounts(struct heap *heap);

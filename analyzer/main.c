@@ -346,9 +346,10 @@ static struct failure *make_report(struct run *run)
     if (failure)
         return failure;
     report->opaque_types = run->opaque_types;
-    return report->garbage ? heap_read_list(run->heap, report->garbage, &run->garbage_objects,
-                                            &report->garbage_read, &report->garbage_length)
-                           : NULL;
+    return report->garbage
+               ? heap_read_list(run->heap, report->garbage, report->limit, &run->garbage_objects,
+                                &report->garbage_read, &report->garbage_length)
+               : NULL;
 }
 
 // A file of the user's choice, or standard output.

@@ -194,6 +194,22 @@ static bool note_outside(struct sweep_part *part, vaddr next)
     return true;
 }
 
+// Do the neighbours of an element point back to it? What a freed object left behind in a block that
+// something else uses now does not.
+static bool is_linked(struct sweep_part *part, vaddr at, const uint8_t *bytes)
+{
+    const struct layout *layout = &part->sweep->heap->runtime->layout;
+    struct memory_format format = part->memory.format;
+    uint64_t back, forth;
+    vaddr next = layout_uint(layout, format, bytes, LAYOUT_PyGC_Head_gc_next);
+    vaddr previous = layout_uint(layout, format, bytes, LAYOUT_PyGC_Head_gc_prev);
+    return layout_read(layout, &part->memory, next, LAYOUT_PyGC_Head_gc_prev, &back) == MEMORY_OK &&
+           back == at &&
+           layout_read(layout, &part->memory, previous, LAYOUT_PyGC_Head_gc_next, &forth) ==
+               MEMORY_OK &&
+           forth == at;
+}
+
 // Takes the element whose PyGC_Head and object's head lie at `bytes`, if it is a tracked object.
 static bool take(struct sweep_part *part, vaddr at, const uint8_t *bytes, vaddr *next)
 {
@@ -209,7 +225,7 @@ static bool take(struct sweep_part *part, vaddr at, const uint8_t *bytes, vaddr 
         return false;
     if (refs != GC_REACHABLE) {
         // A collection in progress: lists on a stack have what the three rings have not.
-        part->in_flux = true;
+        part->in_flux = part->in_flux || is_linked(part, at, bytes);
         return false;
     }
     if (!discovery_find_bit(heap, at, &bit) || (heap->bits[bit / 64] >> (bit % 64) & 1))

@@ -225,7 +225,8 @@ static bool compile_heap_type(struct object_types *types, struct object_type *ty
 {
     const struct runtime *runtime = types->runtime;
     vaddr base = type->address;
-    uint64_t function = type->tp_traverse, dictoffset = 0;
+    uint64_t function = type->tp_traverse;
+    int64_t dictoffset = 0;
     for (unsigned depth = 0; function == runtime->subtype_traverse; depth++) {
         uint64_t next;
         if (!compile_slots(types, base, type))
@@ -235,14 +236,14 @@ static bool compile_heap_type(struct object_types *types, struct object_type *ty
                         &next) != MEMORY_OK ||
             layout_read(&runtime->layout, runtime->memory, next, LAYOUT_PyTypeObject_tp_traverse,
                         &function) != MEMORY_OK ||
-            layout_read(&runtime->layout, runtime->memory, next, LAYOUT_PyTypeObject_tp_dictoffset,
-                        &dictoffset) != MEMORY_OK) {
+            layout_read_int(&runtime->layout, runtime->memory, next,
+                            LAYOUT_PyTypeObject_tp_dictoffset, &dictoffset) != MEMORY_OK) {
             type->opaque = true;
             return true;
         }
         base = next;
     }
-    if (type->tp_dictoffset != (int64_t)dictoffset) {
+    if (type->tp_dictoffset != dictoffset) {
         int64_t offset = type->tp_dictoffset;
         bool fixed = offset > 0 && offset <= type->tp_basicsize;
         struct traverse_step step = {

@@ -367,7 +367,7 @@ WORLDS(lists_are_read)
     for (int i = 0; i < 5; i++)
         fakeheap_append(&fake, list, fakeheap_int(&fake, i));
     open_heap(1);
-    cr_assert_null(heap_read_list(heap, list, &items, &read, &length));
+    cr_assert_null(heap_read_list(heap, list, 0, &items, &read, &length));
     cr_assert_eq(length, 5, "%s", world);
     cr_assert_eq(read, 5, "%s", world);
     for (int64_t i = 0; i < 5; i++) {
@@ -379,7 +379,7 @@ WORLDS(lists_are_read)
     fakeheap_hide(&fake, fakeheap_get(&fake, list, LAYOUT_PyListObject_ob_item), 1,
                   MEMORY_NOT_SAVED);
     open_heap(1);
-    cr_assert_null(heap_read_list(heap, list, &items, &read, &length));
+    cr_assert_null(heap_read_list(heap, list, 0, &items, &read, &length));
     cr_assert_eq(length, 5, "%s", world);
     cr_assert_eq(read, 0, "%s", world);
     free(items);

@@ -393,11 +393,11 @@ Test(heap_damage, lists_without_end)
     make_ring();
     fakeheap_set(&fake, ring[0], LAYOUT_PyVarObject_ob_size, UINT64_C(1) << 61);
     open_heap(1);
-    cr_assert_null(heap_read_list(heap, ring[0], &items, &read, &length));
+    cr_assert_null(heap_read_list(heap, ring[0], 0, &items, &read, &length));
     cr_assert_eq(length, UINT64_C(1) << 61);
     cr_assert_eq(read, 0);
     free(items);
-    cr_assert_null(heap_read_list(heap, 0x12345678, &items, &read, &length));
+    cr_assert_null(heap_read_list(heap, 0x12345678, 0, &items, &read, &length));
     cr_assert_eq(read, 0);
     free(items);
     close_ring();

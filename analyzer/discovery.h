@@ -50,6 +50,21 @@ static inline bool discovery_find_bit(struct heap *heap, vaddr head, uint64_t *b
     return true;
 }
 
+// heap_find, to be inlined where it is asked for every reference.
+static inline bool discovery_find_number(struct heap *heap, vaddr object, uint32_t *number)
+{
+    uint64_t bit;
+    vaddr head = object - layout_offset(&heap->runtime->layout, LAYOUT_PyGC_Head_sizeof);
+    if (!discovery_find_bit(heap, head, &bit))
+        return false;
+    uint64_t word = heap->bits[bit / 64] >> (bit % 64);
+    if (!(word & 1))
+        return false;
+    uint64_t below = heap->bits[bit / 64] & ((UINT64_C(1) << (bit % 64)) - 1);
+    *number = heap->ranks[bit / 64] + (uint32_t)__builtin_popcountll(below);
+    return true;
+}
+
 // Calls `visit` with each element of a ring, from its first, until it no longer holds together.
 void discovery_walk(struct heap *heap, vaddr head, void (*visit)(void *context, vaddr element),
                     void *context);

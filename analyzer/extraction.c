@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "column.h"
+#include "discovery.h"
 #include "parallel.h"
 
 enum {
@@ -202,7 +203,7 @@ static void flush_edges(struct visitor *visitor)
         return;
     bool owns = false;
     for (size_t i = 0; i < count; i++) {
-        if (heap_find(part->heap, visitor->found[i], &part->targets[part->edges]))
+        if (discovery_find_number(part->heap, visitor->found[i], &part->targets[part->edges]))
             part->labels[part->edges++] = find_label(part, &part->places[i]);
         else
             owns = owns || !is_common(part, visitor->found[i]);

@@ -15,13 +15,7 @@ enum {
 
 bool heap_find(struct heap *heap, vaddr object, uint32_t *number)
 {
-    uint64_t bit;
-    vaddr head = object - layout_offset(&heap->runtime->layout, LAYOUT_PyGC_Head_sizeof);
-    if (!discovery_find_bit(heap, head, &bit) || !(heap->bits[bit / 64] >> (bit % 64) & 1))
-        return false;
-    uint64_t below = (UINT64_C(1) << (bit % 64)) - 1;
-    *number = heap->ranks[bit / 64] + (uint32_t)__builtin_popcountll(heap->bits[bit / 64] & below);
-    return true;
+    return discovery_find_number(heap, object, number);
 }
 
 // The word of bits that holds the object's: the last one with no more objects before it.

@@ -303,8 +303,9 @@ static struct timespec fixtures_modified(const char *interpreter)
     cr_assert_eq(glob(real_format("%s/*", need_environment("FIXTURES")), 0, NULL, &found), 0);
     for (size_t i = 0; i < found.gl_pathc; i++) {
         const char *path = found.gl_pathv[i], *dot = strrchr(path, '.');
-        bool matters =
-            strcmp(strrchr(path, '/'), "/make-core") == 0 || (dot && strcmp(dot, ".py") == 0);
+        const char *name = strrchr(path, '/') + 1;
+        bool matters = strcmp(name, "make-core") == 0 || strcmp(name, "build-awkward") == 0 ||
+                       strcmp(name, "awkward.c") == 0 || (dot && strcmp(dot, ".py") == 0);
         if (matters && is_older(latest, modified(path)))
             latest = modified(path);
     }

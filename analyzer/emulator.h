@@ -1,0 +1,72 @@
+// Runs a function of the dead process on an emulated processor, to learn what it visits.
+//
+// A tp_traverse is `int traverse(object, visit, argument)`. It is executed as the process had it,
+// from the core's and the files' bytes, with a visit that notes its first argument and returns 0.
+// What it was called with, in that order, are the object's references, whatever the object's type
+// is. To this module they are addresses: it knows neither Python nor ELF, core or files.
+//
+// The emulated code reads the bytes of a memory and nothing else. What it writes goes to copies of
+// pages and to a stack of its own, thrown away after each object: no backing byte is ever changed.
+// It cannot call the system, and it is stopped when it does not end. It does run with all rights
+// that the emulated processor has, so code made to deceive can report references that are wrong,
+// but it reaches nothing outside of the emulated process.
+//
+// Only whole pages are there for it: one that the core has in part counts as not saved.
+#ifndef ANALYZER_EMULATOR_H
+#define ANALYZER_EMULATOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "failure.h"
+#include "memory.h"
+
+enum {
+    // Basic blocks (of at most 512 machine instructions, five on average) that one object may take,
+    // a fifth of a second. A hash table of some million slots, most of them empty, stays below.
+    EMULATOR_BLOCKS_MAX = 20 * 1000 * 1000,
+    // And so many more for every visit; the loop around one takes four to ten.
+    EMULATOR_BLOCKS_PER_VISIT = 64,
+    // No object has so many references (512 MiB of them), nor more than its memory has words.
+    EMULATOR_VISITS_MAX = 1 << 26,
+    EMULATOR_STACK_SIZE = 8 << 20, // what Linux gives a thread
+};
+
+// How the traversal of an object ended. All but the first deliver nothing.
+enum emulator_status {
+    EMULATOR_OK,
+    EMULATOR_INSTRUCTION_LIMIT,   // does not end
+    EMULATOR_UNMAPPED_READ,       // of what is in neither core nor files
+    EMULATOR_UNMAPPED_CALL,       // of code that is in neither
+    EMULATOR_BAD_WRITE,           // the same of a write, or its stack is used up, or too many pages
+    EMULATOR_UNKNOWN_INSTRUCTION, // Unicorn 2.0 has no AVX
+    EMULATOR_SYSTEM_CALL,
+    EMULATOR_ENGINE_ERROR, // any other exception, or no memory
+    EMULATOR_STATUS_COUNT
+};
+
+struct emulator;
+
+// For code of that machine (EM_*). tls_base is the thread pointer that the code is to find (FS base
+// on x86-64, where the stack protector reads through it); 0: none. The memory is read through and
+// must outlive the emulator. Nothing is shared: one emulator per thread, over a memory_share copy.
+// Each reserves a gigabyte of this program's address space, and uses about four megabytes.
+// Failures: UNSUPPORTED (a machine without a row in emulator_machines.c, a memory with no room for
+// a stack, this program was built without Unicorn), NO_MEMORY.
+struct failure *emulator_create(struct memory *memory, unsigned elf_machine, vaddr tls_base,
+                                struct emulator **emulator) __attribute__((warn_unused_result));
+void emulator_destroy(struct emulator *emulator); // NULL is allowed
+
+// Calls function(object, visit, 0) and then take(context, target) for every visit, in order, those
+// of NULL included; nothing unless EMULATOR_OK. `take` must not use the emulator.
+enum emulator_status emulator_traverse(struct emulator *emulator, vaddr function, vaddr object,
+                                       void (*take)(void *context, vaddr target), void *context);
+
+// How many objects ended so, since the emulator was made.
+uint64_t emulator_count(const struct emulator *emulator, enum emulator_status status);
+
+// Why a traversal ended, to follow "its traversal": "does not end".
+const char *emulator_status_text(enum emulator_status status);
+
+#endif

@@ -7,9 +7,11 @@
 #include "image.h"
 #include "image_dwarf.h"
 #include "layout.h"
+#include "registers.h"
 
 enum {
-    VERSION_MAX = 32
+    VERSION_MAX = 32,
+    STACK_MAX = 64 << 20 // of a thread; more is not looked through
 };
 
 // Looks a symbol up for pyabi.
@@ -142,6 +144,29 @@ static struct failure *find_data(struct interpreter *interpreter)
     return NULL;
 }
 
+// From each thread's stack pointer to the end of the mapping that it points into.
+static struct failure *find_stacks(struct interpreter *interpreter, struct memory *memory)
+{
+    const struct core *core = interpreter->process->core;
+    interpreter->stacks = calloc(core->thread_count + 1, sizeof(*interpreter->stacks));
+    if (!interpreter->stacks)
+        return failure_no_memory();
+    size_t count = 0;
+    for (size_t i = 0; i < core->thread_count; i++) {
+        vaddr start;
+        const struct memory_span *span =
+            registers_find_stack(core, i, &start) ? memory_find(memory, start) : NULL;
+        if (!span)
+            continue;
+        uint64_t size = span->size - (start - span->start);
+        interpreter->stacks[count++] =
+            (struct runtime_range){start, start + (size < STACK_MAX ? size : STACK_MAX)};
+    }
+    interpreter->source.stacks = interpreter->stacks;
+    interpreter->source.stack_count = count;
+    return NULL;
+}
+
 // Lays what this very build's DWARF says over the built-in column.
 static struct failure *overlay_dwarf(struct interpreter *interpreter, struct layout *layout)
 {
@@ -185,6 +210,8 @@ struct failure *interpreter_open(struct process *process, struct interpreter **i
     if (!failure)
         failure = find_data(made);
     if (!failure)
+        failure = find_stacks(made, &process->memory);
+    if (!failure)
         failure = open_runtime(made, &process->memory);
     if (failure) {
         interpreter_close(made);
@@ -201,5 +228,6 @@ void interpreter_close(struct interpreter *interpreter)
     if (!interpreter)
         return;
     free(interpreter->data);
+    free(interpreter->stacks);
     free(interpreter);
 }

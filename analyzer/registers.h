@@ -13,4 +13,7 @@
 // is in a note of its own, on i386 in the kernel).
 bool registers_find_tls(const struct core *core, vaddr *tls_base);
 
+// Where the stack of a thread (an index into core->threads) ended. False: not known.
+bool registers_find_stack(const struct core *core, size_t thread, vaddr *stack_pointer);
+
 #endif

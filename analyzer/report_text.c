@@ -434,11 +434,15 @@ static void put_coverage(const struct report *report, FILE *file)
                 "             LOSS: %" PRIu64 " broken link%s in the collector's lists, the first "
                 "after 0x%" PRIx64 "\n",
                 losses->broken_links, plural(losses->broken_links), losses->first_broken_link);
-    if (losses->objects_in_flux || collecting(report))
+    if (losses->objects_in_flux || collecting(report)) {
         fprintf(file,
-                "             DOUBT: a collection was in progress (%" PRIu64 " object%s in flux): "
-                "objects on its own lists are missing\n",
+                "             DOUBT: a collection was in progress (%" PRIu64 " object%s in flux): ",
                 losses->objects_in_flux, plural(losses->objects_in_flux));
+        if (heap->listed_on_stacks)
+            fprintf(file, "%s found on lists of its own\n", grouped(heap->listed_on_stacks, count));
+        else
+            fputs("objects on its own lists are missing\n", file);
+    }
     if (losses->unreadable_parts || losses->unreadable_sizes)
         fprintf(file,
                 "             LOSS: %" PRIu64 " table%s or item array%s and %" PRIu64

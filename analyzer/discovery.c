@@ -68,6 +68,12 @@ static bool mark(struct heap *heap, vaddr at)
     return true;
 }
 
+static bool is_marked(struct heap *heap, vaddr at)
+{
+    uint64_t bit;
+    return discovery_find_bit(heap, at, &bit) && test_bit(heap, bit);
+}
+
 static void note_break(struct heap *heap, vaddr at)
 {
     if (heap->losses.broken_links++ == 0)
@@ -132,6 +138,18 @@ void discovery_walk(struct heap *heap, vaddr head, void (*visit)(void *context, 
     }
 }
 
+// Is an element of a list followed by an object that the collector could have put there? Other
+// lists are linked in the same way (glibc's list of threads has its nodes on their stacks).
+static bool is_collected(struct heap *heap, const struct element *element)
+{
+    uint32_t type;
+    vaddr object = element->at + layout_offset(&heap->runtime->layout, LAYOUT_PyGC_Head_sizeof);
+    return (element->refs >= 0 || element->refs == GC_REACHABLE ||
+            element->refs == GC_TENTATIVELY_UNREACHABLE) &&
+           object_find_type(&heap->types, object, &type) == MEMORY_OK &&
+           heap->types.types[type].has_gc;
+}
+
 // Is there, at a place on a stack, the head of a list that a collection in progress keeps? The
 // words of a head point to elements that point back. An empty one points to itself and is of no
 // use.
@@ -140,7 +158,8 @@ static bool is_list_head(struct heap *heap, vaddr at)
     struct element head, first, last;
     return read_element(heap, at, &head) && head.next != at && head.next % DISCOVERY_GRAIN == 0 &&
            head.previous % DISCOVERY_GRAIN == 0 && read_element(heap, head.next, &first) &&
-           first.previous == at && read_element(heap, head.previous, &last) && last.next == at;
+           first.previous == at && read_element(heap, head.previous, &last) && last.next == at &&
+           !is_marked(heap, first.at) && is_collected(heap, &first) && is_collected(heap, &last);
 }
 
 // gc.collect() moves objects to lists whose heads are its local variables (unreachable, finalizers,

@@ -21,6 +21,7 @@ enum {
     // gc_refs while no collection is in progress (Modules/gcmodule.c)
     GC_UNTRACKED = -2,
     GC_REACHABLE = -3,
+    GC_TENTATIVELY_UNREACHABLE = -4, // while one is
 };
 
 // Fills ranges, bits, ranks, count, generation_objects, by_pools, listed_on_stacks and losses.

@@ -53,6 +53,8 @@ struct part {
     bool moved_out; // targets and labels are its own
     uint64_t bytes;
     uint64_t opaque_objects;
+    uint64_t coded_objects;
+    struct heap_code code;
     struct heap_losses losses;
     struct failure *failure;
     struct cached_type cached_types[CACHED_TYPES];
@@ -232,6 +234,15 @@ static void set_size(struct part *part, const struct object_type *type, vaddr ob
     part->heap->sizes[part->number] = size < HEAP_SIZE_LARGE ? (uint32_t)size : HEAP_SIZE_LARGE;
 }
 
+// An object of a type that the tables do not know in full.
+static void note_opaque(struct part *part, bool was_run)
+{
+    part->coded_objects += was_run;
+    part->opaque_objects += !was_run;
+    if (!was_run)
+        part->heap->opaque[part->number / 8] |= (uint8_t)(1u << (part->number % 8));
+}
+
 static void extract_object(struct part *part, uint32_t number, vaddr object)
 {
     struct heap *heap = part->heap;
@@ -251,11 +262,13 @@ static void extract_object(struct part *part, uint32_t number, vaddr object)
     heap->gc_refs[number] = refcnt < 0 || refcnt > INT32_MAX ? INT32_MAX : (int32_t)refcnt;
     heap->type[number] = cached->index;
     set_size(part, type, object);
-    part->opaque_objects += type->opaque;
     if (type->finalizer != FINALIZER_NEVER && object_has_finalizer(&part->types, type, object))
         heap->finalizers[number / 8] |= (uint8_t)(1u << (number % 8));
+    uint32_t opaque = part->visitor.opaque;
     traverse_object(&part->types, type, object, &part->visitor);
     flush_edges(&part->visitor);
+    if (type->opaque)
+        note_opaque(part, type->coded && part->visitor.opaque == opaque);
 }
 
 // Asks for the cache lines of an object that comes soon. Objects lie one after the other, but the
@@ -310,6 +323,7 @@ static void init_part(struct extraction *extraction, unsigned job)
     part->runtime = *heap->runtime;
     part->runtime.memory = &part->memory;
     part->types.runtime = &part->runtime;
+    part->code = (struct heap_code){.code = heap->code.code, .memory = &part->memory};
     part->first = first < heap->count ? (uint32_t)first : heap->count;
     part->end = end < heap->count ? (uint32_t)end : heap->count;
     // Its share of the common arrays.
@@ -317,8 +331,12 @@ static void init_part(struct extraction *extraction, unsigned job)
     part->capacity = (uint64_t)(part->end - part->first) * EDGES_EXPECTED + FOUND_MAX;
     part->targets = heap->targets + start;
     part->labels = heap->edge_labels + start;
-    part->visitor = (struct visitor){
-        .found = part->found, .places = part->places, .capacity = FOUND_MAX, .full = flush_edges};
+    part->visitor = (struct visitor){.found = part->found,
+                                     .places = part->places,
+                                     .capacity = FOUND_MAX,
+                                     .full = flush_edges,
+                                     .run_code = heap_code_run,
+                                     .code = &part->code};
     for (size_t i = 0; i < CACHED_TYPES; i++)
         part->cached_types[i].index = HEAP_NO_TYPE;
     // No place is like this one: an empty slot of the cache is not taken for an answer.
@@ -330,6 +348,7 @@ static void add_losses(struct heap *heap, const struct part *part)
 {
     heap->bytes += part->bytes;
     heap->opaque_objects += part->opaque_objects;
+    heap->coded_objects += part->coded_objects;
     heap->losses.unreadable_objects += part->losses.unreadable_objects;
     heap->losses.unreadable_sizes += part->losses.unreadable_sizes;
     heap->losses.unreadable_parts += part->visitor.unreadable;
@@ -409,6 +428,7 @@ static struct failure *run_parts(struct extraction *extraction)
             free(part->targets);
             free(part->labels);
         }
+        heap_code_deinit(&part->code);
         memory_unshare(&part->memory);
     }
     return failure;
@@ -425,10 +445,12 @@ static struct failure *allocate_columns(struct heap *heap)
     heap->edge_labels = column_create(edges, sizeof(*heap->edge_labels));
     heap->finalizers = calloc(count / 8 + 1, 1);
     heap->owners = calloc(count / 8 + 1, 1);
+    heap->opaque = calloc(count / 8 + 1, 1);
     heap->label_places = calloc(HEAP_LABELS_MAX, sizeof(*heap->label_places));
     heap->label_slots = calloc(HEAP_LABEL_SLOTS, sizeof(*heap->label_slots));
     if (!heap->targets || !heap->edge_labels || !heap->type || !heap->sizes || !heap->gc_refs ||
-        !heap->finalizers || !heap->owners || !heap->label_places || !heap->label_slots)
+        !heap->finalizers || !heap->owners || !heap->opaque || !heap->label_places ||
+        !heap->label_slots)
         return failure_no_memory();
     return NULL;
 }

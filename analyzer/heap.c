@@ -109,6 +109,7 @@ struct failure *heap_create(const struct runtime *runtime, const struct runtime_
     if (!made)
         return failure_no_memory();
     made->runtime = runtime;
+    made->code = (struct heap_code){.code = source->code, .memory = runtime->memory};
     struct failure *failure = build(made, source, jobs);
     if (failure)
         heap_destroy(made);
@@ -129,6 +130,8 @@ void heap_destroy(struct heap *heap)
     free(heap->gc_refs);
     free(heap->finalizers);
     free(heap->owners);
+    free(heap->opaque);
+    heap_code_deinit(&heap->code);
     free(heap->edge_labels);
     free(heap->label_places);
     free(heap->label_slots);
@@ -185,7 +188,9 @@ enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t 
     search.visitor = (struct visitor){.found = search.found,
                                       .places = search.places,
                                       .capacity = PLACES_MAX,
-                                      .full = search_places};
+                                      .full = search_places,
+                                      .run_code = heap_code_run,
+                                      .code = &heap->code};
     if (heap->type[source] == HEAP_NO_TYPE)
         return MEMORY_NONSENSE;
     traverse_object(&heap->types, &heap->types.types[heap->type[source]],
@@ -208,11 +213,11 @@ struct failure *heap_list_opaque(const struct heap *heap, struct heap_opaque_typ
     if (!all)
         return failure_no_memory();
     for (uint32_t i = 0; i < heap->count && heap->opaque_objects; i++)
-        if (heap->type[i] != HEAP_NO_TYPE)
+        if (heap->opaque[i / 8] >> (i % 8) & 1)
             all[heap->type[i]].objects++;
     *count = 0;
     for (uint32_t i = 0; i < heap->types.count; i++)
-        if (heap->types.types[i].opaque && all[i].objects)
+        if (all[i].objects)
             all[(*count)++] = (struct heap_opaque_type){heap->types.types[i].name, all[i].objects};
     // Types are numbered as the threads met them: by name the order is always the same.
     qsort(all, *count, sizeof(*all), by_name);
@@ -240,7 +245,11 @@ void heap_each_reference(struct heap *heap, uint32_t number,
                          void (*take)(void *context, vaddr target), void *context)
 {
     struct reference_list list = {.take = take, .context = context};
-    list.visitor = (struct visitor){.found = list.found, .capacity = FOUND_MAX, .full = hand_over};
+    list.visitor = (struct visitor){.found = list.found,
+                                    .capacity = FOUND_MAX,
+                                    .full = hand_over,
+                                    .run_code = heap_code_run,
+                                    .code = &heap->code};
     if (heap->type[number] == HEAP_NO_TYPE)
         return;
     traverse_object(&heap->types, &heap->types.types[heap->type[number]],

@@ -17,6 +17,7 @@
 
 #include "failure.h"
 #include "graph.h"
+#include "heap_code.h"
 #include "memory.h"
 #include "object.h"
 #include "runtime.h"
@@ -72,9 +73,12 @@ struct heap {
     bool by_pools; // the objects were found through pymalloc's pools, and proved to be all
     uint64_t listed_on_stacks; // objects on lists of a collection in progress, heads on a stack
     uint64_t bytes;            // sum of all sizes
-    uint64_t opaque_objects;   // of types with an unknown tp_traverse
+    uint8_t *opaque;           // one bit per object: not all of its references are known
+    uint64_t opaque_objects;   // how many of these there are
+    uint64_t coded_objects;    // visited by running their own tp_traverse
     struct heap_losses losses;
     // private
+    struct heap_code code; // for the thread that asks
     struct heap_range *ranges;
     size_t range_count;
     uint16_t *range_hints; // by a part of the address, the range of the last hit there

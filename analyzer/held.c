@@ -249,8 +249,11 @@ struct failure *held_measure(struct heap *heap, const uint8_t *states, uint32_t 
     if (done) {
         *measure = (struct measure){
             .heap = heap, .states = states, .owners = owners, .findings = findings};
-        measure->visitor = (struct visitor){
-            .found = measure->found, .capacity = FOUND_MAX, .full = count_references};
+        measure->visitor = (struct visitor){.found = measure->found,
+                                            .capacity = FOUND_MAX,
+                                            .full = count_references,
+                                            .run_code = heap_code_run,
+                                            .code = &heap->code};
         for (uint32_t node = 0; node < heap->count; node++)
             members[node / 8] |= (uint8_t)((owners[node] != GRAPH_NONE) << (node % 8));
         done = spread_owners(measure, members);

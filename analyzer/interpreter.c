@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "emulator.h"
 #include "image.h"
 #include "image_dwarf.h"
 #include "layout.h"
@@ -119,6 +120,29 @@ static struct failure *find_module(struct interpreter *interpreter)
     return NULL;
 }
 
+// An emulator for one thread; NULL when this machine's code cannot be run, or by this program.
+static void *open_emulator(void *context, struct memory *memory)
+{
+    const struct core *core = ((const struct interpreter *)context)->process->core;
+    struct emulator *emulator = NULL;
+    vaddr tls_base = 0;
+    registers_find_tls(core, &tls_base);
+    struct failure *failure = emulator_create(memory, core->machine, tls_base, &emulator);
+    failure_destroy(failure);
+    return failure ? NULL : emulator;
+}
+
+static bool run_emulator(void *runner, vaddr function, vaddr object,
+                         void (*take)(void *context, vaddr target), void *context)
+{
+    return emulator_traverse(runner, function, object, take, context) == EMULATOR_OK;
+}
+
+static void close_emulator(void *runner)
+{
+    emulator_destroy(runner);
+}
+
 static struct failure *find_data(struct interpreter *interpreter)
 {
     const struct image *image = interpreter->module->image;
@@ -134,18 +158,31 @@ static struct failure *find_data(struct interpreter *interpreter)
         vaddr start = (segment->start + interpreter->module->bias + word - 1) & ~(word - 1);
         interpreter->data[count++] = (struct runtime_range){start, start + segment->memory_size};
     }
+    interpreter->code =
+        (struct runtime_code){interpreter, open_emulator, run_emulator, close_emulator};
     interpreter->source = (struct runtime_source){
         .context = interpreter,
         .find_symbol = find_symbol,
         .image = {interpreter->module->start, interpreter->module->data_end},
         .data = interpreter->data,
         .data_count = count,
+        .code = &interpreter->code,
     };
     return NULL;
 }
 
-// From each thread's stack pointer to the end of the mapping that it points into.
-static struct failure *find_stacks(struct interpreter *interpreter, struct memory *memory)
+// The segment of the core that holds an address; NULL: none.
+static const struct core_segment *find_segment(const struct core *core, vaddr at)
+{
+    for (size_t i = 0; i < core->segment_count; i++)
+        if (at - core->segments[i].start < core->segments[i].saved_size)
+            return &core->segments[i];
+    return NULL;
+}
+
+// From each thread's stack pointer to the end of the segment that it points into. (Not of the
+// memory's span: that may go on with what the process had mapped behind the stack.)
+static struct failure *find_stacks(struct interpreter *interpreter)
 {
     const struct core *core = interpreter->process->core;
     interpreter->stacks = calloc(core->thread_count + 1, sizeof(*interpreter->stacks));
@@ -154,11 +191,11 @@ static struct failure *find_stacks(struct interpreter *interpreter, struct memor
     size_t count = 0;
     for (size_t i = 0; i < core->thread_count; i++) {
         vaddr start;
-        const struct memory_span *span =
-            registers_find_stack(core, i, &start) ? memory_find(memory, start) : NULL;
-        if (!span)
+        const struct core_segment *segment =
+            registers_find_stack(core, i, &start) ? find_segment(core, start) : NULL;
+        if (!segment)
             continue;
-        uint64_t size = span->size - (start - span->start);
+        uint64_t size = segment->saved_size - (start - segment->start);
         interpreter->stacks[count++] =
             (struct runtime_range){start, start + (size < STACK_MAX ? size : STACK_MAX)};
     }
@@ -210,7 +247,7 @@ struct failure *interpreter_open(struct process *process, struct interpreter **i
     if (!failure)
         failure = find_data(made);
     if (!failure)
-        failure = find_stacks(made, &process->memory);
+        failure = find_stacks(made);
     if (!failure)
         failure = open_runtime(made, &process->memory);
     if (failure) {

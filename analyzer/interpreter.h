@@ -17,6 +17,7 @@ struct interpreter {
     bool has_dwarf;
     struct runtime_range *data;   // its writable segments
     struct runtime_range *stacks; // of the threads, from the stack pointer up
+    struct runtime_code code;
     struct runtime_source source;
     struct runtime runtime;
 };

@@ -116,9 +116,10 @@ static json_t *make_heap(const struct report *report)
         number(totals->objects[COLLECT_TRASH]), report_state_name(COLLECT_KEPT),
         number(totals->objects[COLLECT_KEPT]));
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "objects",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "objects",
         number(heap->count), "edges", number(heap->edges), "bytes", number(heap->bytes),
-        "opaque_objects", number(heap->opaque_objects), "opaque_types", make_opaque_types(report),
+        "opaque_objects", number(heap->opaque_objects), "emulated_objects",
+        number(heap->coded_objects), "opaque_types", make_opaque_types(report),
         "unreadable_objects", number(losses->unreadable_objects), "unreadable_parts",
         number(losses->unreadable_parts + losses->unreadable_sizes), "broken_links",
         number(losses->broken_links), "objects_in_flux", number(losses->objects_in_flux),

@@ -429,6 +429,9 @@ static void put_coverage(const struct report *report, FILE *file)
     fprintf(file, "%s references, %s; ", grouped(heap->edges, count), sized(heap->bytes, bytes));
     fprintf(file, "%" PRIu64 " opaque, %" PRIu64 " unreadable\n", heap->opaque_objects,
             losses->unreadable_objects);
+    if (heap->coded_objects)
+        fprintf(file, "             %s object%s of extension types visited by their own code\n",
+                grouped(heap->coded_objects, count), plural(heap->coded_objects));
     if (losses->broken_links)
         fprintf(file,
                 "             LOSS: %" PRIu64 " broken link%s in the collector's lists, the first "

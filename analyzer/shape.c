@@ -89,6 +89,7 @@ static uint64_t unlabelled_key(struct heap *heap, const struct shape_link *link,
     case VISIT_STACK:
     case VISIT_DICT:
     case VISIT_CLASS:
+    case VISIT_CODE:
         break;
     }
     return 0;
@@ -205,6 +206,8 @@ static char *edge_text(struct heap *heap, const struct shape_link *link,
         return join("local ", name);
     case VISIT_STACK:
         return strdup("stack");
+    case VISIT_CODE:
+        return strdup("C reference");
     case VISIT_DICT:
         return strdup(".__dict__");
     case VISIT_CLASS:

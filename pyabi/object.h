@@ -49,6 +49,7 @@ struct object_type {
     bool heap_type;
     bool has_gc;      // HAVE_GC and a traversal; says nothing about tp_is_gc
     bool opaque;      // has a tp_traverse of which some part is not known
+    bool coded;       // that part is a function that can be run instead
     bool is_metatype; // its objects are types
     enum finalizer_rule finalizer;
     enum size_rule size;

@@ -24,6 +24,17 @@ struct runtime_range {
     vaddr end;
 };
 
+// Runs a function of the process, int function(object, visit, argument), and gives what it calls
+// visit with. A runner is for one thread and one memory, which must outlive it.
+struct runtime_code {
+    void *context;
+    void *(*open)(void *context, struct memory *memory); // NULL: it cannot be done
+    // False: the function did not end well, and nothing was given.
+    bool (*run)(void *runner, vaddr function, vaddr object,
+                void (*take)(void *context, vaddr target), void *context);
+    void (*close)(void *runner);
+};
+
 // What the runtime is told about the files of the process.
 struct runtime_source {
     void *context;
@@ -36,6 +47,7 @@ struct runtime_source {
     // The live part of each thread's stack. A collection in progress has list heads there.
     const struct runtime_range *stacks;
     size_t stack_count;
+    const struct runtime_code *code; // NULL: nothing can be run
 };
 
 // Types that the code asks for by name. X(name in the enum, exported symbol)

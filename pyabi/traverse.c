@@ -25,18 +25,6 @@ struct run {
     struct visitor *visitor;
 };
 
-static inline __attribute__((always_inline)) void visit(struct visitor *visitor, vaddr target,
-                                                        const struct visit_place *place)
-{
-    if (!target)
-        return;
-    if (visitor->count == visitor->capacity)
-        visitor->full(visitor);
-    if (place)
-        visitor->places[visitor->count] = *place;
-    visitor->found[visitor->count++] = target;
-}
-
 // ob_size of the object; -1 when it cannot be.
 static inline int64_t run_ob_size(const struct run *run)
 {
@@ -60,8 +48,8 @@ run_items(const struct run *run, vaddr items, int64_t count, bool backwards, boo
     for (int64_t i = 0; i < count; i++) {
         int64_t index = backwards ? count - 1 - i : i;
         struct visit_place place = {.kind = VISIT_INDEX, .index = index};
-        visit(run->visitor, format_word(run->format, bytes + index * width),
-              labelled ? &place : NULL);
+        visitor_add(run->visitor, format_word(run->format, bytes + index * width),
+                    labelled ? &place : NULL);
     }
 }
 
@@ -104,9 +92,9 @@ static inline __attribute__((always_inline)) void run_dict(const struct run *run
             continue; // empty, or deleted: a dummy key without a value
         vaddr key = format_word(run->format, entry + key_at);
         struct visit_place place = {.kind = VISIT_KEY, .label = "[key]", .key = key};
-        visit(run->visitor, key, labelled ? &place : NULL);
+        visitor_add(run->visitor, key, labelled ? &place : NULL);
         place.kind = VISIT_VALUE;
-        visit(run->visitor, value, labelled ? &place : NULL);
+        visitor_add(run->visitor, value, labelled ? &place : NULL);
     }
 }
 
@@ -134,7 +122,7 @@ static inline __attribute__((always_inline)) void run_set(const struct run *run,
         vaddr key = format_word(run->format, entry + key_at);
         struct visit_place place = {.kind = VISIT_KEY, .label = "[item]"};
         if (key && !is_set_dummy(run->runtime, key))
-            visit(run->visitor, key, labelled ? &place : NULL);
+            visitor_add(run->visitor, key, labelled ? &place : NULL);
     }
 }
 
@@ -155,7 +143,8 @@ static inline __attribute__((always_inline)) void run_frame(const struct run *ru
         bool local = slots.start + offset < slots.locals_end;
         struct visit_place place = {.kind = local ? VISIT_LOCAL : VISIT_STACK,
                                     .index = (int64_t)(offset / width)};
-        visit(run->visitor, format_word(run->format, bytes + offset), labelled ? &place : NULL);
+        visitor_add(run->visitor, format_word(run->format, bytes + offset),
+                    labelled ? &place : NULL);
     }
 }
 
@@ -190,8 +179,8 @@ static inline __attribute__((always_inline)) void run_deque(const struct run *ru
         left -= stop - index;
         for (; index < stop; index++) {
             struct visit_place place = {.kind = VISIT_INDEX, .index = position++};
-            visit(run->visitor, format_word(format, bytes + data + index * format.word_size),
-                  labelled ? &place : NULL);
+            visitor_add(run->visitor, format_word(format, bytes + data + index * format.word_size),
+                        labelled ? &place : NULL);
         }
         index = 0;
         block = layout_uint(layout, format, bytes, LAYOUT_BLOCK_rightlink);
@@ -212,7 +201,7 @@ static void run_stgdict_proto(const struct run *run, const struct traverse_step 
     if (status != MEMORY_OK || size != layout_offset(run->layout, LAYOUT_StgDictObject_sizeof))
         return;
     if (memory_read_word(run->memory, dict + step->offset, &proto) == MEMORY_OK)
-        visit(run->visitor, proto, place);
+        visitor_add(run->visitor, proto, place);
     else
         run->visitor->unreadable++;
 }
@@ -238,7 +227,7 @@ static inline void run_instance_dict(const struct run *run, const struct travers
     else if (memory_read_word(run->memory, instance_dict_slot(run, step->extra), &dict) !=
              MEMORY_OK)
         run->visitor->unreadable++;
-    visit(run->visitor, dict, place);
+    visitor_add(run->visitor, dict, place);
 }
 
 static inline __attribute__((always_inline)) void
@@ -252,7 +241,7 @@ run_step(const struct run *run, const struct traverse_step *step, bool labelled)
         place.key = (vaddr)step->extra;
         // fall through
     case TRAVERSE_POINTER:
-        visit(run->visitor, format_word(run->format, run->bytes + step->offset), wanted);
+        visitor_add(run->visitor, format_word(run->format, run->bytes + step->offset), wanted);
         break;
     case TRAVERSE_LIST:
         run_items(run, format_word(run->format, run->bytes + step->offset), run_ob_size(run), true,
@@ -291,7 +280,7 @@ run_step(const struct run *run, const struct traverse_step *step, bool labelled)
         // ERROR_ISCUSTOM, Modules/cjkcodecs/multibytecodec.h
         vaddr errors = format_word(run->format, run->bytes + step->offset);
         if (errors > CODEC_ERROR_MAX)
-            visit(run->visitor, errors, wanted);
+            visitor_add(run->visitor, errors, wanted);
         break;
     }
     case TRAVERSE_STGDICT_PROTO:
@@ -301,9 +290,14 @@ run_step(const struct run *run, const struct traverse_step *step, bool labelled)
         place.kind = VISIT_DICT;
         run_instance_dict(run, step, wanted);
         break;
+    case TRAVERSE_CODE:
+        if (!run->visitor->run_code || !run->visitor->run_code(run->visitor->code, run->visitor,
+                                                               (vaddr)step->extra, run->object))
+            run->visitor->opaque++;
+        break;
     case TRAVERSE_CLASS:
         place.kind = VISIT_CLASS;
-        visit(run->visitor, run->type->address, wanted);
+        visitor_add(run->visitor, run->type->address, wanted);
         break;
     }
 }

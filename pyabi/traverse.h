@@ -33,6 +33,7 @@ enum traverse_op {
     TRAVERSE_SLOT,          // a __slots__ member
     TRAVERSE_INSTANCE_DICT, // through tp_dictoffset
     TRAVERSE_CLASS,         // ob_type of an object of a heap type
+    TRAVERSE_CODE,          // a tp_traverse that no row mirrors: it has to be run itself
 };
 
 struct traverse_step {
@@ -87,6 +88,7 @@ enum visit_kind {
     VISIT_DICT,   // the instance dictionary
     VISIT_CLASS,  // ob_type
     VISIT_SLOT,   // name: address of the slot's name
+    VISIT_CODE,   // visited by the type's own code, which does not say where it looked
 };
 struct visit_place {
     enum visit_kind kind;
@@ -104,7 +106,24 @@ struct visitor {
     size_t capacity;
     void (*full)(struct visitor *visitor);
     uint32_t unreadable; // parts of objects that could not be read, added up
+    // Runs a tp_traverse, adding what it visits; false: it could not. NULL: nothing can be run.
+    bool (*run_code)(void *code, struct visitor *visitor, vaddr function, vaddr object);
+    void *code;
+    uint32_t opaque; // tp_traverse functions that were not run, added up
 };
+
+// Takes one reference; NULL is none. `place` is NULL when visitor->places is.
+static inline __attribute__((always_inline)) void visitor_add(struct visitor *visitor, vaddr target,
+                                                              const struct visit_place *place)
+{
+    if (!target)
+        return;
+    if (visitor->count == visitor->capacity)
+        visitor->full(visitor);
+    if (place)
+        visitor->places[visitor->count] = *place;
+    visitor->found[visitor->count++] = target;
+}
 
 // Runs the program of the object's type.
 void traverse_object(const struct object_types *types, const struct object_type *type, vaddr object,

@@ -218,6 +218,19 @@ static const struct traverse_rule *identify(struct object_types *types, vaddr ty
     return rule;
 }
 
+// A function by its row, or, where it has none, by itself.
+static bool compile_function(struct object_types *types, vaddr owner, vaddr function,
+                             struct object_type *type)
+{
+    const struct traverse_rule *rule = identify(types, owner, function);
+    if (rule)
+        return compile_rule(types, rule, type);
+    type->coded = !type->opaque;
+    type->opaque = true;
+    return program_add(&type->program,
+                       (struct traverse_step){.op = TRAVERSE_CODE, .extra = (int64_t)function});
+}
+
 // subtype_traverse, Objects/typeobject.c: slots of each class down to the first base that has
 // another function, the instance dictionary unless that base has it, the class, then the base's
 // own.
@@ -256,23 +269,19 @@ static bool compile_heap_type(struct object_types *types, struct object_type *ty
         return false;
     if (!function)
         return true;
-    const struct traverse_rule *rule = identify(types, base, function);
-    type->opaque |= !rule;
-    return !rule || compile_rule(types, rule, type);
+    return compile_function(types, base, function, type);
 }
 
 bool traverse_compile(struct object_types *types, struct object_type *type)
 {
     const struct layout *layout = &types->runtime->layout;
     type->program = (struct traverse_program){0};
-    type->opaque = false;
+    type->opaque = type->coded = false;
     type->view_size = layout_offset(layout, LAYOUT_PyVarObject_ob_size) +
                       layout->values[LAYOUT_PyVarObject_ob_size].width;
     if (!type->tp_traverse || !type->has_gc)
         return true;
     if (type->heap_type && type->tp_traverse == types->runtime->subtype_traverse)
         return compile_heap_type(types, type);
-    const struct traverse_rule *rule = identify(types, type->address, type->tp_traverse);
-    type->opaque = !rule;
-    return !rule || compile_rule(types, rule, type);
+    return compile_function(types, type->address, type->tp_traverse, type);
 }

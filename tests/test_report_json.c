@@ -168,6 +168,7 @@ Test(report_json, the_whole)
         "\"generations\": [{\"threshold\": 700, \"count\": 0, \"objects\": 3}, {\"threshold\": 10, "
         "\"count\": 1, \"objects\": 97}, {\"threshold\": 10, \"count\": 2, \"objects\": 900}]}, "
         "\"heap\": {\"objects\": 1000, \"edges\": 4321, \"bytes\": 123456, \"opaque_objects\": 0, "
+        "\"emulated_objects\": 0, "
         "\"opaque_types\": [], \"unreadable_objects\": "
         "0, \"unreadable_parts\": 0, \"broken_links\": 0, \"objects_in_flux\": 0, "
         "\"overdrawn_objects\": 0, \"states\": {\"reachable\": 992, \"uncollectable\": 8, "

@@ -555,3 +555,12 @@ uint64_t emulator_count(const struct emulator *emulator, enum emulator_status st
 }
 
 #endif
+
+bool emulator_is_built_in(void)
+{
+#ifdef HAVE_UNICORN
+    return true;
+#else
+    return false;
+#endif
+}

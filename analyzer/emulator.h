@@ -48,6 +48,9 @@ enum emulator_status {
 
 struct emulator;
 
+// Was this program built with Unicorn? Without it emulator_create always fails.
+bool emulator_is_built_in(void);
+
 // For code of that machine (EM_*). tls_base is the thread pointer that the code is to find (FS base
 // on x86-64, where the stack protector reads through it); 0: none. The memory is read through and
 // must outlive the emulator. Nothing is shared: one emulator per thread, over a memory_share copy.

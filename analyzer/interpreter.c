@@ -254,6 +254,7 @@ struct failure *interpreter_open(struct process *process, struct interpreter **i
         interpreter_close(made);
         return failure;
     }
+    made->runs_code = emulator_is_built_in();
     // Only Py_TRACE_REFS builds have it (Objects/object.c).
     made->debug_build = has_symbol(made->module, "_Py_ForgetReference");
     *interpreter = made;

@@ -15,6 +15,7 @@ struct interpreter {
     const struct module *module; // the executable or libpython that has the interpreter
     bool debug_build;            // made with Py_DEBUG or at least Py_TRACE_REFS
     bool has_dwarf;
+    bool runs_code;               // traversals of extension types can be run
     struct runtime_range *data;   // its writable segments
     struct runtime_range *stacks; // of the threads, from the stack pointer up
     struct runtime_code code;

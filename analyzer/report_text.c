@@ -473,6 +473,9 @@ static void put_coverage(const struct report *report, FILE *file)
                 grouped(report->opaque_types[i].objects, count),
                 plural(report->opaque_types[i].objects));
     }
+    if (shown && !report->interpreter->runs_code)
+        fputs("             (this program was built without Unicorn, which could visit them)\n",
+              file);
     if (shown < report->opaque_type_count)
         fprintf(file, "             opaque: %zu more type%s (--limit)\n",
                 report->opaque_type_count - shown, plural(report->opaque_type_count - shown));

@@ -26,7 +26,7 @@ static inline void set_process(void)
     image = (struct image){.path = (char *)"/usr/lib/libpython2.7.so.1.0",
                            .build_id = {4, {0xde, 0xad, 0xbe, 0xef}}};
     module = (struct module){.path = image.path, .image = &image, .match = MODULE_MATCHES};
-    interpreter = (struct interpreter){.module = &module};
+    interpreter = (struct interpreter){.module = &module, .runs_code = true};
     struct runtime *runtime = &interpreter.runtime;
     layout_init(&runtime->layout, &layout_columns[layout_column_count - 1]);
     snprintf(runtime->version, sizeof(runtime->version), "2.7.18");

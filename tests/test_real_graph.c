@@ -168,6 +168,14 @@ Test(graph_equality, plain)
 }
 
 // In address order; every line has what the design promises.
+// Types that no table mirrors: their own code says what they refer to.
+Test(graph_equality, awkward_extension)
+{
+    equality("shared", "kernel", "awkward_heap.py");
+    equality("debian", "kernel", "awkward_heap.py");
+    equality("debian", "gcore", "awkward_heap.py");
+}
+
 Test(graph_equality, form)
 {
     static const char *const numbers[] = {"refcount", "generation", "size"};

@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 
-#include "column.h"
 #include "pools.h"
 
 struct element {
@@ -221,7 +220,7 @@ static void drop_empty_ranges(struct heap *heap)
 static struct failure *make_ranks(struct heap *heap, uint64_t bit_count)
 {
     uint64_t words = bit_count / 64 + 1, count = 0;
-    heap->ranks = column_create(words, sizeof(*heap->ranks));
+    heap->ranks = reallocarray(NULL, words, sizeof(*heap->ranks));
     if (!heap->ranks)
         return failure_no_memory();
     for (uint64_t word = 0; word < words; word++) {

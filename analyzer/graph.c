@@ -19,8 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "column.h"
-
 struct walk {
     const struct graph *graph;
     // Per node: 0 not met; index while unfinished; GRAPH_NONE not wanted or in no cycle; else its
@@ -53,7 +51,7 @@ static bool walk_init(struct walk *walk, const struct graph *graph, const uint8_
 {
     *walk = (struct walk){.graph = graph, .next_index = 1, .next_id = FIRST_ID};
     // One more than needed everywhere, so that a size of 0 does not look like a failure.
-    walk->index = column_create((size_t)graph->nodes + 1, sizeof(*walk->index));
+    walk->index = reallocarray(NULL, (size_t)graph->nodes + 1, sizeof(*walk->index));
     if (!walk->index)
         return false;
     for (uint32_t node = 0; node < graph->nodes; node++) {
@@ -61,9 +59,9 @@ static bool walk_init(struct walk *walk, const struct graph *graph, const uint8_
         walk->wanted += marks[node] & wanted ? 1 : 0;
     }
     walk->backlog = walk->wanted;
-    walk->stack = column_create((size_t)walk->wanted + 1, sizeof(*walk->stack));
-    walk->edges = column_create((size_t)walk->wanted + 1, sizeof(*walk->edges));
-    walk->sunk = column_create((size_t)walk->wanted + 1, sizeof(*walk->sunk));
+    walk->stack = reallocarray(NULL, (size_t)walk->wanted + 1, sizeof(*walk->stack));
+    walk->edges = reallocarray(NULL, (size_t)walk->wanted + 1, sizeof(*walk->edges));
+    walk->sunk = reallocarray(NULL, (size_t)walk->wanted + 1, sizeof(*walk->sunk));
     if (walk->stack && walk->edges && walk->sunk)
         return true;
     walk_deinit(walk);
@@ -214,8 +212,8 @@ bool graph_components_create(const struct graph *graph, const uint8_t *marks, ui
 
     made.count = FIRST_ID - walk.next_id;
     made.of = walk.index;
-    made.starts = column_create((size_t)made.count + 1, sizeof(*made.starts));
-    made.members = column_create((size_t)walk.members + 1, sizeof(*made.members));
+    made.starts = reallocarray(NULL, (size_t)made.count + 1, sizeof(*made.starts));
+    made.members = reallocarray(NULL, (size_t)walk.members + 1, sizeof(*made.members));
     if (!made.starts || !made.members) {
         free(made.starts);
         free(made.members);

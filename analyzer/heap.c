@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "column.h"
 #include "discovery.h"
 #include "extraction.h"
 

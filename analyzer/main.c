@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "collect.h"
-#include "column.h"
 #include "core.h"
 #include "findings.h"
 #include "heap.h"
@@ -302,7 +301,7 @@ static struct failure *collect(struct run *run)
 {
     struct heap *heap = run->heap;
     uint32_t list;
-    run->states = column_create((size_t)heap->count + 1, sizeof(*run->states));
+    run->states = reallocarray(NULL, (size_t)heap->count + 1, sizeof(*run->states));
     if (!run->states)
         return failure_no_memory();
     if (!run->report.garbage || !heap_find(heap, run->report.garbage, &list))

@@ -46,7 +46,7 @@ enum {
 
 struct heap_range; // a span with tracked objects, and where its bits start
 
-// What could not be read. Any of these but opaque objects makes the report's numbers lower bounds.
+// What could not be read. Any of these makes the report's numbers lower bounds.
 struct heap_losses {
     uint64_t broken_links;       // places where a ring of a generation does not hold together
     vaddr first_broken_link;     // the list element after which the first of them came

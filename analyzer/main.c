@@ -251,9 +251,8 @@ static const char *garbage_source_words(enum garbage_source source)
         [GARBAGE_BY_SYMBOL] = "by its symbol",
         [GARBAGE_BY_MODULE] = "through the gc module's dictionary",
         [GARBAGE_BY_EVIDENCE] =
-            "by evidence: the one list of objects with finalizers that only the interpreter's data has",
-        [GARBAGE_EMPTY] =
-            "by evidence: no list that only the interpreter's data has holds objects with finalizers, so it is empty or not made yet",
+            "by evidence: the one list of finalizer objects that static data holds",
+        [GARBAGE_EMPTY] = "by evidence: empty or not made, no list in static data fits",
         [GARBAGE_NONE_YET] = "by its symbol: NULL, no collection ever ran",
     };
     return words[source];

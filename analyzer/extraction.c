@@ -69,16 +69,11 @@ struct extraction {
     pthread_mutex_t lock; // over heap->types, heap->labels and the memory they are read through
 };
 
-static size_t hash_address(vaddr address)
-{
-    return (size_t)(address * UINT64_C(0x9E3779B97F4A7C15) >> 40);
-}
-
 // --- types
 
 static const struct cached_type *find_type(struct part *part, vaddr address)
 {
-    struct cached_type *cached = &part->cached_types[hash_address(address) % CACHED_TYPES];
+    struct cached_type *cached = &part->cached_types[vaddr_hash(address) % CACHED_TYPES];
     if (cached->address == address)
         return cached;
     uint32_t index;
@@ -98,7 +93,7 @@ static const struct cached_type *find_type(struct part *part, vaddr address)
 static size_t hash_place(const struct visit_place *place)
 {
     uint64_t words = ((uintptr_t)place->label ^ place->key) * 16 + place->kind;
-    return (size_t)(words * UINT64_C(0x9E3779B97F4A7C15) >> 32);
+    return vaddr_hash(words);
 }
 
 static bool same_place(const struct visit_place *a, const struct visit_place *b)
@@ -174,7 +169,7 @@ static bool reserve_edges(struct part *part, uint64_t more)
 // Is an untracked object so small and so widely used that nobody owns it? (heap.h)
 static bool is_common(struct part *part, vaddr object)
 {
-    vaddr *cached = &part->common[hash_address(object) % CACHED_COMMON];
+    vaddr *cached = &part->common[vaddr_hash(object) % CACHED_COMMON];
     if (*cached == object)
         return true;
     uint64_t refcnt, ob_type;

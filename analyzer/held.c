@@ -108,14 +108,9 @@ static void charge(struct findings *findings, uint32_t owner, uint64_t bytes)
 
 // --- untracked objects
 
-static size_t hash_address(vaddr address)
-{
-    return (size_t)((address * UINT64_C(0x9E3779B97F4A7C15)) >> 20);
-}
-
 static struct untracked *find_slot(struct untracked *table, size_t size, vaddr object)
 {
-    size_t slot = hash_address(object) & (size - 1);
+    size_t slot = vaddr_hash(object) & (size - 1);
     while (table[slot].object && table[slot].object != object)
         slot = (slot + 1) & (size - 1);
     return &table[slot];

@@ -166,8 +166,7 @@ static void mark_pages(void *context, unsigned job)
 
 static bool has_gc(struct sweep_part *part, vaddr address)
 {
-    struct cached_type *cached =
-        &part->types[(address * UINT64_C(0x9E3779B97F4A7C15) >> 40) % TYPES_CACHED];
+    struct cached_type *cached = &part->types[vaddr_hash(address) % TYPES_CACHED];
     if (cached->address == address)
         return cached->has_gc;
     uint32_t index;

@@ -17,6 +17,12 @@
 // An address in the dead process. Never a pointer of this program.
 typedef uint64_t vaddr;
 
+// Spreads addresses over 32 bits, for hash tables (Knuth's multiplicative method).
+static inline uint32_t vaddr_hash(vaddr address)
+{
+    return (uint32_t)(address * UINT64_C(0x9E3779B97F4A7C15) >> 32);
+}
+
 // Trouble met on the way: counted, never fatal by itself.
 enum memory_status {
     MEMORY_OK,

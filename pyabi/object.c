@@ -134,11 +134,6 @@ void object_types_deinit(struct object_types *types)
     *types = (struct object_types){0};
 }
 
-static uint32_t hash_address(vaddr address)
-{
-    return (uint32_t)((address * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
-}
-
 static bool grow_slots(struct object_types *types)
 {
     uint32_t slot_count = types->slot_count ? types->slot_count * 2 : 1024;
@@ -146,7 +141,7 @@ static bool grow_slots(struct object_types *types)
     if (!slots)
         return false;
     for (uint32_t i = 0; i < types->count; i++) {
-        uint32_t slot = hash_address(types->types[i].address) & (slot_count - 1);
+        uint32_t slot = vaddr_hash(types->types[i].address) & (slot_count - 1);
         while (slots[slot])
             slot = (slot + 1) & (slot_count - 1);
         slots[slot] = i + 1;
@@ -304,7 +299,7 @@ static enum memory_status add_type(struct object_types *types, vaddr address, ui
         return MEMORY_NOT_SAVED;
     }
     decide_rules(types->runtime, &type, tp_del);
-    uint32_t slot = hash_address(address) & (types->slot_count - 1);
+    uint32_t slot = vaddr_hash(address) & (types->slot_count - 1);
     while (types->slots[slot])
         slot = (slot + 1) & (types->slot_count - 1);
     types->types[types->count] = type;
@@ -316,7 +311,7 @@ static enum memory_status add_type(struct object_types *types, vaddr address, ui
 enum memory_status object_types_find(struct object_types *types, vaddr type, uint32_t *index)
 {
     if (types->slot_count) {
-        uint32_t slot = hash_address(type) & (types->slot_count - 1);
+        uint32_t slot = vaddr_hash(type) & (types->slot_count - 1);
         for (; types->slots[slot]; slot = (slot + 1) & (types->slot_count - 1)) {
             if (types->types[types->slots[slot] - 1].address == type) {
                 *index = types->slots[slot] - 1;

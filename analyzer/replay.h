@@ -1,0 +1,29 @@
+// One component by itself, and the collector asked what it would do without some of its edges.
+//
+// It knows numbers only. The component is cut out with the edges among its members, every one of
+// which is taken for a reference: so it is as unreachable as the whole of it was.
+#ifndef ANALYZER_REPLAY_H
+#define ANALYZER_REPLAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "graph.h"
+
+struct replay;
+
+// Takes what it needs: the graph and the components may go. 17 bytes per member and 12 per edge.
+// False: memory is short.
+bool replay_create(const struct graph *graph, const struct graph_components *components,
+                   uint32_t component, const uint8_t *finalizers, struct replay **replay);
+void replay_destroy(struct replay *replay);
+
+// The edges among the members; one question takes time in proportion to them and the members.
+uint32_t replay_edges(const struct replay *replay);
+
+// Had these edges (indexes into the graph's targets) never been there: would no member with a
+// finalizer come into gc.garbage? What nothing would then refer to has died before.
+bool replay_is_collected(struct replay *replay, const uint32_t *edges, size_t count);
+
+#endif

@@ -111,6 +111,9 @@
     X(PyCodeObject, co_filename, "co_filename", "frameobject.c")                                   \
     X(PyCodeObject, co_name, "co_name", "frameobject.c")                                           \
     X(PyCodeObject, co_firstlineno, "co_firstlineno", "frameobject.c")                             \
+    X(PyCodeObject, co_code, "co_code", "frameobject.c")                                           \
+    X(PyCodeObject, co_names, "co_names", "frameobject.c")                                         \
+    X(PyCodeObject, co_lnotab, "co_lnotab", "frameobject.c")                                       \
     X(PyFrameObject, sizeof, "", "frameobject.c")                                                  \
     X(PyFrameObject, f_back, "f_back", "frameobject.c")                                            \
     X(PyFrameObject, f_code, "f_code", "frameobject.c")                                            \
@@ -123,6 +126,8 @@
     X(PyFrameObject, f_exc_type, "f_exc_type", "frameobject.c")                                    \
     X(PyFrameObject, f_exc_value, "f_exc_value", "frameobject.c")                                  \
     X(PyFrameObject, f_exc_traceback, "f_exc_traceback", "frameobject.c")                          \
+    X(PyFrameObject, f_lasti, "f_lasti", "frameobject.c")                                          \
+    X(PyFrameObject, f_lineno, "f_lineno", "frameobject.c")                                        \
     X(PyFrameObject, f_iblock, "f_iblock", "frameobject.c")                                        \
     X(PyFrameObject, f_blockstack, "f_blockstack", "frameobject.c")                                \
     X(PyFrameObject, f_localsplus, "f_localsplus", "frameobject.c")                                \
@@ -196,11 +201,14 @@
     X(PyIntObject, ob_ival, "ob_ival", "intobject.c")                                              \
     X(PyByteArrayObject, ob_alloc, "ob_alloc", "bytearrayobject.c")                                \
     X(PyByteArrayObject, ob_bytes, "ob_bytes", "bytearrayobject.c")                                \
+    X(PyInterpreterState, next, "next", "pystate.c")                                               \
     X(PyInterpreterState, tstate_head, "tstate_head", "pystate.c")                                 \
     X(PyInterpreterState, modules, "modules", "pystate.c")                                         \
     X(PyInterpreterState, sysdict, "sysdict", "pystate.c")                                         \
     X(PyInterpreterState, builtins, "builtins", "pystate.c")                                       \
     X(PyThreadState, interp, "interp", "pystate.c")                                                \
+    X(PyThreadState, next, "next", "pystate.c")                                                    \
+    X(PyThreadState, thread_id, "thread_id", "pystate.c")                                          \
     X(PyThreadState, frame, "frame", "pystate.c")                                                  \
     X(dequeobject, sizeof, "", "_collectionsmodule.c")                                             \
     X(dequeobject, leftblock, "leftblock", "_collectionsmodule.c")                                 \

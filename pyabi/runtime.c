@@ -135,19 +135,23 @@ static bool scan_for_interp(const struct runtime *runtime, const struct runtime_
 static void find_interp(struct runtime *runtime, const struct runtime_source *source)
 {
     vaddr variable, state, interp;
-    runtime->interp = 0;
+    runtime->interp = runtime->interp_head = runtime->current_thread = 0;
+    if (source->find_symbol(source->context, SYMBOL_STATIC, "interp_head", &variable) &&
+        memory_read_word(runtime->memory, variable, &interp) == MEMORY_OK &&
+        is_interp(runtime, interp))
+        runtime->interp = runtime->interp_head = interp;
     if (find_exported(source, "_PyThreadState_Current", &variable) &&
         memory_read_word(runtime->memory, variable, &state) == MEMORY_OK && state &&
         layout_read(&runtime->layout, runtime->memory, state, LAYOUT_PyThreadState_interp,
                     &interp) == MEMORY_OK &&
-        is_interp(runtime, interp))
+        is_interp(runtime, interp)) {
         runtime->interp = interp;
-    else if (source->find_symbol(source->context, SYMBOL_STATIC, "interp_head", &variable) &&
-             memory_read_word(runtime->memory, variable, &interp) == MEMORY_OK &&
-             is_interp(runtime, interp))
+        runtime->current_thread = state;
+    }
+    if (!runtime->interp && scan_for_interp(runtime, source, &interp))
         runtime->interp = interp;
-    else if (scan_for_interp(runtime, source, &interp))
-        runtime->interp = interp;
+    if (!runtime->interp_head)
+        runtime->interp_head = runtime->interp;
     uint64_t modules;
     if (runtime->interp && layout_read(&runtime->layout, runtime->memory, runtime->interp,
                                        LAYOUT_PyInterpreterState_modules, &modules) == MEMORY_OK)

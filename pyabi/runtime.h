@@ -113,6 +113,8 @@ struct runtime {
     enum garbage_source garbage_source;
     struct runtime_flag enabled, collecting, debug;
     vaddr interp;           // PyInterpreterState; 0: not found
+    vaddr interp_head;      // the first of the list that it is in, as far as is known
+    vaddr current_thread;   // PyThreadState that held the interpreter lock; 0: none, or not known
     vaddr modules;          // its dicts; 0 without interp
     vaddr subtype_traverse; // tp_traverse of classes made by Python code; 0: there is no such class
     uint32_t hexversion;    // sys.hexversion; 0: not readable

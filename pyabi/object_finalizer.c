@@ -3,44 +3,8 @@
 
 #include <stdlib.h>
 
-enum {
-    OBJECT_NAME_MAX = 256,  // bytes of a function's name that are kept
-    OBJECT_BASES_MAX = 256, // classes looked through for an attribute
-};
-
-// class_lookup, Objects/classobject.c: the class's own dict, then its bases depth first, left to
-// right. `where` may be NULL. Explicit stack: a class graph of a stranger may be deep.
-static bool class_find(const struct runtime *runtime, vaddr class, const char *name, vaddr *value,
-                       vaddr *where)
-{
-    vaddr stack[OBJECT_BASES_MAX];
-    unsigned depth = 0, looked = 0;
-    stack[depth++] = class;
-    while (depth && looked++ < OBJECT_BASES_MAX) {
-        vaddr current = stack[--depth];
-        uint64_t dict, bases, count;
-        if (!object_is_exact(runtime, current, RUNTIME_TYPE_classobj) ||
-            layout_read(&runtime->layout, runtime->memory, current, LAYOUT_PyClassObject_cl_dict,
-                        &dict) != MEMORY_OK)
-            continue;
-        if (object_dict_find(runtime, dict, name, value) == MEMORY_OK) {
-            *where = current;
-            return true;
-        }
-        if (layout_read(&runtime->layout, runtime->memory, current, LAYOUT_PyClassObject_cl_bases,
-                        &bases) != MEMORY_OK ||
-            layout_read(&runtime->layout, runtime->memory, bases, LAYOUT_PyVarObject_ob_size,
-                        &count) != MEMORY_OK ||
-            count > OBJECT_BASES_MAX - depth)
-            continue;
-        vaddr items = bases + layout_offset(&runtime->layout, LAYOUT_PyTupleObject_ob_item);
-        for (uint64_t i = count; i-- > 0;)
-            if (memory_read_word(runtime->memory, items + i * runtime->memory->format.word_size,
-                                 &stack[depth]) == MEMORY_OK)
-                depth++;
-    }
-    return false;
-}
+#include "class.h"
+#include "code.h"
 
 // instance_lookup: the instance's own dict first.
 static bool instance_find_del(const struct runtime *runtime, vaddr object, vaddr *value,
@@ -102,20 +66,15 @@ bool object_has_finalizer(struct object_types *types, const struct object_type *
     return false;
 }
 
-// File and first line of a code object.
-static void describe_code(const struct runtime *runtime, vaddr code, struct object_del *del)
+// Takes file and line of a code object, and gives its function's name, to be freed.
+static char *describe_code(const struct runtime *runtime, vaddr code, struct object_del *del)
 {
-    char file[4096];
-    uint64_t text, line, length;
-    if (!object_is_exact(runtime, code, RUNTIME_TYPE_code) ||
-        layout_read(&runtime->layout, runtime->memory, code, LAYOUT_PyCodeObject_co_firstlineno,
-                    &line) != MEMORY_OK ||
-        layout_read(&runtime->layout, runtime->memory, code, LAYOUT_PyCodeObject_co_filename,
-                    &text) != MEMORY_OK ||
-        object_read_str(runtime, text, file, sizeof(file), &length) != MEMORY_OK)
-        return;
-    del->file = strdup(file);
-    del->line = (int32_t)line;
+    struct code_place place;
+    if (code_find_place(runtime, code, CODE_FIRST_LINE, &place) != MEMORY_OK)
+        return NULL;
+    del->file = place.file;
+    del->line = place.line;
+    return place.function;
 }
 
 // The function behind a value found in a class dict.
@@ -125,58 +84,35 @@ static void describe_function(const struct runtime *runtime, vaddr function, str
     if (object_is_exact(runtime, function, RUNTIME_TYPE_function) &&
         layout_read(&runtime->layout, runtime->memory, function, LAYOUT_PyFunctionObject_func_code,
                     &code) == MEMORY_OK)
-        describe_code(runtime, code, del);
+        free(describe_code(runtime, code, del));
 }
 
 static void describe_generator(const struct runtime *runtime, vaddr generator,
                                struct object_del *del)
 {
-    char name[OBJECT_NAME_MAX];
-    uint64_t frame, code, text, length;
+    uint64_t frame, code;
     del->kind = OBJECT_DEL_GENERATOR;
     if (layout_read(&runtime->layout, runtime->memory, generator, LAYOUT_PyGenObject_gi_frame,
-                    &frame) != MEMORY_OK ||
-        layout_read(&runtime->layout, runtime->memory, frame, LAYOUT_PyFrameObject_f_code, &code) !=
+                    &frame) == MEMORY_OK &&
+        layout_read(&runtime->layout, runtime->memory, frame, LAYOUT_PyFrameObject_f_code, &code) ==
             MEMORY_OK)
-        return;
-    describe_code(runtime, code, del);
-    if (layout_read(&runtime->layout, runtime->memory, code, LAYOUT_PyCodeObject_co_name, &text) ==
-            MEMORY_OK &&
-        object_read_str(runtime, text, name, sizeof(name), &length) == MEMORY_OK)
-        del->defined_in = strdup(name);
+        del->defined_in = describe_code(runtime, code, del);
 }
 
 // The class of the tp_mro whose dict has __del__. An entry may be an old-style class.
 static void find_del_in_mro(struct object_types *types, vaddr type, struct object_del *del)
 {
     const struct runtime *runtime = types->runtime;
-    uint64_t mro, count, dict;
-    vaddr entry, value;
-    if (layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_mro, &mro) !=
-            MEMORY_OK ||
-        layout_read(&runtime->layout, runtime->memory, mro, LAYOUT_PyVarObject_ob_size, &count) !=
-            MEMORY_OK)
+    vaddr value, where;
+    uint32_t index;
+    if (!class_find(runtime, type, "__del__", &value, &where))
         return;
-    vaddr item = mro + layout_offset(&runtime->layout, LAYOUT_PyTupleObject_ob_item);
-    for (uint64_t i = 0; i < count && i < OBJECT_BASES_MAX; i++) {
-        if (memory_read_word(runtime->memory, item + i * runtime->memory->format.word_size,
-                             &entry) != MEMORY_OK)
-            return;
-        bool classic = object_is_exact(runtime, entry, RUNTIME_TYPE_classobj);
-        if (layout_read(&runtime->layout, runtime->memory, entry,
-                        classic ? LAYOUT_PyClassObject_cl_dict : LAYOUT_PyTypeObject_tp_dict,
-                        &dict) != MEMORY_OK ||
-            object_dict_find(runtime, dict, "__del__", &value) != MEMORY_OK)
-            continue;
-        uint32_t index;
-        del->kind = OBJECT_DEL_CLASS;
-        if (classic)
-            del->defined_in = object_classic_name(runtime, entry);
-        else if (object_types_find(types, entry, &index) == MEMORY_OK)
-            del->defined_in = strdup(types->types[index].name);
-        describe_function(runtime, value, del);
-        return;
-    }
+    del->kind = OBJECT_DEL_CLASS;
+    if (object_is_exact(runtime, where, RUNTIME_TYPE_classobj))
+        del->defined_in = object_classic_name(runtime, where);
+    else if (object_types_find(types, where, &index) == MEMORY_OK)
+        del->defined_in = strdup(types->types[index].name);
+    describe_function(runtime, value, del);
 }
 
 void object_find_del(struct object_types *types, vaddr object, struct object_del *del)

@@ -1,0 +1,65 @@
+#include "class.h"
+
+#include "object.h"
+
+// Puts the items of a tuple on the stack, the first on top, as many as there is room for.
+static void push_items(struct class_cursor *cursor, vaddr tuple)
+{
+    const struct runtime *runtime = cursor->runtime;
+    uint64_t count;
+    vaddr items = tuple + layout_offset(&runtime->layout, LAYOUT_PyTupleObject_ob_item);
+    if (layout_read(&runtime->layout, runtime->memory, tuple, LAYOUT_PyVarObject_ob_size, &count) !=
+        MEMORY_OK)
+        return;
+    if (count > CLASS_BASES_MAX - cursor->depth)
+        count = CLASS_BASES_MAX - cursor->depth;
+    for (uint64_t i = count; i-- > 0;)
+        if (memory_read_word(runtime->memory, items + i * runtime->memory->format.word_size,
+                             &cursor->stack[cursor->depth]) == MEMORY_OK)
+            cursor->depth++;
+}
+
+void class_cursor_init(struct class_cursor *cursor, const struct runtime *runtime, vaddr class)
+{
+    uint64_t mro;
+    cursor->runtime = runtime;
+    cursor->depth = cursor->looked = 0;
+    cursor->classic = object_is_exact(runtime, class, RUNTIME_TYPE_classobj);
+    if (cursor->classic)
+        cursor->stack[cursor->depth++] = class;
+    else if (layout_read(&runtime->layout, runtime->memory, class, LAYOUT_PyTypeObject_tp_mro,
+                         &mro) == MEMORY_OK)
+        push_items(cursor, mro);
+}
+
+bool class_next(struct class_cursor *cursor, vaddr *class, vaddr *dict)
+{
+    const struct runtime *runtime = cursor->runtime;
+    uint64_t bases;
+    while (cursor->depth && cursor->looked++ < CLASS_BASES_MAX) {
+        vaddr current = cursor->stack[--cursor->depth];
+        bool classic = object_is_exact(runtime, current, RUNTIME_TYPE_classobj);
+        if (layout_read(&runtime->layout, runtime->memory, current,
+                        classic ? LAYOUT_PyClassObject_cl_dict : LAYOUT_PyTypeObject_tp_dict,
+                        dict) != MEMORY_OK)
+            continue;
+        if (cursor->classic && layout_read(&runtime->layout, runtime->memory, current,
+                                           LAYOUT_PyClassObject_cl_bases, &bases) == MEMORY_OK)
+            push_items(cursor, bases);
+        *class = current;
+        return true;
+    }
+    return false;
+}
+
+bool class_find(const struct runtime *runtime, vaddr class, const char *name, vaddr *value,
+                vaddr *where)
+{
+    struct class_cursor cursor;
+    vaddr dict;
+    class_cursor_init(&cursor, runtime, class);
+    while (class_next(&cursor, where, &dict))
+        if (object_dict_find(runtime, dict, name, value) == MEMORY_OK)
+            return true;
+    return false;
+}

@@ -9,6 +9,7 @@
 
 #include "cycle.h"
 #include "held.h"
+#include "remedy.h"
 #include "shape.h"
 
 enum {
@@ -37,6 +38,7 @@ struct folding {
     size_t group_capacity;
     uint32_t *table; // hash table of group numbers + 1
     size_t table_size;
+    uint64_t remedy_work;
     uint64_t *words; // the key at hand
     size_t word_capacity;
 };
@@ -187,13 +189,15 @@ static uint32_t find_or_add(struct text_index *index, struct findings *findings,
     return (uint32_t)findings->count - 1;
 }
 
-static void steps_destroy(struct finding *finding)
+// Frees what describe_group made.
+static void description_deinit(struct finding *finding)
 {
     for (size_t i = 0; i < finding->step_count; i++) {
         free(finding->steps[i].type);
         free(finding->steps[i].edge);
     }
     free(finding->steps);
+    free(finding->breaks);
 }
 
 static struct failure *describe_group(struct folding *folding, struct group *group,
@@ -211,10 +215,12 @@ static struct failure *describe_group(struct folding *folding, struct group *gro
     size_t before = folding->findings->count;
     group->finding = find_or_add(index, folding->findings, &finding, text);
     if (folding->findings->count == before) {
-        steps_destroy(&finding);
+        description_deinit(&finding);
         free(text);
+        return NULL;
     }
-    return NULL;
+    return remedy_find(folding->heap, &folding->components, group->first, &folding->remedy_work,
+                       &folding->findings->items[group->finding]);
 }
 
 // Post: every group has its finding; findings are told apart by state and text.
@@ -382,7 +388,8 @@ struct failure *findings_create(struct heap *heap, const uint8_t *states,
     struct findings *made = calloc(1, sizeof(*made));
     if (!made)
         return failure_no_memory();
-    struct folding folding = {.heap = heap, .states = states, .findings = made};
+    struct folding folding = {
+        .heap = heap, .states = states, .findings = made, .remedy_work = REMEDY_WORK};
     struct failure *failure = fold(&folding);
     cycle_finder_deinit(&folding.finder);
     graph_components_destroy(&folding.components);
@@ -405,7 +412,7 @@ void findings_destroy(struct findings *findings)
         return;
     for (size_t i = 0; i < findings->count; i++) {
         struct finding *finding = &findings->items[i];
-        steps_destroy(finding);
+        description_deinit(finding);
         for (size_t j = 0; j < finding->finalizer_count; j++)
             finalizer_deinit(&finding->finalizers[j]);
         free(finding->finalizers);

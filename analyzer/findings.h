@@ -22,6 +22,30 @@ struct finding_step {
     char *type; // "module.Class"
     char *edge; // ".name", "[3]", "[str]", "cell NAME", "local NAME"
     bool finalizer;
+    bool attribute; // the edge is one: it stands in an instance dictionary or a slot
+    uint32_t cut;   // the edge of the graph without which this one were not: of the instance
+                    // dictionary to the value, of the closure's cell to its contents
+};
+
+// What a reference was made for, and so what to do about it. In the order in which a reader of the
+// source would choose.
+enum break_kind {
+    BREAK_CACHED,         // an attribute that a descriptor of the class keeps (a caching property)
+    BREAK_METHOD,         // a bound method as an attribute
+    BREAK_CLOSURE,        // a function as an attribute
+    BREAK_GENERATOR,      // a generator as an attribute
+    BREAK_BACK_REFERENCE, // an attribute that leads back to the object with the finalizer
+    BREAK_ATTRIBUTE,      // any other
+    BREAK_ITEM,           // of a list, a dictionary ...
+    BREAK_LOCAL,          // a local variable of a frame
+    BREAK_CELL,           // a variable of a closure
+    BREAK_STRUCTURE,      // what an object needs to be what it is: im_self, gi_frame
+};
+
+// A reference of the drawn cycle without which the collector frees the example's component.
+struct finding_break {
+    size_t step;
+    enum break_kind kind;
 };
 
 struct finding_finalizer {
@@ -50,6 +74,9 @@ struct finding {
     vaddr example;            // the member of the representative that has a finalizer
     uint64_t example_objects; // members of the representative's component
     uint64_t example_bytes;
+    struct finding_break *breaks; // the first to think of first
+    size_t break_count;
+    size_t breaks_tried; // references of the cycle that were taken out; 0: too large to try
 };
 
 struct findings {

@@ -329,6 +329,9 @@ static bool draw_step(struct heap *heap, const struct shape_link *links, size_t 
     step->finalizer = heap_has_finalizer(heap, links[i].node);
     step->type = object_class_name(&heap->types, step->object);
     step->edge = folded_text(heap, links, count, i, true);
+    step->cut = links[(i + fold_length(links, count, i) - 1) % count].edge;
+    step->attribute = links[i].place.kind == VISIT_SLOT ||
+                      (leads_to_namespace(&links[i].place) && fold_length(links, count, i) == 2);
     char *plain = folded_text(heap, links, count, i, false);
     if (!step->type || !step->edge || !plain ||
         asprintf(text, "%c%s %s\n", step->finalizer ? '!' : '.', step->type, plain) < 0)

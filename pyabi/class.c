@@ -2,6 +2,19 @@
 
 #include "object.h"
 
+vaddr class_of(const struct runtime *runtime, vaddr object)
+{
+    uint64_t class = 0;
+    if (object_is_exact(runtime, object, RUNTIME_TYPE_instance) &&
+        layout_read(&runtime->layout, runtime->memory, object, LAYOUT_PyInstanceObject_in_class,
+                    &class) == MEMORY_OK &&
+        object_is_exact(runtime, class, RUNTIME_TYPE_classobj))
+        return class;
+    class = 0;
+    layout_read(&runtime->layout, runtime->memory, object, LAYOUT_PyObject_ob_type, &class);
+    return class;
+}
+
 // Puts the items of a tuple on the stack, the first on top, as many as there is room for.
 static void push_items(struct class_cursor *cursor, vaddr tuple)
 {

@@ -12,6 +12,10 @@ enum {
     CLASS_BASES_MAX = 256, // classes looked through
 };
 
+// The class that an object shows to Python code: in_class of an old-style instance, else its type.
+// 0: it cannot be read.
+vaddr class_of(const struct runtime *runtime, vaddr object);
+
 // A class and its bases in the order of look-up: tp_mro of a type (whose entries may be old-style
 // classes), or the old-style classes depth first, left to right (class_lookup,
 // Objects/classobject.c).

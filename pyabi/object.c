@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "class.h"
+
 enum {
     OBJECT_SIZE_MAX = 1 << 24, // a type with a larger tp_basicsize is not believed
     OBJECT_NAME_MAX = 256,     // bytes of a name that are kept
@@ -349,11 +351,8 @@ char *object_class_name(struct object_types *types, vaddr object)
 {
     const struct runtime *runtime = types->runtime;
     uint32_t type;
-    uint64_t class;
-    if (object_is_exact(runtime, object, RUNTIME_TYPE_instance) &&
-        layout_read(&runtime->layout, runtime->memory, object, LAYOUT_PyInstanceObject_in_class,
-                    &class) == MEMORY_OK &&
-        object_is_exact(runtime, class, RUNTIME_TYPE_classobj))
+    vaddr class = class_of(runtime, object);
+    if (object_is_exact(runtime, class, RUNTIME_TYPE_classobj))
         return object_classic_name(runtime, class);
     if (object_find_type(types, object, &type) != MEMORY_OK)
         return strdup("<unreadable type>");

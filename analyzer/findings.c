@@ -198,6 +198,7 @@ static void description_deinit(struct finding *finding)
     }
     free(finding->steps);
     free(finding->breaks);
+    origins_deinit(&finding->origins);
 }
 
 static struct failure *describe_group(struct folding *folding, struct group *group,
@@ -403,6 +404,20 @@ struct failure *findings_create(struct heap *heap, const uint8_t *states,
         findings_destroy(made);
     else
         *findings = made;
+    return failure;
+}
+
+struct failure *findings_find_origins(struct findings *findings, struct heap *heap, uint64_t limit)
+{
+    struct failure *failure = NULL;
+    for (size_t i = 0; i < findings->count && (!limit || i < limit) && !failure; i++) {
+        struct finding *finding = &findings->items[i];
+        if (finding->break_count == 0)
+            continue;
+        const struct finding_step *step = &finding->steps[finding->breaks[0].step];
+        if (step->attribute)
+            failure = origins_find(heap, step->object, step->edge + 1, &finding->origins);
+    }
     return failure;
 }
 

@@ -15,6 +15,7 @@
 #include "failure.h"
 #include "graph.h"
 #include "heap.h"
+#include "origin.h"
 
 // One element of a cycle. `edge` leads to the next one, and from the last back to the first.
 struct finding_step {
@@ -76,7 +77,8 @@ struct finding {
     uint64_t example_bytes;
     struct finding_break *breaks; // the first to think of first
     size_t break_count;
-    size_t breaks_tried; // references of the cycle that were taken out; 0: too large to try
+    struct origins origins; // who sets the first of them, if it is an attribute
+    size_t breaks_tried;    // references of the cycle that were taken out; 0: too large to try
 };
 
 struct findings {
@@ -92,6 +94,9 @@ struct findings {
 // states: collect_run's. Failures: NO_MEMORY.
 struct failure *findings_create(struct heap *heap, const uint8_t *states,
                                 struct findings **findings) __attribute__((warn_unused_result));
+// Fills `origins` of the first findings, at most `limit` (0: all). Failures: NO_MEMORY.
+struct failure *findings_find_origins(struct findings *findings, struct heap *heap, uint64_t limit)
+    __attribute__((warn_unused_result));
 void findings_destroy(struct findings *findings);
 
 #endif

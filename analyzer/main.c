@@ -339,8 +339,9 @@ static struct failure *make_report(struct run *run)
     report->findings = run->findings;
     report->limit = run->options->limit;
     sum_states(run);
-    struct failure *failure =
-        heap_list_opaque(run->heap, &run->opaque_types, &report->opaque_type_count);
+    struct failure *failure = findings_find_origins(run->findings, run->heap, run->options->limit);
+    if (!failure)
+        failure = heap_list_opaque(run->heap, &run->opaque_types, &report->opaque_type_count);
     if (failure)
         return failure;
     report->opaque_types = run->opaque_types;

@@ -43,6 +43,9 @@ bool report_is_complete(const struct report *report);
 // "reachable", "uncollectable" ...
 const char *report_state_name(enum collect_state state);
 
+// "cached attribute", "bound method" ...
+const char *report_break_name(enum break_kind kind);
+
 // Writes to `file`; what goes wrong with the file shows in ferror.
 void report_text(const struct report *report, FILE *file);
 

@@ -192,16 +192,45 @@ static json_t *make_finalizers(const struct finding *finding)
     return finalizers;
 }
 
+static json_t *make_origins(const struct origins *origins)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < origins->count; i++)
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "function",
+                                              name_or_null(origins->items[i].function), "file",
+                                              name_or_null(origins->items[i].file), "line",
+                                              json_integer(origins->items[i].line)));
+    return list;
+}
+
+// `step` is an index into the cycle. Only the first is looked up in the source.
+static json_t *make_breaks(const struct finding *finding)
+{
+    json_t *breaks = json_array();
+    for (size_t i = 0; i < finding->break_count; i++) {
+        const struct finding_step *step = &finding->steps[finding->breaks[i].step];
+        json_t *entry =
+            json_pack("{s:o, s:o, s:o, s:s}", "step", number(finding->breaks[i].step), "type",
+                      name_or_null(step->type), "edge", name_or_null(step->edge), "kind",
+                      report_break_name(finding->breaks[i].kind));
+        if (i == 0)
+            json_object_set_new(entry, "set_in", make_origins(&finding->origins));
+        json_array_append_new(breaks, entry);
+    }
+    return breaks;
+}
+
 static json_t *make_finding(const struct finding *finding, uint64_t limit)
 {
     bool cut;
     json_t *cycle = make_cycle(finding, limit, &cut);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "signature",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "signature",
                      finding->signature, "state", report_state_name(finding->state), "count",
                      number(finding->count), "objects", number(finding->objects), "bytes",
                      number(finding->bytes), "held_objects", number(finding->held_objects),
                      "held_bytes", number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
-                     "finalizers", make_finalizers(finding));
+                     "finalizers", make_finalizers(finding), "breaks", make_breaks(finding),
+                     "breaks_tried", number(finding->breaks_tried));
 }
 
 static json_t *make_findings(const struct report *report)

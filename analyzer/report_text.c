@@ -139,10 +139,8 @@ static void put_finalizer(const struct finding_finalizer *finalizer, FILE *file)
     if (del->defined_in)
         put_name(file, del->defined_in);
     if (del->file) {
-        const char *base = strrchr(del->file, '/');
         fputs(", ", file);
-        put_name(file, base ? base + 1 : del->file);
-        fprintf(file, ":%" PRId64, del->line);
+        put_place(file, del->file, del->line);
     }
 }
 
@@ -155,12 +153,12 @@ static const struct finding_finalizer *find_finalizer(const struct finding *find
     return NULL;
 }
 
-static const char *short_name(const char *type)
+static bool is_to_break(const struct finding *finding, size_t step)
 {
-    const char *dot = strrchr(type, '.');
-    return dot ? dot + 1 : type;
+    return finding->break_count && finding->breaks[0].step == step;
 }
 
+// The end of the line that the edge to step i is on, and the edge from there.
 static void put_step(const struct finding *finding, size_t i, FILE *file)
 {
     const struct finding_step *step = &finding->steps[i];
@@ -170,16 +168,13 @@ static void put_step(const struct finding *finding, size_t i, FILE *file)
         fputs("     ", file);
         put_finalizer(finalizer, file);
     }
+    if (i && is_to_break(finding, i - 1))
+        fputs("     ◀ break here", file);
     fputs("\n      ", file);
     put_name(file, step->edge);
     fputs(" ─▶ ", file);
-    if (i + 1 < finding->step_count) {
+    if (i + 1 < finding->step_count)
         put_name(file, finding->steps[i + 1].type);
-    } else {
-        fputs("back to ", file);
-        put_name(file, short_name(finding->steps[0].type));
-        fputc('\n', file);
-    }
 }
 
 static void put_cycle(const struct finding *finding, FILE *file)
@@ -195,6 +190,11 @@ static void put_cycle(const struct finding *finding, FILE *file)
         }
         put_step(finding, i, file);
     }
+    fputs("back to ", file);
+    put_name(file, short_name(finding->steps[0].type));
+    if (is_to_break(finding, finding->step_count - 1))
+        fputs("     ◀ break here", file);
+    fputc('\n', file);
 }
 
 // Finalizer classes of the components that the drawn cycle does not pass.
@@ -230,6 +230,7 @@ static void put_finding(const struct finding *finding, FILE *file)
             finding->signature);
     put_cycle(finding, file);
     put_other_finalizers(finding, file);
+    put_breaks(finding, file);
     if (finding->held_objects)
         fprintf(file, "  keep%s %s other object%s alive: %s\n", finding->count == 1 ? "s" : "",
                 grouped(finding->held_objects, count), plural(finding->held_objects),

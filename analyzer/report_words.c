@@ -44,6 +44,19 @@ void put_name(FILE *file, const char *name)
     free(clean);
 }
 
+void put_place(FILE *file, const char *path, int64_t line)
+{
+    const char *base = path ? strrchr(path, '/') : NULL;
+    put_name(file, base ? base + 1 : path);
+    fprintf(file, ":%" PRId64, line);
+}
+
+const char *short_name(const char *type)
+{
+    const char *dot = strrchr(type, '.');
+    return dot ? dot + 1 : type;
+}
+
 bool collecting(const struct report *report)
 {
     const struct runtime_flag *flag = &report->interpreter->runtime.collecting;

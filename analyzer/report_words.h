@@ -20,6 +20,15 @@ const char *plural(uint64_t count);
 // A name of the dead process, made harmless; NULL is "?".
 void put_name(FILE *file, const char *name);
 
+// "file.py:12", without directories; NULL is "?".
+void put_place(FILE *file, const char *path, int64_t line);
+
+// "MyApiClient" of "app.MyApiClient"; part of its argument.
+const char *short_name(const char *type);
+
+// Which reference of a finding to break, who sets it, and how.
+void put_breaks(const struct finding *finding, FILE *file);
+
 // Was a collection in progress?
 bool collecting(const struct report *report);
 

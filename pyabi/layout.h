@@ -112,6 +112,7 @@
     X(PyCodeObject, co_name, "co_name", "frameobject.c")                                           \
     X(PyCodeObject, co_firstlineno, "co_firstlineno", "frameobject.c")                             \
     X(PyCodeObject, co_code, "co_code", "frameobject.c")                                           \
+    X(PyCodeObject, co_consts, "co_consts", "frameobject.c")                                       \
     X(PyCodeObject, co_names, "co_names", "frameobject.c")                                         \
     X(PyCodeObject, co_lnotab, "co_lnotab", "frameobject.c")                                       \
     X(PyFrameObject, sizeof, "", "frameobject.c")                                                  \

@@ -15,6 +15,7 @@ static struct heap heap;
 static struct collect_totals totals;
 static struct finding_step steps[2];
 static struct finding_finalizer finalizers[2];
+static struct finding_break breaks[2];
 static struct finding items[3];
 static struct findings findings;
 static vaddr garbage[2];
@@ -60,6 +61,8 @@ static inline void set_findings(void)
     finalizers[1] = (struct finding_finalizer){
         .class = (char *)"legacy.Relic",
         .del = {.kind = OBJECT_DEL_CLASS, .defined_in = (char *)"legacy.Relic"}};
+    breaks[0] = (struct finding_break){0, BREAK_CACHED};
+    breaks[1] = (struct finding_break){1, BREAK_BACK_REFERENCE};
     items[0] = (struct finding){.signature = "5f3c2a91",
                                 .state = COLLECT_UNCOLLECTABLE,
                                 .count = 2,
@@ -71,7 +74,13 @@ static inline void set_findings(void)
                                 .finalizer_count = 1,
                                 .example = 0x7f34e9520a90,
                                 .example_objects = 4,
-                                .example_bytes = 704};
+                                .example_bytes = 704,
+                                .breaks = breaks,
+                                .break_count = 2,
+                                .breaks_tried = 2,
+                                .origins = {.items = {{(char *)"cached_property.__get__",
+                                                       (char *)"/srv/app/seed_leak.py", 21}},
+                                            .count = 1}};
     items[1] = items[2] = items[0];
     findings = (struct findings){.items = items, .count = 1};
 }

@@ -163,12 +163,17 @@ static const char *expected_text(const struct real_core *core)
         "\n"
         "5 cycles like this one, 3.4 KiB%41ssignature %s\n"
         "    __main__.MyApiClient     has __del__: __main__.ApiClient, seed_leak.py:%lld\n"
-        "      .t ─▶ __main__.T\n"
+        "      .t ─▶ __main__.T     ◀ break here\n"
         "      ._api_client ─▶ back to MyApiClient\n"
+        "  Without .t of MyApiClient the collector frees it (replayed).\n"
+        "    Set in cached_property.__get__ (seed_leak.py:%lld).\n"
+        "    A descriptor of the class caches it: let what it caches refer back by a weakref.\n"
+        "    Also enough: ._api_client of T.\n"
         "  e.g. %s; each 4 objects, 704 bytes\n"
         "\n"
         "Core         %s, ",
         "", real_string(finding, "signature"), real_number(finalizer, "line"),
+        real_number(real_json(core->truth, "attribute_set_in"), "line"),
         real_string(step, "address"), core->path);
 }
 

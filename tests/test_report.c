@@ -54,8 +54,12 @@ Test(report, the_story)
         "2 cycles like this one, 1.4 KiB                                         signature "
         "5f3c2a91\n"
         "    __main__.MyApiClient     has __del__: __main__.ApiClient, seed_leak.py:35\n"
-        "      .t ─▶ __main__.T\n"
+        "      .t ─▶ __main__.T     ◀ break here\n"
         "      ._api_client ─▶ back to MyApiClient\n"
+        "  Without .t of MyApiClient the collector frees it (replayed).\n"
+        "    Set in cached_property.__get__ (seed_leak.py:21).\n"
+        "    A descriptor of the class caches it: let what it caches refer back by a weakref.\n"
+        "    Also enough: ._api_client of T.\n"
         "  e.g. 0x7f34e9520a90; each 4 objects, 704 bytes\n"
         "\n"
         "Core         core.1234, 5.0 MiB, x86_64, complete\n"
@@ -238,13 +242,66 @@ Test(report, finalizers_off_the_drawn_cycle)
     expect_line("    also legacy.Relic     has __del__: legacy.Relic");
     steps[1] = (struct finding_step){1, (char *)"legacy.Relic", (char *)".x", true};
     expect_no("also");
-    expect_line("      .t ─▶ legacy.Relic     has __del__: legacy.Relic");
+    expect_line("      .t ─▶ legacy.Relic     has __del__: legacy.Relic     ◀ break here");
 }
 
 Test(report, a_cycle_of_one)
 {
-    items[0].step_count = 1;
-    expect_line("      .t ─▶ back to MyApiClient");
+    items[0].step_count = items[0].break_count = 1;
+    expect_line("      .t ─▶ back to MyApiClient     ◀ break here");
+    expect_no("Also enough");
+}
+
+// Each kind of reference has its remedy; who sets it is told where it is known.
+Test(report, what_to_break)
+{
+    static const struct {
+        enum break_kind kind;
+        const char *words;
+    } rows[] = {
+        {BREAK_METHOD,
+         "    A bound method kept as an attribute: keep the method's name, or look it "
+         "up when it is called."},
+        {BREAK_CLOSURE, "    A function kept as an attribute that knows the object: give it a "
+                        "weakref instead."},
+        {BREAK_GENERATOR, "    A generator kept as an attribute: close() it and drop it when it is "
+                          "done with."},
+        {BREAK_BACK_REFERENCE,
+         "    A reference back: make it a weakref (weakref.ref, weakref.proxy)."},
+        {BREAK_ATTRIBUTE, "    Make one of the two a weakref, or delete the attribute when it is "
+                          "done with."},
+        {BREAK_ITEM, "    Keep weak references in it (weakref.WeakValueDictionary), or take the "
+                     "item out."},
+        {BREAK_LOCAL, "    A frame is kept with its variables (by a traceback, a generator): del "
+                      "what keeps it."},
+        {BREAK_CELL, "    A variable of a closure: pass the object as an argument, or a weakref to "
+                     "it."},
+        {BREAK_STRUCTURE, "    It cannot be taken out alone: drop the object that has it."},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        breaks[0].kind = rows[i].kind;
+        expect_line(rows[i].words);
+    }
+    items[0].origins.count = 2;
+    items[0].origins.items[1] = (struct origin){(char *)"connect", NULL, 7};
+    expect_line("    Set in cached_property.__get__ (seed_leak.py:21) or connect (?:7).");
+    items[0].origins.more = true;
+    expect_line("    Set in cached_property.__get__ (seed_leak.py:21), connect (?:7) or "
+                "elsewhere.");
+    items[0].origins.count = 0;
+    expect_no("Set in");
+}
+
+Test(report, nothing_to_break)
+{
+    items[0].break_count = 0;
+    expect_line("  No single reference of it is enough to break: its objects are in other cycles "
+                "too.");
+    expect_no("break here");
+    items[0].breaks_tried = 1;
+    expect_line("  None of the 1 references that were tried is enough to break.");
+    items[0].breaks_tried = 0;
+    expect_line("  Which reference to break was not tried: too large.");
 }
 
 Test(report, a_cycle_too_long_to_draw)
@@ -256,6 +313,7 @@ Test(report, a_cycle_too_long_to_draw)
         many[i] = (struct finding_step){i, (char *)"app.Link", edges[i], i == 0};
     }
     items[0].steps = many;
+    items[0].break_count = 0;
     items[0].step_count = 41;
     expect_line("      ... 1 more ...");
     items[0].step_count = 40;
@@ -471,7 +529,7 @@ Test(report, hostile_names)
     opaque[0].name = "m.\xc2\x85T";
     report.opaque_type_count = 1;
     expect_line("    app.\\x0a\\x1b[31mC     has __del__: a\\x0db, \\x09y.py:35");
-    expect_line("      .\\xff\\xe2\\x80\\xae ─▶ __main__.T");
+    expect_line("      .\\xff\\xe2\\x80\\xae ─▶ __main__.T     ◀ break here");
     expect_line("      ._api_client ─▶ back to \\x0a\\x1b[31mC");
     expect_line("Core         core\\x0a1, 5.0 MiB, x86_64, complete");
     expect_line("Process      pid 1234, python\\x07, SIGABRT, 1 thread");
@@ -486,7 +544,7 @@ Test(report, names_of_ten_thousand_bytes)
     memset(name, 'n', 10000);
     name[10000] = '\0';
     steps[1].type = name;
-    snprintf(line, sizeof(line), "      .t ─▶ %s\n", name);
+    snprintf(line, sizeof(line), "      .t ─▶ %s     ◀ break here\n", name);
     cr_assert_not_null(strstr(text_of_report(), line));
 }
 

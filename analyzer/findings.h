@@ -47,6 +47,7 @@ enum break_kind {
 struct finding_break {
     size_t step;
     enum break_kind kind;
+    bool every; // it alone is not enough: the same attribute of every object of the class is
 };
 
 struct finding_finalizer {

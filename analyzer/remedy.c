@@ -4,6 +4,7 @@
 
 #include "class.h"
 #include "replay.h"
+#include "shape.h"
 
 static const struct finding_step *next_step(const struct finding *finding, size_t step)
 {
@@ -61,39 +62,146 @@ static int by_rank(const void *a, const void *b)
     return (left->step > right->step) - (left->step < right->step);
 }
 
-// Replays the candidates in their order; those that are answers come to the front.
-static void try_candidates(struct replay *replay, uint64_t cost, uint64_t *work,
-                           struct finding_break *candidates, struct finding *finding)
+// One component under trial.
+struct trial {
+    struct heap *heap;
+    const uint32_t *members;
+    uint32_t member_count;
+    struct replay *replay;
+    uint64_t cost; // of one question
+    uint64_t *work;
+    struct finding *finding;
+    struct finding_break *candidates;
+    uint32_t *owners; // per member: the object whose attributes it holds, or GRAPH_NONE
+};
+
+static uint32_t find_member(const struct trial *trial, uint32_t node)
 {
-    while (finding->breaks_tried < finding->step_count &&
-           finding->breaks_tried < REMEDY_TRIES_MAX && finding->break_count < REMEDY_BREAKS_MAX &&
-           *work >= cost) {
-        struct finding_break candidate = candidates[finding->breaks_tried++];
-        *work -= cost;
-        if (replay_is_collected(replay, &finding->steps[candidate.step].cut, 1))
-            candidates[finding->break_count++] = candidate;
+    uint32_t low = 0;
+    for (uint32_t high = trial->member_count; high - low > 1;) {
+        uint32_t middle = low + (high - low) / 2;
+        if (trial->members[middle] <= node)
+            low = middle;
+        else
+            high = middle;
     }
+    return trial->members[low] == node ? low : GRAPH_NONE;
+}
+
+// Post: owners is known for the instance dictionaries of the component.
+static void find_owners(struct trial *trial)
+{
+    struct heap *heap = trial->heap;
+    memset(trial->owners, 0xff, trial->member_count * sizeof(*trial->owners));
+    for (uint32_t i = 0; i < trial->member_count; i++) {
+        uint32_t node = trial->members[i];
+        for (uint32_t edge = heap->graph.rows[node]; edge < heap->graph.rows[node + 1]; edge++) {
+            uint16_t label = heap->edge_labels[edge];
+            uint32_t dict =
+                label != HEAP_NO_LABEL && shape_is_namespace(heap_label_place(heap, label))
+                    ? find_member(trial, heap->graph.targets[edge])
+                    : GRAPH_NONE;
+            if (dict != GRAPH_NONE)
+                trial->owners[dict] = node;
+        }
+    }
+}
+
+// Whose attribute is an edge of a member with that label? GRAPH_NONE: nobody's.
+static uint32_t find_owner(const struct trial *trial, uint32_t member, uint16_t label)
+{
+    return heap_label_place(trial->heap, label)->kind == VISIT_SLOT ? trial->members[member]
+                                                                    : trial->owners[member];
+}
+
+// Takes the attribute of a step away from all objects of its class.
+static void take_out_every(struct trial *trial, const struct finding_step *step)
+{
+    struct heap *heap = trial->heap;
+    uint16_t label = heap->edge_labels[step->cut];
+    uint32_t object;
+    if (label == HEAP_NO_LABEL || !heap_find(heap, step->object, &object))
+        return;
+    vaddr class = shape_find_class(heap, object);
+    for (uint32_t i = 0; i < trial->member_count; i++) {
+        uint32_t node = trial->members[i];
+        for (uint32_t edge = heap->graph.rows[node]; edge < heap->graph.rows[node + 1]; edge++) {
+            uint32_t owner =
+                heap->edge_labels[edge] == label ? find_owner(trial, i, label) : GRAPH_NONE;
+            if (owner != GRAPH_NONE && shape_find_class(heap, owner) == class)
+                replay_take_out(trial->replay, edge);
+        }
+    }
+}
+
+static bool is_answer(struct trial *trial, const struct finding_break *candidate)
+{
+    const struct finding_step *step = &trial->finding->steps[candidate->step];
+    replay_reset(trial->replay);
+    if (candidate->every)
+        take_out_every(trial, step);
+    else
+        replay_take_out(trial->replay, step->cut);
+    return replay_is_collected(trial->replay);
+}
+
+// Replays the candidates in their order; those that are answers come to the front.
+static void try_candidates(struct trial *trial, bool every)
+{
+    struct finding *finding = trial->finding;
+    for (size_t i = 0; i < finding->step_count && i < REMEDY_TRIES_MAX; i++) {
+        struct finding_break candidate = trial->candidates[i];
+        candidate.every = every;
+        if (every && !finding->steps[candidate.step].attribute)
+            continue;
+        if (finding->break_count == REMEDY_BREAKS_MAX || *trial->work < trial->cost)
+            break;
+        *trial->work -= trial->cost;
+        finding->breaks_tried += !every;
+        if (is_answer(trial, &candidate))
+            trial->candidates[finding->break_count++] = candidate;
+    }
+}
+
+static struct failure *try_all(struct trial *trial)
+{
+    try_candidates(trial, false);
+    if (trial->finding->break_count)
+        return NULL;
+    trial->owners = reallocarray(NULL, (size_t)trial->member_count + 1, sizeof(*trial->owners));
+    if (!trial->owners)
+        return failure_no_memory();
+    find_owners(trial);
+    try_candidates(trial, true);
+    free(trial->owners);
+    return NULL;
 }
 
 struct failure *remedy_find(struct heap *heap, const struct graph_components *components,
                             uint32_t component, uint64_t *work, struct finding *finding)
 {
-    struct replay *replay;
-    uint64_t members = components->starts[component + 1] - components->starts[component];
-    if (members > *work)
+    uint32_t start = components->starts[component], edges;
+    struct trial trial = {.heap = heap,
+                          .members = components->members + start,
+                          .member_count = components->starts[component + 1] - start,
+                          .work = work,
+                          .finding = finding};
+    if (trial.member_count > *work)
         return NULL;
-    struct finding_break *candidates = calloc(finding->step_count, sizeof(*candidates));
-    if (!candidates)
-        return failure_no_memory();
-    for (size_t i = 0; i < finding->step_count; i++)
-        candidates[i] = (struct finding_break){i, find_kind(heap, finding, i)};
-    qsort(candidates, finding->step_count, sizeof(*candidates), by_rank);
-    if (!replay_create(&heap->graph, components, component, heap->finalizers, &replay)) {
-        free(candidates);
+    trial.candidates = calloc(finding->step_count, sizeof(*trial.candidates));
+    if (!trial.candidates ||
+        !replay_create(&heap->graph, components, component, heap->finalizers, &trial.replay)) {
+        free(trial.candidates);
         return failure_no_memory();
     }
-    try_candidates(replay, members + replay_edges(replay), work, candidates, finding);
-    replay_destroy(replay);
-    finding->breaks = candidates;
-    return NULL;
+    for (size_t i = 0; i < finding->step_count; i++)
+        trial.candidates[i] =
+            (struct finding_break){.step = i, .kind = find_kind(heap, finding, i)};
+    qsort(trial.candidates, finding->step_count, sizeof(*trial.candidates), by_rank);
+    replay_edges(trial.replay, &edges);
+    trial.cost = (uint64_t)trial.member_count + edges;
+    finding->breaks = trial.candidates;
+    struct failure *failure = try_all(&trial);
+    replay_destroy(trial.replay);
+    return failure;
 }

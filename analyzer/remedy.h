@@ -1,9 +1,12 @@
 // Which reference to break, so that the collector would have freed the cycles of a finding.
 //
 // Every reference of the drawn cycle is a candidate. One is an answer only if the collector,
-// replayed on the representative's component without it, frees the objects with finalizers. The
-// answers are ranked as a reader of the source would choose: what was stored for convenience (a
-// caching property, a bound method) before what holds the program together.
+// replayed on the representative's component without it, frees the objects with finalizers. Where
+// none is, because a hub has many spokes, each attribute of the cycle is taken away from all the
+// objects of its class: that is what a change of the source does.
+//
+// The answers are ranked as a reader of the source would choose: what was stored for convenience
+// (a caching property, a bound method) before what holds the program together.
 #ifndef ANALYZER_REMEDY_H
 #define ANALYZER_REMEDY_H
 
@@ -13,7 +16,7 @@
 
 enum {
     REMEDY_BREAKS_MAX = 8, // answers kept
-    REMEDY_TRIES_MAX = 64, // candidates replayed
+    REMEDY_TRIES_MAX = 64, // candidates replayed, of either kind
     REMEDY_WORK = 1 << 28, // members and edges looked at, over all findings
 };
 

@@ -14,6 +14,7 @@ struct replay {
     uint32_t *rows; // of the component; targets are numbers within it
     uint32_t *targets;
     uint32_t *edges; // parallel to targets: the edge in the whole graph
+    bool *out;       // parallel to targets: not there
     uint8_t *finalizers;
     // What is left of it for the question at hand.
     uint32_t *left_rows;
@@ -23,13 +24,13 @@ struct replay {
     uint8_t *states;
 };
 
-// Members are ascending.
-static uint32_t find_member(const uint32_t *members, uint32_t count, uint32_t node)
+// Where a number stands among ascending ones, if it does.
+static uint32_t find_ascending(const uint32_t *numbers, uint32_t count, uint32_t number)
 {
     uint32_t low = 0;
     for (uint32_t high = count; high - low > 1;) {
         uint32_t middle = low + (high - low) / 2;
-        if (members[middle] <= node)
+        if (numbers[middle] <= number)
             low = middle;
         else
             high = middle;
@@ -57,12 +58,13 @@ static bool allocate(struct replay *replay, uint32_t nodes, uint32_t edges)
     replay->targets = reallocarray(NULL, (size_t)edges + 1, sizeof(*replay->targets));
     replay->left_targets = reallocarray(NULL, (size_t)edges + 1, sizeof(*replay->left_targets));
     replay->edges = reallocarray(NULL, (size_t)edges + 1, sizeof(*replay->edges));
+    replay->out = calloc((size_t)edges + 1, sizeof(*replay->out));
     replay->gc_refs = reallocarray(NULL, (size_t)nodes + 1, sizeof(*replay->gc_refs));
     replay->stack = reallocarray(NULL, (size_t)nodes + 1, sizeof(*replay->stack));
     replay->states = malloc((size_t)nodes + 1);
     replay->finalizers = calloc(nodes / 8 + 1, 1);
     return replay->rows && replay->left_rows && replay->targets && replay->left_targets &&
-           replay->edges && replay->gc_refs && replay->stack && replay->states &&
+           replay->edges && replay->out && replay->gc_refs && replay->stack && replay->states &&
            replay->finalizers;
 }
 
@@ -83,7 +85,7 @@ bool replay_create(const struct graph *graph, const struct graph_components *com
         for (uint32_t edge = graph->rows[node]; edge < graph->rows[node + 1]; edge++) {
             if (components->of[graph->targets[edge]] != component)
                 continue;
-            made->targets[count] = find_member(members, nodes, graph->targets[edge]);
+            made->targets[count] = find_ascending(members, nodes, graph->targets[edge]);
             made->edges[count++] = edge;
         }
     }
@@ -99,6 +101,7 @@ void replay_destroy(struct replay *replay)
     free(replay->rows);
     free(replay->targets);
     free(replay->edges);
+    free(replay->out);
     free(replay->finalizers);
     free(replay->left_rows);
     free(replay->left_targets);
@@ -108,28 +111,34 @@ void replay_destroy(struct replay *replay)
     free(replay);
 }
 
-uint32_t replay_edges(const struct replay *replay)
+const uint32_t *replay_edges(const struct replay *replay, uint32_t *count)
 {
-    return replay->rows[replay->nodes];
+    *count = replay->rows[replay->nodes];
+    return replay->edges;
 }
 
-static bool is_one_of(uint32_t edge, const uint32_t *edges, size_t count)
+void replay_reset(struct replay *replay)
 {
-    for (size_t i = 0; i < count; i++)
-        if (edges[i] == edge)
-            return true;
-    return false;
+    memset(replay->out, 0, replay->rows[replay->nodes] * sizeof(*replay->out));
 }
 
-// Post: left_* is the component without the edges, gc_refs what refers to each member in it.
-static void take_out(struct replay *replay, const uint32_t *edges, size_t count)
+void replay_take_out(struct replay *replay, uint32_t edge)
+{
+    uint32_t count = replay->rows[replay->nodes], at = find_ascending(replay->edges, count, edge);
+    if (count && replay->edges[at] == edge)
+        replay->out[at] = true;
+}
+
+// Post: left_* is the component without the edges that are out, gc_refs what refers to each member
+// in it.
+static void leave_out(struct replay *replay)
 {
     uint32_t left = 0;
     memset(replay->gc_refs, 0, replay->nodes * sizeof(*replay->gc_refs));
     for (uint32_t node = 0; node < replay->nodes; node++) {
         replay->left_rows[node] = left;
         for (uint32_t i = replay->rows[node]; i < replay->rows[node + 1]; i++) {
-            if (is_one_of(replay->edges[i], edges, count))
+            if (replay->out[i])
                 continue;
             replay->left_targets[left++] = replay->targets[i];
             replay->gc_refs[replay->targets[i]]++;
@@ -171,9 +180,9 @@ static void drop_dead(struct replay *replay)
     replay->left_rows[replay->nodes] = left;
 }
 
-bool replay_is_collected(struct replay *replay, const uint32_t *edges, size_t count)
+bool replay_is_collected(struct replay *replay)
 {
-    take_out(replay, edges, count);
+    leave_out(replay);
     let_die(replay);
     drop_dead(replay);
     struct graph left = {replay->nodes, replay->left_rows, replay->left_targets};

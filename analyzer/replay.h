@@ -13,17 +13,24 @@
 
 struct replay;
 
-// Takes what it needs: the graph and the components may go. 17 bytes per member and 12 per edge.
+// Takes what it needs: the graph and the components may go. 17 bytes per member and 13 per edge.
 // False: memory is short.
 bool replay_create(const struct graph *graph, const struct graph_components *components,
                    uint32_t component, const uint8_t *finalizers, struct replay **replay);
 void replay_destroy(struct replay *replay);
 
-// The edges among the members; one question takes time in proportion to them and the members.
-uint32_t replay_edges(const struct replay *replay);
+// The edges among the members, ascending indexes into the graph's targets. One question takes time
+// in proportion to them and the members.
+const uint32_t *replay_edges(const struct replay *replay, uint32_t *count);
 
-// Had these edges (indexes into the graph's targets) never been there: would no member with a
-// finalizer come into gc.garbage? What nothing would then refer to has died before.
-bool replay_is_collected(struct replay *replay, const uint32_t *edges, size_t count);
+// Puts all edges back.
+void replay_reset(struct replay *replay);
+
+// Takes an edge out, an index into the graph's targets. One that is not among them changes nothing.
+void replay_take_out(struct replay *replay, uint32_t edge);
+
+// Had the edges that are out never been there: would no member with a finalizer come into
+// gc.garbage? What nothing would then refer to has died before.
+bool replay_is_collected(struct replay *replay);
 
 #endif

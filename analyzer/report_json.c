@@ -209,10 +209,10 @@ static json_t *make_breaks(const struct finding *finding)
     json_t *breaks = json_array();
     for (size_t i = 0; i < finding->break_count; i++) {
         const struct finding_step *step = &finding->steps[finding->breaks[i].step];
-        json_t *entry =
-            json_pack("{s:o, s:o, s:o, s:s}", "step", number(finding->breaks[i].step), "type",
-                      name_or_null(step->type), "edge", name_or_null(step->edge), "kind",
-                      report_break_name(finding->breaks[i].kind));
+        json_t *entry = json_pack(
+            "{s:o, s:o, s:o, s:s, s:b}", "step", number(finding->breaks[i].step), "type",
+            name_or_null(step->type), "edge", name_or_null(step->edge), "kind",
+            report_break_name(finding->breaks[i].kind), "every", finding->breaks[i].every);
         if (i == 0)
             json_object_set_new(entry, "set_in", make_origins(&finding->origins));
         json_array_append_new(breaks, entry);

@@ -64,11 +64,12 @@ static const char *remedy_words(enum break_kind kind)
     return "It cannot be taken out alone: drop the object that has it";
 }
 
-static void put_reference(const struct finding *finding, size_t step, FILE *file)
+static void put_reference(const struct finding *finding, const struct finding_break *reference,
+                          FILE *file)
 {
-    put_name(file, finding->steps[step].edge);
-    fputs(" of ", file);
-    put_name(file, short_name(finding->steps[step].type));
+    put_name(file, finding->steps[reference->step].edge);
+    fputs(reference->every ? " of every " : " of ", file);
+    put_name(file, short_name(finding->steps[reference->step].type));
 }
 
 static void put_origins(const struct origins *origins, FILE *file)
@@ -95,8 +96,8 @@ static void put_none(const struct finding *finding, FILE *file)
         fprintf(file, "  None of the %zu references that were tried is enough to break.\n",
                 finding->breaks_tried);
     else
-        fputs("  No single reference of it is enough to break: its objects are in other cycles "
-              "too.\n",
+        fputs("  No single reference of it is enough to break, nor any of its attributes for all "
+              "objects:\n  there are other cycles through it.\n",
               file);
 }
 
@@ -107,14 +108,14 @@ void put_breaks(const struct finding *finding, FILE *file)
         return;
     }
     fputs("  Without ", file);
-    put_reference(finding, finding->breaks[0].step, file);
+    put_reference(finding, &finding->breaks[0], file);
     fputs(" the collector frees it (replayed).\n", file);
     put_origins(&finding->origins, file);
     fprintf(file, "    %s.\n", remedy_words(finding->breaks[0].kind));
     size_t others = finding->break_count - 1;
     for (size_t i = 1; i <= others && i <= OTHERS_MAX; i++) {
         fputs(i == 1 ? "    Also enough: " : ", ", file);
-        put_reference(finding, finding->breaks[i].step, file);
+        put_reference(finding, &finding->breaks[i], file);
     }
     if (others)
         fputs(others > OTHERS_MAX ? " ...\n" : ".\n", file);

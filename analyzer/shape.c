@@ -33,8 +33,7 @@ static bool is_label(const struct visit_place *place, const char *label)
     return place->kind == VISIT_MEMBER && strcmp(place->label, label) == 0;
 }
 
-// Does the edge lead to the dictionary in which its source keeps its attributes?
-static bool leads_to_namespace(const struct visit_place *place)
+bool shape_is_namespace(const struct visit_place *place)
 {
     return place->kind == VISIT_DICT || is_label(place, "__dict__") ||
            is_label(place, "func_globals") || is_label(place, "f_globals") ||
@@ -79,7 +78,7 @@ static uint64_t unlabelled_key(struct heap *heap, const struct shape_link *link,
     case VISIT_INDEX:
         return is_label(&place_before, "func_closure") ? (uint64_t)place.index : 0;
     case VISIT_VALUE:
-        return leads_to_namespace(&place_before) ? place.key : type_of(heap, place.key);
+        return shape_is_namespace(&place_before) ? place.key : type_of(heap, place.key);
     case VISIT_LOCAL:
         return read_member(heap, link->node, LAYOUT_PyFrameObject_f_code) ^ (uint64_t)place.index
                                                                                 << 48;
@@ -197,7 +196,7 @@ static char *edge_text(struct heap *heap, const struct shape_link *link,
     case VISIT_KEY:
         return strdup(link->place.label);
     case VISIT_VALUE:
-        if (!leads_to_namespace(&before->place))
+        if (!shape_is_namespace(&before->place))
             return redacted_key(heap, link->place.key);
         read_name(heap, link->place.key, name);
         return join(".", name);
@@ -240,7 +239,7 @@ static size_t fold_length(const struct shape_link *links, size_t count, size_t i
     const struct visit_place *first = &links[i].place;
     const struct visit_place *second = &links[(i + 1) % count].place;
     const struct visit_place *third = &links[(i + 2) % count].place;
-    if (count > 1 && leads_to_namespace(first) && second->kind == VISIT_VALUE)
+    if (count > 1 && shape_is_namespace(first) && second->kind == VISIT_VALUE)
         return 2;
     if (count > 2 && is_label(first, "func_closure") && second->kind == VISIT_INDEX &&
         is_label(third, "cell_contents"))
@@ -258,7 +257,7 @@ static char *folded_text(struct heap *heap, const struct shape_link *links, size
     const struct shape_link *link = &links[i], *next = &links[(i + 1) % count];
     if (length == 3)
         return cell_text(heap, link, next);
-    if (length == 2 && leads_to_namespace(&link->place))
+    if (length == 2 && shape_is_namespace(&link->place))
         return edge_text(heap, next, link, with_index);
     return edge_text(heap, link, &links[(i + count - 1) % count], with_index);
 }
@@ -331,7 +330,7 @@ static bool draw_step(struct heap *heap, const struct shape_link *links, size_t 
     step->edge = folded_text(heap, links, count, i, true);
     step->cut = links[(i + fold_length(links, count, i) - 1) % count].edge;
     step->attribute = links[i].place.kind == VISIT_SLOT ||
-                      (leads_to_namespace(&links[i].place) && fold_length(links, count, i) == 2);
+                      (shape_is_namespace(&links[i].place) && fold_length(links, count, i) == 2);
     char *plain = folded_text(heap, links, count, i, false);
     if (!step->type || !step->edge || !plain ||
         asprintf(text, "%c%s %s\n", step->finalizer ? '!' : '.', step->type, plain) < 0)

@@ -23,6 +23,9 @@ void shape_make_key(struct heap *heap, const struct shape_link *links, size_t co
 // The class that an object shows to Python code: in_class of an old-style instance, else its type.
 vaddr shape_find_class(struct heap *heap, uint32_t node);
 
+// Does the edge lead to the dictionary in which its source keeps its attributes?
+bool shape_is_namespace(const struct visit_place *place);
+
 // The canonical text of a cycle alone, to be freed; NULL for lack of memory.
 char *shape_text(struct heap *heap, struct shape_link *links, size_t count);
 

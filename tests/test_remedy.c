@@ -58,8 +58,9 @@ static void expect_breaks(const char *expected)
     const struct finding *finding = find_one();
     for (size_t i = 0; i < finding->break_count; i++) {
         size_t used = strlen(text);
-        snprintf(text + used, sizeof(text) - used, "%s%s %d", i ? ", " : "",
-                 finding->steps[finding->breaks[i].step].edge, (int)finding->breaks[i].kind);
+        snprintf(text + used, sizeof(text) - used, "%s%s %d%s", i ? ", " : "",
+                 finding->steps[finding->breaks[i].step].edge, (int)finding->breaks[i].kind,
+                 finding->breaks[i].every ? " every" : "");
     }
     cr_expect_str_eq(text, expected, "%s: %s", world, text);
 }
@@ -163,13 +164,44 @@ WORLDS(parallel_references)
     cr_expect_eq(findings->items[0].breaks_tried, 2, "%s", world);
 }
 
-// The client is in two cycles that share nothing else.
-WORLDS(no_single_reference)
+// The client is in two cycles that share nothing else: what all T have is enough.
+WORLDS(every_object_of_a_class)
 {
     struct pair pair;
     make_pair(&pair);
     vaddr second = fakeheap_instance(&fake, pair.t_class);
     fakeheap_set_attr(&fake, pair.client, "t2", second);
+    fakeheap_set_attr(&fake, second, "back", pair.client);
+    expect_breaks(".back 4 every");
+    cr_expect_eq(findings->items[0].breaks_tried, 2, "%s", world);
+}
+
+// The same by slots.
+WORLDS(every_slot_of_a_class)
+{
+    static const char *const slots[] = {"owner", NULL};
+    vaddr client = fakeheap_instance(&fake, make_class("Client", 0, true));
+    vaddr class = fakeheap_class(
+        &fake, &(struct fakeheap_class){.name = "Spoke", .module = "app", .slots = slots});
+    fakeheap_hold(&fake, class, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        char name[8];
+        vaddr spoke = fakeheap_instance(&fake, class);
+        snprintf(name, sizeof(name), "s%u", i);
+        fakeheap_set_slot(&fake, spoke, "owner", client);
+        fakeheap_set_attr(&fake, client, name, spoke);
+    }
+    fakeheap_keep(&fake, client);
+    expect_breaks(".owner 4 every");
+}
+
+// The second cycle runs through a class of its own, which has the attribute as well.
+WORLDS(no_reference_is_enough)
+{
+    struct pair pair;
+    make_pair(&pair);
+    vaddr second = fakeheap_instance(&fake, make_class("U", 0, false));
+    fakeheap_set_attr(&fake, pair.client, "u", second);
     fakeheap_set_attr(&fake, second, "back", pair.client);
     expect_breaks("");
     cr_expect_eq(findings->items[0].breaks_tried, 2, "%s", world);

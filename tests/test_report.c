@@ -282,6 +282,8 @@ Test(report, what_to_break)
         breaks[0].kind = rows[i].kind;
         expect_line(rows[i].words);
     }
+    breaks[0].every = true;
+    expect_line("  Without .t of every MyApiClient the collector frees it (replayed).");
     items[0].origins.count = 2;
     items[0].origins.items[1] = (struct origin){(char *)"connect", NULL, 7};
     expect_line("    Set in cached_property.__get__ (seed_leak.py:21) or connect (?:7).");
@@ -295,8 +297,8 @@ Test(report, what_to_break)
 Test(report, nothing_to_break)
 {
     items[0].break_count = 0;
-    expect_line("  No single reference of it is enough to break: its objects are in other cycles "
-                "too.");
+    expect_line("  No single reference of it is enough to break, nor any of its attributes for all "
+                "objects:");
     expect_no("break here");
     items[0].breaks_tried = 1;
     expect_line("  None of the 1 references that were tried is enough to break.");

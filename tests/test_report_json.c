@@ -183,10 +183,10 @@ Test(report_json, the_whole)
         "\"._api_client\", \"finalizer\": false}], \"cycle_cut\": false, \"finalizers\": [{\"class\": "
         "\"__main__.MyApiClient\", \"defined_in\": \"__main__.ApiClient\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
         "35}], \"breaks\": [{\"step\": 0, \"type\": \"__main__.MyApiClient\", \"edge\": \".t\", "
-        "\"kind\": \"cached attribute\", \"set_in\": [{\"function\": "
+        "\"kind\": \"cached attribute\", \"every\": false, \"set_in\": [{\"function\": "
         "\"cached_property.__get__\", \"file\": \"/srv/app/seed_leak.py\", \"line\": 21}]}, "
         "{\"step\": 1, \"type\": \"__main__.T\", \"edge\": \"._api_client\", \"kind\": \"back "
-        "reference\"}], \"breaks_tried\": 2}], "
+        "reference\", \"every\": false}], \"breaks_tried\": 2}], "
         "\"findings_total\": 1, \"shared\": {\"objects\": 0, \"bytes\": 0}}";
     json_t *root = read_report();
     char *text = json_dumps(root, 0);

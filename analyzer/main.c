@@ -196,6 +196,7 @@ struct run {
     struct findings *findings;
     vaddr *garbage_objects;
     struct heap_opaque_type *opaque_types;
+    struct stacks stacks;
     struct report report;
     struct timespec started;
 };
@@ -341,6 +342,9 @@ static struct failure *make_report(struct run *run)
     sum_states(run);
     struct failure *failure = findings_find_origins(run->findings, run->heap, run->options->limit);
     if (!failure)
+        failure = stacks_read(run->heap->runtime, run->options->limit, &run->stacks);
+    report->stacks = &run->stacks;
+    if (!failure)
         failure = heap_list_opaque(run->heap, &run->opaque_types, &report->opaque_type_count);
     if (failure)
         return failure;
@@ -449,6 +453,7 @@ static void run_deinit(struct run *run)
     free(run->states);
     free(run->garbage_objects);
     free(run->opaque_types);
+    stacks_deinit(&run->stacks);
     heap_destroy(run->heap);
     interpreter_close(run->interpreter);
     process_close(run->process);

@@ -15,6 +15,7 @@
 #include "findings.h"
 #include "heap.h"
 #include "interpreter.h"
+#include "stacks.h"
 
 #define PROGRAM_NAME "pycore-garbage"
 
@@ -24,6 +25,7 @@ struct report {
     const struct heap *heap;
     const struct collect_totals *totals;
     const struct findings *findings;
+    const struct stacks *stacks;
     vaddr garbage; // the list, 0: not found or not made yet
     enum garbage_source garbage_source;
     const vaddr *garbage_objects; // its items, as many as could be read

@@ -74,6 +74,33 @@ static json_t *make_interpreter(const struct report *report)
         "layout_dwarf_differences", (int)runtime->layout.dwarf_differences);
 }
 
+static json_t *make_place(const char *function, const char *file, int64_t line)
+{
+    return json_pack("{s:o, s:o, s:o}", "function", name_or_null(function), "file",
+                     name_or_null(file), "line", json_integer(line));
+}
+
+static json_t *make_thread(const struct stack *stack)
+{
+    json_t *frames = json_array();
+    for (size_t i = 0; i < stack->frame_count; i++)
+        json_array_append_new(frames, make_place(stack->frames[i].function, stack->frames[i].file,
+                                                 stack->frames[i].line));
+    return json_pack("{s:o, s:b, s:o, s:o}", "thread_id", address(stack->thread_id), "holds_lock",
+                     stack->current, "depth", number(stack->depth), "frames", frames);
+}
+
+static json_t *make_threads(const struct report *report)
+{
+    json_t *threads = json_array();
+    size_t shown = report->stacks->count;
+    if (report->limit && shown > report->limit)
+        shown = report->limit;
+    for (size_t i = 0; i < shown; i++)
+        json_array_append_new(threads, make_thread(&report->stacks->items[i]));
+    return threads;
+}
+
 static json_t *make_collector(const struct report *report)
 {
     const struct runtime *runtime = &report->interpreter->runtime;
@@ -196,10 +223,8 @@ static json_t *make_origins(const struct origins *origins)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < origins->count; i++)
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "function",
-                                              name_or_null(origins->items[i].function), "file",
-                                              name_or_null(origins->items[i].file), "line",
-                                              json_integer(origins->items[i].line)));
+        json_array_append_new(list, make_place(origins->items[i].function, origins->items[i].file,
+                                               origins->items[i].line));
     return list;
 }
 
@@ -248,12 +273,14 @@ struct failure *report_json(const struct report *report, FILE *file)
 {
     const struct findings *findings = report->findings;
     json_t *root = json_pack(
-        "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}}", "schema_version",
-        SCHEMA_VERSION, "tool", "name", PROGRAM_NAME, "version", PYCORE_GARBAGE_VERSION, "core",
-        make_core(report), "interpreter", make_interpreter(report), "collector",
-        make_collector(report), "heap", make_heap(report), "garbage", make_garbage(report),
-        "findings", make_findings(report), "findings_total", number(findings->count), "shared",
-        "objects", number(findings->shared_objects), "bytes", number(findings->shared_bytes));
+        "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o}",
+        "schema_version", SCHEMA_VERSION, "tool", "name", PROGRAM_NAME, "version",
+        PYCORE_GARBAGE_VERSION, "core", make_core(report), "interpreter", make_interpreter(report),
+        "collector", make_collector(report), "heap", make_heap(report), "garbage",
+        make_garbage(report), "findings", make_findings(report), "findings_total",
+        number(findings->count), "shared", "objects", number(findings->shared_objects), "bytes",
+        number(findings->shared_bytes), "threads", make_threads(report), "threads_total",
+        number(report->stacks->count));
     if (!root)
         return failure_no_memory();
     // A write that fails shows in ferror; anything else is a lack of memory.

@@ -268,4 +268,5 @@ void report_text(const struct report *report, FILE *file)
     put_verdict(report, file);
     put_findings(report, file);
     put_basis(report, file);
+    put_stacks(report, file);
 }

@@ -29,6 +29,9 @@ const char *short_name(const char *type);
 // Which reference of a finding to break, who sets it, and how.
 void put_breaks(const struct finding *finding, FILE *file);
 
+// What the threads were doing.
+void put_stacks(const struct report *report, FILE *file);
+
 // Was a collection in progress?
 bool collecting(const struct report *report);
 

@@ -18,6 +18,9 @@ static struct finding_finalizer finalizers[2];
 static struct finding_break breaks[2];
 static struct finding items[3];
 static struct findings findings;
+static struct code_place frames[2];
+static struct stack stack;
+static struct stacks stacks;
 static vaddr garbage[2];
 static struct heap_opaque_type opaque[2];
 static struct report report;
@@ -85,10 +88,20 @@ static inline void set_findings(void)
     findings = (struct findings){.items = items, .count = 1};
 }
 
+static inline void set_stacks(void)
+{
+    frames[0] = (struct code_place){(char *)"ping", (char *)"/srv/app/seed_leak.py", 63};
+    frames[1] = (struct code_place){(char *)"<module>", (char *)"/srv/app/seed_leak.py", 140};
+    stack = (struct stack){
+        .thread_id = 0x7f34, .current = true, .depth = 2, .frames = frames, .frame_count = 2};
+    stacks = (struct stacks){.items = &stack, .count = 1, .complete = true};
+}
+
 static inline void set_report(void)
 {
     set_process();
     set_findings();
+    set_stacks();
     heap = (struct heap){
         .count = 1000, .edges = 4321, .bytes = 123456, .generation_objects = {3, 97, 900}};
     totals = (struct collect_totals){0};
@@ -103,6 +116,7 @@ static inline void set_report(void)
                              .heap = &heap,
                              .totals = &totals,
                              .findings = &findings,
+                             .stacks = &stacks,
                              .garbage = 0x7f34e9500000,
                              .garbage_source = GARBAGE_BY_SYMBOL,
                              .garbage_objects = garbage,

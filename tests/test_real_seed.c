@@ -222,8 +222,10 @@ Test(seed, text_of_the_rest)
     expect_in_text(&core, real_format("*\ngc.garbage   %s, 5 items, found %s\n*",
                                       real_string(report, "garbage.address"),
                                       by_symbol ? "by symbol" : "through the gc module"));
-    expect_in_text(&core, "*\nCoverage     * objects read, * references, *; 0 opaque, 0 "
-                          "unreadable\n");
+    expect_in_text(
+        &core,
+        "*\nCoverage     * objects read, * references, *; 0 opaque, 0 "
+        "unreadable\n\nThread 0x*, which held the interpreter lock, innermost call first:\n*");
 }
 
 Test(seed, text_without_garbage)

@@ -69,7 +69,11 @@ Test(report, the_story)
         "Layout       built-in column 2.7.18-x86_64, the file has no DWARF\n"
         "Collector    enabled, generations 3 / 97 / 900 objects, thresholds 700/10/10\n"
         "gc.garbage   0x7f34e9500000, 2 items, found by symbol\n"
-        "Coverage     1,000 objects read, 4,321 references, 121 KiB; 0 opaque, 0 unreadable\n");
+        "Coverage     1,000 objects read, 4,321 references, 121 KiB; 0 opaque, 0 unreadable\n"
+        "\n"
+        "Thread 0x7f34, which held the interpreter lock, innermost call first:\n"
+        "    ping, seed_leak.py:63\n"
+        "    <module>, seed_leak.py:140\n");
     cr_assert(report_is_complete(&report));
 }
 
@@ -292,6 +296,25 @@ Test(report, what_to_break)
                 "elsewhere.");
     items[0].origins.count = 0;
     expect_no("Set in");
+}
+
+Test(report, stacks)
+{
+    stack.current = false;
+    stack.depth = 1002;
+    stacks.complete = false;
+    expect_line("Thread 0x7f34, innermost call first:");
+    expect_line("    ... 1,000 more calls (--limit)");
+    expect_line("Not all threads or calls could be read.");
+    stack.depth = stack.frame_count = 0;
+    expect_line("Thread 0x7f34: no Python code");
+    struct stack many[3] = {stack, stack, stack};
+    stacks.items = many;
+    stacks.count = 3;
+    report.limit = 1;
+    expect_line("2 more threads not shown (--limit).");
+    stacks.count = 0;
+    expect_no("Thread");
 }
 
 Test(report, nothing_to_break)

@@ -187,7 +187,11 @@ Test(report_json, the_whole)
         "\"cached_property.__get__\", \"file\": \"/srv/app/seed_leak.py\", \"line\": 21}]}, "
         "{\"step\": 1, \"type\": \"__main__.T\", \"edge\": \"._api_client\", \"kind\": \"back "
         "reference\", \"every\": false}], \"breaks_tried\": 2}], "
-        "\"findings_total\": 1, \"shared\": {\"objects\": 0, \"bytes\": 0}}";
+        "\"findings_total\": 1, \"shared\": {\"objects\": 0, \"bytes\": 0}, "
+        "\"threads\": [{\"thread_id\": \"0x7f34\", \"holds_lock\": true, \"depth\": 2, "
+        "\"frames\": [{\"function\": \"ping\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
+        "63}, {\"function\": \"<module>\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
+        "140}]}], \"threads_total\": 1}";
     json_t *root = read_report();
     char *text = json_dumps(root, 0);
     cr_assert_str_eq(text, expected, "%s", text);

@@ -9,15 +9,9 @@
 #include <stdlib.h>
 
 #include "pools.h"
+#include "strays.h"
 
-struct element {
-    vaddr at;
-    vaddr next;
-    vaddr previous;
-    int64_t refs;
-};
-
-static bool read_element(struct heap *heap, vaddr at, struct element *element)
+bool discovery_read(struct heap *heap, vaddr at, struct discovery_element *element)
 {
     const struct layout *layout = &heap->runtime->layout;
     struct memory *memory = heap->runtime->memory;
@@ -57,37 +51,42 @@ static bool test_bit(const struct heap *heap, uint64_t bit)
     return heap->bits[bit / 64] >> (bit % 64) & 1;
 }
 
-// Marks an element; false when it cannot be one or is marked already.
-static bool mark(struct heap *heap, vaddr at)
+bool discovery_take(struct heap *heap, const struct discovery_element *element)
 {
     uint64_t bit;
-    if (!discovery_find_bit(heap, at, &bit) || test_bit(heap, bit))
+    if (!discovery_find_bit(heap, element->at, &bit) || test_bit(heap, bit))
         return false;
     heap->bits[bit / 64] |= UINT64_C(1) << (bit % 64);
+    heap->losses.objects_in_flux += element->refs != GC_REACHABLE;
     return true;
 }
 
-static bool is_marked(struct heap *heap, vaddr at)
+bool discovery_is_marked(struct heap *heap, vaddr at)
 {
     uint64_t bit;
     return discovery_find_bit(heap, at, &bit) && test_bit(heap, bit);
 }
 
-static void note_break(struct heap *heap, vaddr at)
+void discovery_note_break(struct heap *heap, vaddr at)
 {
     if (heap->losses.broken_links++ == 0)
         heap->losses.first_broken_link = at;
 }
 
+bool discovery_step(struct heap *heap, const struct discovery_element *from, bool forward,
+                    struct discovery_element *to)
+{
+    return discovery_read(heap, forward ? from->next : from->previous, to) &&
+           (forward ? to->previous : to->next) == from->at;
+}
+
 // One step: the neighbour of `from` in a direction becomes *from. False: the chain does not hold
 // together there.
-static bool step(struct heap *heap, struct element *from, bool forward)
+static bool step(struct heap *heap, struct discovery_element *from, bool forward)
 {
-    struct element to;
-    if (!read_element(heap, forward ? from->next : from->previous, &to) ||
-        (forward ? to.previous : to.next) != from->at || !mark(heap, to.at))
+    struct discovery_element to;
+    if (!discovery_step(heap, from, forward, &to) || !discovery_take(heap, &to))
         return false;
-    heap->losses.objects_in_flux += to.refs != GC_REACHABLE;
     *from = to;
     return true;
 }
@@ -95,10 +94,10 @@ static bool step(struct heap *heap, struct element *from, bool forward)
 // Returns how many elements the ring has, as far as they can be reached.
 static uint64_t chase_ring(struct heap *heap, vaddr head)
 {
-    struct element left, right;
+    struct discovery_element left, right;
     uint64_t count = 0;
-    if (!read_element(heap, head, &left)) {
-        note_break(heap, head);
+    if (!discovery_read(heap, head, &left)) {
+        discovery_note_break(heap, head);
         return 0;
     }
     right = left;
@@ -109,7 +108,7 @@ static uint64_t chase_ring(struct heap *heap, vaddr head)
             left_holds = step(heap, &left, true);
             count += left_holds;
             if (!left_holds)
-                note_break(heap, left.at);
+                discovery_note_break(heap, left.at);
             else if (left.next == right.at)
                 break;
         }
@@ -117,7 +116,7 @@ static uint64_t chase_ring(struct heap *heap, vaddr head)
             right_holds = step(heap, &right, false);
             count += right_holds;
             if (!right_holds)
-                note_break(heap, right.at);
+                discovery_note_break(heap, right.at);
         }
     }
     return count;
@@ -126,39 +125,42 @@ static uint64_t chase_ring(struct heap *heap, vaddr head)
 void discovery_walk(struct heap *heap, vaddr head, void (*visit)(void *context, vaddr element),
                     void *context)
 {
-    struct element element;
-    if (!read_element(heap, head, &element))
+    struct discovery_element element;
+    if (!discovery_read(heap, head, &element))
         return;
     for (uint32_t i = 0; i <= heap->count; i++) {
         vaddr previous = element.at, next = element.next;
-        if (next == head || !read_element(heap, next, &element) || element.previous != previous)
+        if (next == head || !discovery_read(heap, next, &element) || element.previous != previous)
             return;
         visit(context, next);
     }
 }
 
-// Is an element of a list followed by an object that the collector could have put there? Other
-// lists are linked in the same way (glibc's list of threads has its nodes on their stacks).
-static bool is_collected(struct heap *heap, const struct element *element)
+// Other lists are linked in the same way (glibc's list of threads has its nodes on their stacks).
+bool discovery_is_object(struct heap *heap, const struct discovery_element *element)
 {
     uint32_t type;
     vaddr object = element->at + layout_offset(&heap->runtime->layout, LAYOUT_PyGC_Head_sizeof);
     return (element->refs >= 0 || element->refs == GC_REACHABLE ||
             element->refs == GC_TENTATIVELY_UNREACHABLE) &&
            object_find_type(&heap->types, object, &type) == MEMORY_OK &&
-           heap->types.types[type].has_gc;
+           object_has_gc_head(&heap->types, &heap->types.types[type], object);
 }
 
 // Is there, at a place on a stack, the head of a list that a collection in progress keeps? The
-// words of a head point to elements that point back. An empty one points to itself and is of no
-// use.
+// words of a head point to elements that point back; one of them is enough, since the other may be
+// on its way to another list. An empty head points to itself and is of no use.
 static bool is_list_head(struct heap *heap, vaddr at)
 {
-    struct element head, first, last;
-    return read_element(heap, at, &head) && head.next != at && head.next % DISCOVERY_GRAIN == 0 &&
-           head.previous % DISCOVERY_GRAIN == 0 && read_element(heap, head.next, &first) &&
-           first.previous == at && read_element(heap, head.previous, &last) && last.next == at &&
-           !is_marked(heap, first.at) && is_collected(heap, &first) && is_collected(heap, &last);
+    struct discovery_element head, element;
+    if (!discovery_read(heap, at, &head) || head.next == at || head.next % DISCOVERY_GRAIN ||
+        head.previous % DISCOVERY_GRAIN)
+        return false;
+    for (int forward = 0; forward < 2; forward++)
+        if (discovery_step(heap, &head, forward, &element) &&
+            !discovery_is_marked(heap, element.at) && discovery_is_object(heap, &element))
+            return true;
+    return false;
 }
 
 // gc.collect() moves objects to lists whose heads are its local variables (unreachable, finalizers,
@@ -240,19 +242,19 @@ static struct failure *make_ranks(struct heap *heap, uint64_t bit_count)
 // by side until two are through; the third has the rest.
 static void count_generations(struct heap *heap, uint32_t count)
 {
-    struct element at[RUNTIME_GENERATIONS];
+    struct discovery_element at[RUNTIME_GENERATIONS];
     bool through[RUNTIME_GENERATIONS] = {false};
     uint64_t *objects = heap->generation_objects, known = 0;
     unsigned walking = RUNTIME_GENERATIONS;
     for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
-        if (!read_element(heap, heap->runtime->generations[i].head, &at[i]))
+        if (!discovery_read(heap, heap->runtime->generations[i].head, &at[i]))
             return;
     for (uint64_t steps = 0; walking > 1 && steps <= count; steps++) {
         for (unsigned i = 0; i < RUNTIME_GENERATIONS && walking > 1; i++) {
             if (through[i])
                 continue;
             if (at[i].next == heap->runtime->generations[i].head ||
-                !read_element(heap, at[i].next, &at[i])) {
+                !discovery_read(heap, at[i].next, &at[i])) {
                 through[i] = true;
                 known += objects[i];
                 walking--;
@@ -279,9 +281,13 @@ struct failure *discovery_run(struct heap *heap, const struct runtime_source *so
             heap->generation_objects[i] = chase_ring(heap, heap->runtime->generations[i].head);
     }
     chase_stacks(heap, source);
+    failure = strays_find(heap, source);
+    if (failure)
+        return failure;
     drop_empty_ranges(heap);
     failure = make_ranks(heap, bit_count);
     if (!failure && heap->by_pools)
-        count_generations(heap, heap->count - (uint32_t)heap->listed_on_stacks);
+        count_generations(heap, heap->count -
+                                    (uint32_t)(heap->listed_on_stacks + heap->listed_elsewhere));
     return failure;
 }

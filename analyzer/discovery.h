@@ -24,7 +24,8 @@ enum {
     GC_TENTATIVELY_UNREACHABLE = -4, // while one is
 };
 
-// Fills ranges, bits, ranks, count, generation_objects, by_pools, listed_on_stacks and losses.
+// Fills ranges, bits, ranks, count, generation_objects, by_pools, listed_on_stacks,
+// listed_elsewhere and losses.
 struct failure *discovery_run(struct heap *heap, const struct runtime_source *source, unsigned jobs)
     __attribute__((warn_unused_result));
 
@@ -65,6 +66,33 @@ static inline bool discovery_find_number(struct heap *heap, vaddr object, uint32
     *number = heap->ranks[bit / 64] + (uint32_t)__builtin_popcountll(below);
     return true;
 }
+
+// --- for those who look for more objects
+
+// A PyGC_Head: of an object, or of a list.
+struct discovery_element {
+    vaddr at;
+    vaddr next;
+    vaddr previous;
+    int64_t refs;
+};
+
+// False: it cannot be read.
+bool discovery_read(struct heap *heap, vaddr at, struct discovery_element *element);
+
+// The neighbour of an element in a direction; false when it does not point back.
+bool discovery_step(struct heap *heap, const struct discovery_element *from, bool forward,
+                    struct discovery_element *to);
+
+// Is an element followed by an object that the collector could have put into a list?
+bool discovery_is_object(struct heap *heap, const struct discovery_element *element);
+
+// Marks an element as a tracked object; false when it cannot be one or is marked already.
+bool discovery_take(struct heap *heap, const struct discovery_element *element);
+bool discovery_is_marked(struct heap *heap, vaddr at);
+
+// Counts a place where a list does not hold together.
+void discovery_note_break(struct heap *heap, vaddr at);
 
 // Calls `visit` with each element of a ring, from its first, until it no longer holds together.
 void discovery_walk(struct heap *heap, vaddr head, void (*visit)(void *context, vaddr element),

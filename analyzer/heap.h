@@ -46,11 +46,12 @@ enum {
 
 struct heap_range; // a span with tracked objects, and where its bits start
 
-// What could not be read. Any of these makes the report's numbers lower bounds.
+// What could not be read. Any of these but objects_in_flux makes the report's numbers lower bounds.
 struct heap_losses {
     uint64_t broken_links;       // places where a ring of a generation does not hold together
     vaddr first_broken_link;     // the list element after which the first of them came
-    uint64_t objects_in_flux;    // gc_refs of a collection in progress
+    uint64_t objects_in_flux;    // gc_refs of a collection in progress; nothing is lost by that
+    bool lists_unknown;          // one was in progress, and nothing can tell if all was found
     uint64_t unreadable_objects; // no type, or their own bytes not saved
     uint64_t unreadable_parts;   // tables, items, frames of readable objects
     uint64_t unreadable_sizes;   // sizes that had to be guessed low
@@ -72,6 +73,7 @@ struct heap {
     uint64_t generation_objects[RUNTIME_GENERATIONS];
     bool by_pools; // the objects were found through pymalloc's pools, and proved to be all
     uint64_t listed_on_stacks; // objects on lists of a collection in progress, heads on a stack
+    uint64_t listed_elsewhere; // on lists that no head led to, but an object on them did
     uint64_t bytes;            // sum of all sizes
     uint8_t *opaque;           // one bit per object: not all of its references are known
     uint64_t opaque_objects;   // how many of these there are
@@ -89,6 +91,14 @@ struct heap {
     uint32_t *label_slots; // hash table of labels + 1
     uint16_t label_count;
 };
+
+// Do the lists show that a collection was in progress?
+static inline bool heap_shows_collection(const struct heap *heap)
+{
+    // (Where lists are broken, what was found elsewhere may be what they lost.)
+    return heap->losses.objects_in_flux || heap->listed_on_stacks ||
+           (heap->listed_elsewhere && !heap->losses.broken_links);
+}
 
 // Failures: NO_MEMORY, UNSUPPORTED (more objects or references than 32 bits can number), DAMAGED
 // (not one object could be read). The runtime must outlive the heap.

@@ -57,6 +57,10 @@ struct sweep {
     uint8_t *pool_pages; // one bit per page: looks like a pool
     struct sweep_part *parts;
     pthread_mutex_t lock; // over heap->types and the memory they are read through
+    // of pools_each_unmarked
+    void (*found)(void *context, vaddr element);
+    void *context;
+    bool met_marked;
 };
 
 static uint64_t hash(vaddr address)
@@ -244,13 +248,20 @@ static uint32_t element_size(const struct heap *heap)
            layout->values[LAYOUT_PyObject_ob_type].width;
 }
 
+// The pool in a page, if one was seen there and its blocks are large enough for a tracked object.
+static bool find_pool(const struct sweep *sweep, vaddr page, uint64_t number, const uint8_t *bytes,
+                      struct pool *pool)
+{
+    return sweep->pool_pages[number / 8] >> (number % 8) & 1 &&
+           read_pool(sweep, bytes, page, pool) && pool->block_size >= element_size(sweep->heap);
+}
+
 static void sweep_page(struct sweep_part *part, vaddr page, uint64_t number, const uint8_t *bytes)
 {
     struct sweep *sweep = part->sweep;
     struct pool pool;
     uint32_t least = element_size(sweep->heap);
-    if (!(sweep->pool_pages[number / 8] >> (number % 8) & 1) ||
-        !read_pool(sweep, bytes, page, &pool) || pool.block_size < least)
+    if (!find_pool(sweep, page, number, bytes, &pool))
         return;
     for (uint32_t at = pool.first; at + least <= pool.end; at += pool.block_size) {
         vaddr next;
@@ -311,29 +322,76 @@ static bool prove(struct sweep *sweep)
     return complete && members == nexts;
 }
 
+static bool init_sweep(struct sweep *sweep)
+{
+    set_first_pages(sweep);
+    sweep->pool_pages = calloc(sweep->pages / 8 + 1, 1);
+    sweep->parts = calloc(sweep->jobs, sizeof(*sweep->parts));
+    if (!sweep->pool_pages || !sweep->parts) {
+        free(sweep->pool_pages);
+        free(sweep->parts);
+        return false;
+    }
+    pthread_mutex_init(&sweep->lock, NULL);
+    for (unsigned job = 0; job < sweep->jobs; job++) {
+        sweep->parts[job].sweep = sweep;
+        memory_share(sweep->heap->runtime->memory, &sweep->parts[job].memory);
+    }
+    return true;
+}
+
+static void deinit_sweep(struct sweep *sweep)
+{
+    for (unsigned job = 0; job < sweep->jobs; job++) {
+        memory_unshare(&sweep->parts[job].memory);
+        free(sweep->parts[job].outside);
+    }
+    pthread_mutex_destroy(&sweep->lock);
+    free(sweep->parts);
+    free(sweep->pool_pages);
+}
+
 bool pools_mark_objects(struct heap *heap, unsigned jobs)
 {
     struct sweep sweep = {.heap = heap, .jobs = jobs};
-    bool proved = false;
-    set_first_pages(&sweep);
-    sweep.pool_pages = calloc(sweep.pages / 8 + 1, 1);
-    sweep.parts = calloc(jobs, sizeof(*sweep.parts));
-    if (sweep.pool_pages && sweep.parts) {
-        pthread_mutex_init(&sweep.lock, NULL);
-        for (unsigned job = 0; job < jobs; job++) {
-            sweep.parts[job].sweep = &sweep;
-            memory_share(heap->runtime->memory, &sweep.parts[job].memory);
-        }
-        parallel_run(jobs, mark_pages, &sweep);
-        parallel_run(jobs, sweep_pages, &sweep);
-        proved = prove(&sweep);
-        for (unsigned job = 0; job < jobs; job++) {
-            memory_unshare(&sweep.parts[job].memory);
-            free(sweep.parts[job].outside);
-        }
-        pthread_mutex_destroy(&sweep.lock);
-    }
-    free(sweep.parts);
-    free(sweep.pool_pages);
+    if (!init_sweep(&sweep))
+        return false;
+    parallel_run(jobs, mark_pages, &sweep);
+    parallel_run(jobs, sweep_pages, &sweep);
+    bool proved = prove(&sweep);
+    deinit_sweep(&sweep);
     return proved;
+}
+
+// --- what the rings left out
+
+static void look_at_page(struct sweep_part *part, vaddr page, uint64_t number, const uint8_t *bytes)
+{
+    struct sweep *sweep = part->sweep;
+    struct pool pool;
+    uint32_t least = element_size(sweep->heap);
+    if (!find_pool(sweep, page, number, bytes, &pool))
+        return;
+    for (uint32_t at = pool.first; at + least <= pool.end; at += pool.block_size) {
+        struct discovery_element element;
+        if (discovery_is_marked(sweep->heap, page + at))
+            sweep->met_marked = true;
+        else if (discovery_read(sweep->heap, page + at, &element) &&
+                 is_linked(part, page + at, bytes + at) &&
+                 discovery_is_object(sweep->heap, &element))
+            sweep->found(sweep->context, page + at);
+    }
+}
+
+struct failure *pools_each_unmarked(struct heap *heap, void (*found)(void *context, vaddr element),
+                                    void *context, bool *has_pools)
+{
+    struct sweep sweep = {.heap = heap, .jobs = 1, .found = found, .context = context};
+    if (!init_sweep(&sweep))
+        return failure_no_memory();
+    mark_pages(&sweep, 0);
+    each_page(&sweep, 0, look_at_page);
+    *has_pools = sweep.met_marked;
+    deinit_sweep(&sweep);
+    return NULL;
 }

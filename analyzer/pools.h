@@ -13,4 +13,11 @@
 // collection in progress, or memory is short). `jobs` threads share the work.
 bool pools_mark_objects(struct heap *heap, unsigned jobs);
 
+// Calls `found`, which may mark objects, with each list element in the pools that is not marked,
+// could be a tracked object's, and is pointed to by its neighbours in the list. *has_pools: objects
+// marked before lie in the pools, so those that are missing would as well. Failures: NO_MEMORY.
+struct failure *pools_each_unmarked(struct heap *heap, void (*found)(void *context, vaddr element),
+                                    void *context, bool *has_pools)
+    __attribute__((warn_unused_result));
+
 #endif

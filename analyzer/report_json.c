@@ -111,9 +111,11 @@ static json_t *make_collector(const struct report *report)
                                         (json_int_t)runtime->generations[i].threshold, "count",
                                         (json_int_t)runtime->generations[i].count, "objects",
                                         number(report->heap->generation_objects[i])));
-    return json_pack("{s:o, s:o, s:o, s:o}", "enabled", flag_or_null(&runtime->enabled),
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "enabled", flag_or_null(&runtime->enabled),
                      "collecting", flag_or_null(&runtime->collecting), "debug_flags",
                      runtime->debug.known ? json_integer(runtime->debug.value) : json_null(),
+                     "listed_aside",
+                     number(report->heap->listed_on_stacks + report->heap->listed_elsewhere),
                      "generations", generations);
 }
 

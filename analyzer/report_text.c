@@ -28,7 +28,7 @@ const char *report_state_name(enum collect_state state)
 bool report_is_complete(const struct report *report)
 {
     const struct heap_losses *losses = &report->heap->losses;
-    return !losses->broken_links && !losses->objects_in_flux && !collecting(report) &&
+    return !losses->broken_links && !losses->lists_unknown && !lists_are_odd(report) &&
            !losses->unreadable_objects && !losses->unreadable_parts && !losses->unreadable_sizes &&
            !report->findings->unread_edges && report->garbage_read == report->garbage_length &&
            !report->totals->overdrawn && report->core->complete;

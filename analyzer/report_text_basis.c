@@ -82,15 +82,31 @@ static const char *garbage_words(const struct report *report)
     return "NOT FOUND: what it lists shows as in use";
 }
 
+// A collection in progress keeps objects on lists of its own, and may have moved them to older
+// generations.
+static void put_collection(const struct report *report, FILE *file)
+{
+    const struct heap *heap = report->heap;
+    uint64_t listed = heap->listed_on_stacks + heap->listed_elsewhere;
+    char count[NUMBER_MAX];
+    if (!collecting(report))
+        return;
+    fputs("A COLLECTION WAS IN PROGRESS", file);
+    if (listed)
+        fprintf(file, " (%s object%s on its own lists)", grouped(listed, count), plural(listed));
+    fputs(", ", file);
+}
+
 static void put_collector(const struct report *report, FILE *file)
 {
     const struct runtime *runtime = &report->interpreter->runtime;
     char count[NUMBER_MAX];
-    fprintf(file, "Collector    %s%sgenerations ",
+    fprintf(file, "Collector    %s",
             !runtime->enabled.known  ? ""
             : runtime->enabled.value ? "enabled, "
-                                     : "DISABLED, ",
-            collecting(report) ? "A COLLECTION WAS IN PROGRESS, " : "");
+                                     : "DISABLED, ");
+    put_collection(report, file);
+    fputs("generations ", file);
     for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
         fprintf(file, "%s%s", i ? " / " : "", grouped(report->heap->generation_objects[i], count));
     fputs(" objects, thresholds ", file);
@@ -123,15 +139,14 @@ static void put_coverage(const struct report *report, FILE *file)
                 "             LOSS: %" PRIu64 " broken link%s in the collector's lists, the first "
                 "after 0x%" PRIx64 "\n",
                 losses->broken_links, plural(losses->broken_links), losses->first_broken_link);
-    if (losses->objects_in_flux || collecting(report)) {
-        fprintf(file,
-                "             DOUBT: a collection was in progress (%" PRIu64 " object%s in flux): ",
-                losses->objects_in_flux, plural(losses->objects_in_flux));
-        if (heap->listed_on_stacks)
-            fprintf(file, "%s found on lists of its own\n", grouped(heap->listed_on_stacks, count));
-        else
-            fputs("objects on its own lists are missing\n", file);
-    }
+    if (losses->lists_unknown)
+        fputs("             DOUBT: a collection was in progress, and neither pools nor stacks show "
+              "what it has set aside\n",
+              file);
+    if (lists_are_odd(report))
+        fputs("             DOUBT: the lists look like those of a collection, but none was in "
+              "progress\n",
+              file);
     if (losses->unreadable_parts || losses->unreadable_sizes)
         fprintf(file,
                 "             LOSS: %" PRIu64 " table%s or item array%s and %" PRIu64

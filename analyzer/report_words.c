@@ -57,8 +57,14 @@ const char *short_name(const char *type)
     return dot ? dot + 1 : type;
 }
 
+// Where nothing leads to the interpreter's flag, the lists tell.
 bool collecting(const struct report *report)
 {
     const struct runtime_flag *flag = &report->interpreter->runtime.collecting;
-    return flag->known && flag->value;
+    return flag->known ? flag->value : heap_shows_collection(report->heap);
+}
+
+bool lists_are_odd(const struct report *report)
+{
+    return !collecting(report) && heap_shows_collection(report->heap);
 }

@@ -35,6 +35,9 @@ void put_stacks(const struct report *report, FILE *file);
 // Was a collection in progress?
 bool collecting(const struct report *report);
 
+// Do the lists look like those of a collection that the interpreter knows nothing of?
+bool lists_are_odd(const struct report *report);
+
 // The lower half of the report: the core, the interpreter, the collector, and what could be read.
 void put_basis(const struct report *report, FILE *file);
 

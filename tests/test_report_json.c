@@ -165,6 +165,7 @@ Test(report_json, the_whole)
         "\"layout_source\": \"builtin\", \"layout_column\": \"2.7.18-x86_64\", "
         "\"layout_dwarf_members\": 0, \"layout_dwarf_differences\": 0}, "
         "\"collector\": {\"enabled\": true, \"collecting\": false, \"debug_flags\": 0, "
+        "\"listed_aside\": 0, "
         "\"generations\": [{\"threshold\": 700, \"count\": 0, \"objects\": 3}, {\"threshold\": 10, "
         "\"count\": 1, \"objects\": 97}, {\"threshold\": 10, \"count\": 2, \"objects\": 900}]}, "
         "\"heap\": {\"objects\": 1000, \"edges\": 4321, \"bytes\": 123456, \"opaque_objects\": 0, "

@@ -196,6 +196,7 @@ struct run {
     struct findings *findings;
     vaddr *garbage_objects;
     struct heap_opaque_type *opaque_types;
+    struct heap_opaque_reason opaque_reasons[HEAP_OPAQUE_REASONS];
     struct report report;
     struct timespec started;
 };
@@ -344,6 +345,8 @@ static struct failure *make_report(struct run *run)
     if (failure)
         return failure;
     report->opaque_types = run->opaque_types;
+    report->opaque_reasons = run->opaque_reasons;
+    report->opaque_reason_count = heap_list_opaque_reasons(run->heap, run->opaque_reasons);
     return report->garbage
                ? heap_read_list(run->heap, report->garbage, report->limit, &run->garbage_objects,
                                 &report->garbage_read, &report->garbage_length)

@@ -31,6 +31,8 @@ struct report {
     uint64_t garbage_read;
     const struct heap_opaque_type *opaque_types;
     size_t opaque_type_count;
+    const struct heap_opaque_reason *opaque_reasons;
+    size_t opaque_reason_count;
     uint64_t pending_finalizers; // pending objects that gc.garbage would list
     uint64_t kept_bytes;         // of all objects that only gc.garbage keeps alive
     uint64_t trash_bytes;

@@ -103,6 +103,16 @@ static json_t *make_opaque_types(const struct report *report)
     return types;
 }
 
+static json_t *make_opaque_reasons(const struct report *report)
+{
+    json_t *reasons = json_array();
+    for (size_t i = 0; i < report->opaque_reason_count; i++)
+        json_array_append_new(reasons,
+                              json_pack("{s:s, s:o}", "traversal", report->opaque_reasons[i].text,
+                                        "objects", number(report->opaque_reasons[i].objects)));
+    return reasons;
+}
+
 static json_t *make_heap(const struct report *report)
 {
     const struct heap *heap = report->heap;
@@ -116,15 +126,15 @@ static json_t *make_heap(const struct report *report)
         number(totals->objects[COLLECT_TRASH]), report_state_name(COLLECT_KEPT),
         number(totals->objects[COLLECT_KEPT]));
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "objects",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "objects",
         number(heap->count), "edges", number(heap->edges), "bytes", number(heap->bytes),
         "opaque_objects", number(heap->opaque_objects), "emulated_objects",
-        number(heap->coded_objects), "opaque_types", make_opaque_types(report),
-        "unreadable_objects", number(losses->unreadable_objects), "unreadable_parts",
-        number(losses->unreadable_parts + losses->unreadable_sizes), "broken_links",
-        number(losses->broken_links), "objects_in_flux", number(losses->objects_in_flux),
-        "overdrawn_objects", number(totals->overdrawn), "states", states, "complete",
-        json_boolean(report_is_complete(report)));
+        number(heap->coded_objects), "opaque_types", make_opaque_types(report), "opaque_reasons",
+        make_opaque_reasons(report), "unreadable_objects", number(losses->unreadable_objects),
+        "unreadable_parts", number(losses->unreadable_parts + losses->unreadable_sizes),
+        "broken_links", number(losses->broken_links), "objects_in_flux",
+        number(losses->objects_in_flux), "overdrawn_objects", number(totals->overdrawn), "states",
+        states, "complete", json_boolean(report_is_complete(report)));
 }
 
 static const char *source_name(enum garbage_source source)

@@ -19,6 +19,7 @@ static struct finding items[3];
 static struct findings findings;
 static vaddr garbage[2];
 static struct heap_opaque_type opaque[2];
+static struct heap_opaque_reason opaque_reasons[2];
 static struct report report;
 
 static inline void set_process(void)
@@ -89,6 +90,8 @@ static inline void set_report(void)
     garbage[1] = 0x7f34e9520c90;
     opaque[0] = (struct heap_opaque_type){"lxml.etree._Element", 1};
     opaque[1] = (struct heap_opaque_type){"zmq.Socket", 1234};
+    opaque_reasons[0] = (struct heap_opaque_reason){"does not end", 1231};
+    opaque_reasons[1] = (struct heap_opaque_reason){"calls the system", 4};
     report = (struct report){.core = &core,
                              .interpreter = &interpreter,
                              .heap = &heap,
@@ -100,6 +103,7 @@ static inline void set_report(void)
                              .garbage_length = 2,
                              .garbage_read = 2,
                              .opaque_types = opaque,
+                             .opaque_reasons = opaque_reasons,
                              .kept_bytes = 1408,
                              .limit = 100};
 }

@@ -402,7 +402,9 @@ Test(report, losses_of_one)
     heap.losses.objects_in_flux = totals.overdrawn = 1;
     findings.unread_edges = report.garbage_read = report.opaque_type_count = 1;
     heap.losses.first_broken_link = 0x1000;
-    heap.opaque_objects = 1;
+    heap.opaque_objects = report.opaque_reason_count = 1;
+    opaque_reasons[0].objects = 1;
+    expect_line("             1 object opaque: its traversal does not end (1)");
     expect_line("             LOSS: 1 broken link in the collector's lists, the first after "
                 "0x1000");
     expect_line("             LOSS: 1 table or item array and 1 size could not be read");
@@ -418,7 +420,10 @@ Test(report, losses_of_one)
 Test(report, opaque_types)
 {
     heap.opaque_objects = 1235;
-    report.opaque_type_count = 2;
+    report.opaque_type_count = report.opaque_reason_count = 2;
+    expect_line(
+        "             1,235 objects opaque: their traversal does not end (1,231), calls the "
+        "system (4)");
     expect_line("Coverage     1,000 objects read, 4,321 references, 121 KiB; 1235 opaque, 0 "
                 "unreadable");
     expect_line("             opaque: lxml.etree._Element, 1 object (what it holds counts as held "

@@ -169,7 +169,7 @@ Test(report_json, the_whole)
         "\"count\": 1, \"objects\": 97}, {\"threshold\": 10, \"count\": 2, \"objects\": 900}]}, "
         "\"heap\": {\"objects\": 1000, \"edges\": 4321, \"bytes\": 123456, \"opaque_objects\": 0, "
         "\"emulated_objects\": 0, "
-        "\"opaque_types\": [], \"unreadable_objects\": "
+        "\"opaque_types\": [], \"opaque_reasons\": [], \"unreadable_objects\": "
         "0, \"unreadable_parts\": 0, \"broken_links\": 0, \"objects_in_flux\": 0, "
         "\"overdrawn_objects\": 0, \"states\": {\"reachable\": 992, \"uncollectable\": 8, "
         "\"pending\": 0, \"trash\": 0, \"kept\": 0}, \"complete\": true}, "
@@ -252,11 +252,13 @@ Test(report_json, losses)
 
 Test(report_json, opaque_types_and_what_is_held)
 {
-    report.opaque_type_count = 2;
+    report.opaque_type_count = report.opaque_reason_count = 2;
     items[0].held_objects = 3;
     items[0].held_bytes = 333;
     findings.shared_objects = 4;
     findings.shared_bytes = UINT64_MAX;
+    expect_json("heap.opaque_reasons", "[{\"traversal\":\"does not end\",\"objects\":1231},"
+                                       "{\"traversal\":\"calls the system\",\"objects\":4}]");
     expect_json("heap.opaque_types", "[{\"type\":\"lxml.etree._Element\",\"objects\":1},"
                                      "{\"type\":\"zmq.Socket\",\"objects\":1234}]");
     expect_json("findings.0.held_objects", "3");

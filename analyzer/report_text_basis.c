@@ -1,0 +1,192 @@
+// Where the numbers of the text report come from.
+#include <inttypes.h>
+
+#include "report_words.h"
+
+static void put_core(const struct report *report, FILE *file)
+{
+    const struct core *core = report->core;
+    char size[NUMBER_MAX], missing[NUMBER_MAX];
+    fputs("\nCore         ", file);
+    put_name(file, core->path);
+    fprintf(file, ", %s, %s", sized(core->size, size), core->architecture);
+    if (core->bytes_missing)
+        fprintf(file, ", CUT: %s missing", sized(core->bytes_missing, missing));
+    else
+        fprintf(file, ", %s", core->complete ? "complete" : "without thread notes");
+    fputs("\nProcess      ", file);
+    if (core->has_prpsinfo)
+        fprintf(file, "pid %" PRIu32 ", ", core->pid);
+    put_name(file, *core->command ? core->command : "(command not known)");
+    const char *signal = core_signal_name(core->signal);
+    if (signal)
+        fprintf(file, ", %s", signal);
+    else if (core->signal)
+        fprintf(file, ", signal %d", core->signal);
+    else
+        fputs(", no signal: dumped while it ran", file);
+    fprintf(file, ", %zu thread%s\n", core->thread_count, plural(core->thread_count));
+}
+
+static const char *match_words(const struct module *module)
+{
+    switch (module->match) {
+    case MODULE_MATCHES:
+        return "matches the core";
+    case MODULE_UNCHECKED:
+        return "not checked, the core has none";
+    case MODULE_FORCED:
+        return "DIFFERS from the core's, used because of --force";
+    case MODULE_ABSENT:
+        break;
+    }
+    return "absent";
+}
+
+static void put_interpreter(const struct report *report, FILE *file)
+{
+    const struct interpreter *interpreter = report->interpreter;
+    const struct runtime *runtime = &interpreter->runtime;
+    const struct image *image = interpreter->module->image;
+    char id[2 * BUILD_ID_MAX + 1];
+    build_id_format(&image->build_id, id, sizeof(id));
+    fprintf(file, "Interpreter  CPython %s, UCS%d, ", *runtime->version ? runtime->version : "2.7",
+            runtime->unicode_width);
+    put_name(file, image->path);
+    fprintf(file, "\n             build-id %s (%s)\n", id, match_words(interpreter->module));
+    fprintf(file, "Layout       built-in column %s", runtime->layout.column->name);
+    if (interpreter->has_dwarf)
+        fprintf(file, ", checked by the file's DWARF: %u members, %u differ",
+                runtime->layout.dwarf_values, runtime->layout.dwarf_differences);
+    else
+        fputs(", the file has no DWARF", file);
+    fputc('\n', file);
+}
+
+static const char *garbage_words(const struct report *report)
+{
+    switch (report->garbage_source) {
+    case GARBAGE_BY_SYMBOL:
+        return "found by symbol";
+    case GARBAGE_BY_MODULE:
+        return "found through the gc module";
+    case GARBAGE_BY_EVIDENCE:
+        return "found by evidence";
+    case GARBAGE_EMPTY:
+        return "empty or not made yet, by evidence: nothing else in the interpreter's data fits";
+    case GARBAGE_NONE_YET:
+        return "not made yet: no collection ever ran";
+    case GARBAGE_NOT_FOUND:
+        break;
+    }
+    return "NOT FOUND: what it lists shows as in use";
+}
+
+static void put_collector(const struct report *report, FILE *file)
+{
+    const struct runtime *runtime = &report->interpreter->runtime;
+    char count[NUMBER_MAX];
+    fprintf(file, "Collector    %s%sgenerations ",
+            !runtime->enabled.known  ? ""
+            : runtime->enabled.value ? "enabled, "
+                                     : "DISABLED, ",
+            collecting(report) ? "A COLLECTION WAS IN PROGRESS, " : "");
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        fprintf(file, "%s%s", i ? " / " : "", grouped(report->heap->generation_objects[i], count));
+    fputs(" objects, thresholds ", file);
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        fprintf(file, "%s%" PRId64, i ? "/" : "", runtime->generations[i].threshold);
+    if (runtime->debug.known && runtime->debug.value)
+        fprintf(file, ", debug flags %" PRId64, runtime->debug.value);
+    fprintf(file, "\ngc.garbage   ");
+    if (report->garbage)
+        fprintf(file, "0x%" PRIx64 ", %s item%s, ", report->garbage,
+                grouped(report->garbage_length, count), plural(report->garbage_length));
+    fprintf(file, "%s\n", garbage_words(report));
+}
+
+// Why objects are opaque.
+static void put_opaque_reasons(const struct report *report, FILE *file)
+{
+    char count[NUMBER_MAX];
+    uint64_t objects = report->heap->opaque_objects;
+    if (!report->opaque_reason_count)
+        return;
+    fprintf(file, "             %s object%s opaque: %s traversal", grouped(objects, count),
+            plural(objects), objects == 1 ? "its" : "their");
+    for (size_t i = 0; i < report->opaque_reason_count; i++)
+        fprintf(file, "%s %s (%s)", i ? "," : "", report->opaque_reasons[i].text,
+                grouped(report->opaque_reasons[i].objects, count));
+    fputc('\n', file);
+}
+
+static void put_coverage(const struct report *report, FILE *file)
+{
+    const struct heap *heap = report->heap;
+    const struct heap_losses *losses = &heap->losses;
+    char count[NUMBER_MAX], bytes[NUMBER_MAX];
+    fprintf(file, "Coverage     %s objects read, ",
+            grouped(heap->count - losses->unreadable_objects, count));
+    fprintf(file, "%s references, %s; ", grouped(heap->edges, count), sized(heap->bytes, bytes));
+    fprintf(file, "%" PRIu64 " opaque, %" PRIu64 " unreadable\n", heap->opaque_objects,
+            losses->unreadable_objects);
+    if (heap->coded_objects)
+        fprintf(file, "             %s object%s of extension types visited by their own code\n",
+                grouped(heap->coded_objects, count), plural(heap->coded_objects));
+    if (losses->broken_links)
+        fprintf(file,
+                "             LOSS: %" PRIu64 " broken link%s in the collector's lists, the first "
+                "after 0x%" PRIx64 "\n",
+                losses->broken_links, plural(losses->broken_links), losses->first_broken_link);
+    if (losses->objects_in_flux || collecting(report)) {
+        fprintf(file,
+                "             DOUBT: a collection was in progress (%" PRIu64 " object%s in flux): ",
+                losses->objects_in_flux, plural(losses->objects_in_flux));
+        if (heap->listed_on_stacks)
+            fprintf(file, "%s found on lists of its own\n", grouped(heap->listed_on_stacks, count));
+        else
+            fputs("objects on its own lists are missing\n", file);
+    }
+    if (losses->unreadable_parts || losses->unreadable_sizes)
+        fprintf(file,
+                "             LOSS: %" PRIu64 " table%s or item array%s and %" PRIu64
+                " size%s could not be read\n",
+                losses->unreadable_parts, plural(losses->unreadable_parts),
+                plural(losses->unreadable_parts), losses->unreadable_sizes,
+                plural(losses->unreadable_sizes));
+    if (report->totals->overdrawn)
+        fprintf(file,
+                "             DOUBT: %" PRIu32 " object%s with more references than ob_refcnt\n",
+                report->totals->overdrawn, plural(report->totals->overdrawn));
+    if (report->findings->unread_edges)
+        fprintf(file, "             LOSS: %" PRIu64 " edge%s could not be named\n",
+                report->findings->unread_edges, plural(report->findings->unread_edges));
+    if (report->garbage_read != report->garbage_length)
+        fprintf(file, "             LOSS: only %" PRIu64 " item%s of gc.garbage could be read\n",
+                report->garbage_read, plural(report->garbage_read));
+    put_opaque_reasons(report, file);
+    size_t shown = report->opaque_type_count;
+    if (report->limit && shown > report->limit)
+        shown = report->limit;
+    for (size_t i = 0; i < shown; i++) {
+        fputs("             opaque: ", file);
+        put_name(file, report->opaque_types[i].name);
+        fprintf(file, ", %s object%s (what it holds counts as held from outside)\n",
+                grouped(report->opaque_types[i].objects, count),
+                plural(report->opaque_types[i].objects));
+    }
+    if (shown && !report->interpreter->runs_code)
+        fputs("             (this program was built without Unicorn, which could visit them)\n",
+              file);
+    if (shown < report->opaque_type_count)
+        fprintf(file, "             opaque: %zu more type%s (--limit)\n",
+                report->opaque_type_count - shown, plural(report->opaque_type_count - shown));
+}
+
+void put_basis(const struct report *report, FILE *file)
+{
+    put_core(report, file);
+    put_interpreter(report, file);
+    put_collector(report, file);
+    put_coverage(report, file);
+}

@@ -232,16 +232,16 @@ static int by_objects(const void *a, const void *b)
     return order ? order : strcmp(left->text, right->text);
 }
 
-size_t heap_list_opaque_reasons(const struct heap *heap,
+size_t heap_list_opaque_reasons(const struct heap *heap, const uint64_t counts[HEAP_OPAQUE_REASONS],
                                 struct heap_opaque_reason reasons[HEAP_OPAQUE_REASONS])
 {
     size_t count = 0;
     for (unsigned i = 0; i < HEAP_OPAQUE_REASONS; i++) {
-        if (!heap->opaque_reasons[i])
+        if (!counts[i])
             continue;
         const char *text = i == HEAP_OPAQUE_CLASS ? "depends on classes that cannot be read"
                                                   : heap_code_ending_text(&heap->code, i);
-        reasons[count++] = (struct heap_opaque_reason){text, heap->opaque_reasons[i]};
+        reasons[count++] = (struct heap_opaque_reason){text, counts[i]};
     }
     qsort(reasons, count, sizeof(*reasons), by_objects);
     return count;

@@ -155,8 +155,8 @@ struct heap_opaque_reason {
     const char *text;
     uint64_t objects;
 };
-// Returns how many reasons there are.
-size_t heap_list_opaque_reasons(const struct heap *heap,
+// From such counts as heap->opaque_reasons. Returns how many reasons there are.
+size_t heap_list_opaque_reasons(const struct heap *heap, const uint64_t counts[HEAP_OPAQUE_REASONS],
                                 struct heap_opaque_reason reasons[HEAP_OPAQUE_REASONS]);
 
 // An array to be freed. Failures: NO_MEMORY.

@@ -15,6 +15,7 @@
 #include "findings.h"
 #include "heap.h"
 #include "interpreter.h"
+#include "verify.h"
 
 #define PROGRAM_NAME "pycore-garbage"
 
@@ -51,6 +52,12 @@ void report_text(const struct report *report, FILE *file);
 // Failures: NO_MEMORY.
 struct failure *report_json(const struct report *report, FILE *file)
     __attribute__((warn_unused_result));
+
+// What --verify found, instead of a report. Of the latter only core, interpreter, heap and limit
+// are used. Failures: NO_MEMORY.
+void report_verify_text(const struct report *report, const struct verify *verify, FILE *file);
+struct failure *report_verify_json(const struct report *report, const struct verify *verify,
+                                   FILE *file) __attribute__((warn_unused_result));
 
 // One JSON line per tracked object, in address order. Reads the heap, object by object.
 // Failures: NO_MEMORY.

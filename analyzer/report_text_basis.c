@@ -43,7 +43,7 @@ static const char *match_words(const struct module *module)
     return "absent";
 }
 
-static void put_interpreter(const struct report *report, FILE *file)
+void put_interpreter(const struct report *report, FILE *file)
 {
     const struct interpreter *interpreter = report->interpreter;
     const struct runtime *runtime = &interpreter->runtime;

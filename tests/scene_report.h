@@ -21,6 +21,8 @@ static vaddr garbage[2];
 static struct heap_opaque_type opaque[2];
 static struct heap_opaque_reason opaque_reasons[2];
 static struct report report;
+static struct verify_type verified[3];
+static struct verify verify;
 
 static inline void set_process(void)
 {
@@ -77,8 +79,29 @@ static inline void set_findings(void)
     findings = (struct findings){.items = items, .count = 1};
 }
 
+// A type that differs, one that could not be checked, one that is in order, all without sums.
+static inline void set_verify(void)
+{
+    verified[0] = (struct verify_type){.name = "collections.deque",
+                                       .objects = 5000,
+                                       .checked = 990,
+                                       .different = 3,
+                                       .first = {.object = 0x7f34e9520a90,
+                                                 .table_visits = 1234,
+                                                 .code_visits = 1235,
+                                                 .position = 1234,
+                                                 .code_type = (char *)"app.\nT"}};
+    verified[1] =
+        (struct verify_type){.name = "zmq.Socket", .by_code = true, .objects = 9, .unchecked = 9};
+    verified[1].reasons[HEAP_CODE_NOT_RUN] = 2;
+    verified[1].reasons[HEAP_CODE_NOT_TRIED] = 7;
+    verified[2] = (struct verify_type){.name = "zope.A", .objects = 2, .checked = 2};
+    verify = (struct verify){.heap = &heap, .limit = 1000, .types = verified, .count = 3};
+}
+
 static inline void set_report(void)
 {
+    set_verify();
     set_process();
     set_findings();
     heap = (struct heap){

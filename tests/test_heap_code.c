@@ -4,34 +4,18 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "scene_code.h"
 #include "scene_heap.h"
 
 #define WORLDS(name) WORLD_TEST(heap_code, name, close_heap)
 
 enum {
-    OBJECTS = 400,
-    LOST = 1, // endings of the stub
-    ENDLESS,
+    OBJECTS = 400
 };
 
 // What the stub does with the object at hand stands where a cell has its contents: the object that
 // it visits, or one of the endings.
 static atomic_uint endless_runs;
-
-static struct failure *stub_open(void *context, struct memory *memory, void **runner)
-{
-    (void)context;
-    *runner = memory;
-    return NULL;
-}
-
-static struct failure *stub_open_fails(void *context, struct memory *memory, void **runner)
-{
-    (void)context;
-    (void)memory;
-    (void)runner;
-    return failure_create(FAILURE_UNSUPPORTED, "no such machine");
-}
 
 static unsigned stub_run(void *runner, vaddr function, vaddr object,
                          void (*take)(void *context, vaddr target), void *context)
@@ -48,32 +32,9 @@ static unsigned stub_run(void *runner, vaddr function, vaddr object,
     return 0;
 }
 
-static void stub_close(void *runner)
-{
-    (void)runner;
-}
-
-static const char *stub_text(unsigned ending)
-{
-    return ending == LOST ? "is lost" : "does not end";
-}
-
-static struct runtime_code code = {.open = stub_open,
-                                   .run = stub_run,
-                                   .close = stub_close,
-                                   .ending_text = stub_text,
-                                   .endless = ENDLESS};
-
-static vaddr coded_type(const char *name)
-{
-    fake.source.code = &code;
-    return fakeheap_type(
-        &fake, &(struct fakeheap_type){
-                   .name = name, .structure = "PyCellObject", .gc = true, .in_module = true});
-}
-
 static vaddr new_object(vaddr type, uint64_t word)
 {
+    code.run = stub_run;
     vaddr object = fakeheap_new(&fake, type, 0);
     fakeheap_set(&fake, object, LAYOUT_PyCellObject_ob_ref, word);
     return object;
@@ -92,7 +53,7 @@ static uint32_t edges_of(uint32_t number)
 static void expect_reason(size_t nth, const char *text, uint64_t objects)
 {
     struct heap_opaque_reason reasons[HEAP_OPAQUE_REASONS];
-    size_t count = heap_list_opaque_reasons(heap, reasons);
+    size_t count = heap_list_opaque_reasons(heap, heap->opaque_reasons, reasons);
     cr_assert_lt(nth, count, "%s: %zu reasons, no '%s'", world, count, text);
     cr_assert_str_eq(reasons[nth].text, text, "%s", world);
     cr_assert_eq(reasons[nth].objects, objects, "%s: %s %" PRIu64, world, text,

@@ -107,13 +107,16 @@ Test(report_names, of_any_two_bytes)
 
 TestSuite(report_json, .init = set_report);
 
+static bool verifying; // what --verify found, instead
+
 // The report as bytes, to be freed.
 static char *text_of_report(void)
 {
     char *text = NULL;
     size_t size;
     FILE *file = open_memstream(&text, &size);
-    cr_assert_null(report_json(&report, file));
+    cr_assert_null(verifying ? report_verify_json(&report, &verify, file)
+                             : report_json(&report, file));
     cr_assert_eq(fclose(file), 0);
     return text;
 }
@@ -340,6 +343,39 @@ Test(report_json, hostile_names)
     cr_assert_eq(json_string_length(at(root, "findings.0.cycle.0.type")), 40000);
     json_decref(root);
     free(name);
+}
+
+Test(report_json, verify)
+{
+    verifying = true;
+    verify.checked_types = 2;
+    verify.checked = 992;
+    verify.different = 3;
+    verify.coded_types = verify.different_types = verify.unchecked_types = 1;
+    verify.unchecked = 9;
+    verify.unreadable_objects = 4;
+    expect_json("interpreter.version", "\"2.7.18\"");
+    expect_json(
+        "verify",
+        "{\"limit\":1000,\"objects\":1000,\"types\":3,\"types_checked\":2,\"types_different\":1,"
+        "\"types_unchecked\":1,\"types_without_table\":1,\"objects_checked\":992,"
+        "\"objects_different\":3,\"objects_unchecked\":9,\"unreadable_objects\":4,"
+        "\"clean\":false,\"problems_cut\":false,\"problems\":["
+        "{\"type\":\"collections.deque\",\"objects\":5000,\"table\":true,\"checked\":990,"
+        "\"different\":3,\"example\":{\"address\":\"0x7f34e9520a90\",\"table_visits\":1234,"
+        "\"code_visits\":1235,\"position\":1234,\"table_type\":null,\"code_type\":"
+        "\"app.\\\\x0aT\"},\"unchecked\":0,\"reasons\":[]},"
+        "{\"type\":\"zmq.Socket\",\"objects\":9,\"table\":false,\"checked\":0,\"different\":0,"
+        "\"example\":null,\"unchecked\":9,\"reasons\":[{\"traversal\":\"was not tried, after "
+        "others of the same function that did not end\",\"objects\":7},{\"traversal\":\"cannot be "
+        "run here\",\"objects\":2}]}]}");
+    report.limit = 1;
+    expect_json("verify.problems_cut", "true");
+    verified[0].different = verify.different_types = verify.unreadable_objects = 0;
+    expect_json("verify.problems_cut", "false");
+    expect_json("verify.problems.0.type", "\"zmq.Socket\"");
+    verify.unchecked_types = 0;
+    expect_json("verify.clean", "true");
 }
 
 // --- the graph

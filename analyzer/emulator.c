@@ -30,6 +30,7 @@ const char *emulator_status_text(enum emulator_status status)
 #    include <stdlib.h>
 
 #    include "emulator_guard.h"
+#    include "emulator_loop.h"
 #    include "emulator_machines.h"
 #    include "emulator_space.h"
 
@@ -72,6 +73,7 @@ struct emulator {
     size_t visit_count;
     size_t visit_capacity;
 
+    struct emulator_loop loop;
     size_t visit_limit;
     uint64_t counts[EMULATOR_STATUS_COUNT];
 };
@@ -114,6 +116,14 @@ static vaddr read_stack(struct emulator *emulator, unsigned index)
     return format_word(emulator->space.memory->format, stack->bytes + offset);
 }
 
+static bool visits_in_a_circle(struct emulator *emulator, vaddr target)
+{
+    uint64_t pointer = 0;
+    uc_reg_read(emulator->engine, emulator->machine->stack_pointer, &pointer);
+    return emulator_loop_is_closed(&emulator->loop, &emulator->space, emulator->visit_count, target,
+                                   pointer);
+}
+
 static void on_visit(uc_engine *engine, uint64_t at, uint32_t size, void *context)
 {
     struct emulator *emulator = context;
@@ -132,6 +142,10 @@ static void on_visit(uc_engine *engine, uint64_t at, uint32_t size, void *contex
         uc_reg_read(engine, emulator->machine->arguments[0], &target);
     else
         target = read_stack(emulator, 1);
+    if (emulator->visit_count >= EMULATOR_LOOP_VISITS && visits_in_a_circle(emulator, target)) {
+        stop_run(emulator, STOP_LIMIT, 0);
+        return;
+    }
     emulator->visits[emulator->visit_count++] = target;
     emulator->blocks += EMULATOR_BLOCKS_PER_VISIT;
 }
@@ -259,6 +273,7 @@ static void close_guarded(void *context)
 
 static void close_engine(struct emulator *emulator)
 {
+    emulator_loop_deinit(&emulator->loop);
     if (emulator->context)
         uc_context_free(emulator->context);
     // One that has aborted may well do so again; what it has is then lost.

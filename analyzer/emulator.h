@@ -28,7 +28,8 @@ enum {
     EMULATOR_BLOCKS_MAX = 20 * 1000 * 1000,
     // And so many more for every visit; the loop around one takes four to ten.
     EMULATOR_BLOCKS_PER_VISIT = 64,
-    // No object has so many references (512 MiB of them), nor more than its memory has words.
+    // No object has so many references (512 MiB of them), nor more than its memory has words. Code
+    // that visits in a circle is stopped after one or two million.
     EMULATOR_VISITS_MAX = 1 << 26,
     EMULATOR_STACK_SIZE = 8 << 20, // what Linux gives a thread
 };

@@ -51,7 +51,7 @@ struct part {
     uint64_t capacity;
     bool moved_out; // targets and labels are its own
     uint64_t bytes;
-    uint64_t opaque_objects;
+    uint64_t opaque_reasons[HEAP_OPAQUE_REASONS];
     uint64_t coded_objects;
     struct heap_code code;
     struct heap_losses losses;
@@ -229,12 +229,14 @@ static void set_size(struct part *part, const struct object_type *type, vaddr ob
 }
 
 // An object of a type that the tables do not know in full.
-static void note_opaque(struct part *part, bool was_run)
+static void note_opaque(struct part *part, const struct object_type *type, bool was_run)
 {
-    part->coded_objects += was_run;
-    part->opaque_objects += !was_run;
-    if (!was_run)
-        part->heap->opaque[part->number / 8] |= (uint8_t)(1u << (part->number % 8));
+    if (type->coded && was_run) {
+        part->coded_objects++;
+        return;
+    }
+    part->opaque_reasons[type->coded ? part->code.ending : HEAP_OPAQUE_CLASS]++;
+    part->heap->opaque[part->number / 8] |= (uint8_t)(1u << (part->number % 8));
 }
 
 static void extract_object(struct part *part, uint32_t number, vaddr object)
@@ -242,7 +244,7 @@ static void extract_object(struct part *part, uint32_t number, vaddr object)
     struct heap *heap = part->heap;
     const struct layout *layout = &part->runtime.layout;
     enum memory_status status;
-    part->number = number;
+    part->number = part->code.number = number;
     const uint8_t *bytes = memory_view(&part->memory, object,
                                        layout_offset(layout, LAYOUT_PyVarObject_ob_size), &status);
     const struct cached_type *cached =
@@ -262,7 +264,7 @@ static void extract_object(struct part *part, uint32_t number, vaddr object)
     traverse_object(&part->types, type, object, &part->visitor);
     flush_edges(&part->visitor);
     if (type->opaque)
-        note_opaque(part, type->coded && part->visitor.opaque == opaque);
+        note_opaque(part, type, part->visitor.opaque == opaque);
 }
 
 // Asks for the cache lines of an object that comes soon. Objects lie one after the other, but the
@@ -338,10 +340,50 @@ static void init_part(struct extraction *extraction, unsigned job)
         part->cached_labels[i].place.kind = VISIT_LOCAL;
 }
 
+static void deinit_part(struct part *part)
+{
+    if (part->moved_out) {
+        free(part->targets);
+        free(part->labels);
+    }
+    heap_code_deinit(&part->code);
+    memory_unshare(&part->memory);
+}
+
+// What did not end for one part may have been tried by the next ones in vain: these did not know
+// that the function was given up before their first object. All of them go through their objects
+// again, knowing it, so that the result is that of one part.
+static struct failure *give_up(struct extraction *extraction)
+{
+    struct heap *heap = extraction->heap;
+    bool done = true;
+    for (unsigned job = 0; job < extraction->jobs; job++)
+        done = done && heap_code_add_endless(&heap->code, &extraction->parts[job].code);
+    if (!done || extraction->jobs == 1 || !heap_code_gives_up(&heap->code))
+        return done ? NULL : failure_no_memory();
+    memset(heap->owners, 0, heap->count / 8 + 1);
+    memset(heap->opaque, 0, heap->count / 8 + 1);
+    for (unsigned job = 0; job < extraction->jobs; job++) {
+        struct part *part = &extraction->parts[job];
+        struct failure *failure = part->failure;
+        deinit_part(part);
+        memset(part, 0, sizeof(*part));
+        init_part(extraction, job);
+        done = done && heap_code_add_endless(&part->code, &heap->code);
+        part->failure = failure;
+    }
+    if (done)
+        parallel_run(extraction->jobs, extract_part, extraction);
+    return done ? NULL : failure_no_memory();
+}
+
 static void add_losses(struct heap *heap, const struct part *part)
 {
     heap->bytes += part->bytes;
-    heap->opaque_objects += part->opaque_objects;
+    for (unsigned i = 0; i < HEAP_OPAQUE_REASONS; i++) {
+        heap->opaque_reasons[i] += part->opaque_reasons[i];
+        heap->opaque_objects += part->opaque_reasons[i];
+    }
     heap->coded_objects += part->coded_objects;
     heap->losses.unreadable_objects += part->losses.unreadable_objects;
     heap->losses.unreadable_sizes += part->losses.unreadable_sizes;
@@ -402,10 +444,10 @@ static struct failure *join_parts(struct extraction *extraction)
 
 static struct failure *run_parts(struct extraction *extraction)
 {
-    struct failure *failure = NULL;
     for (unsigned job = 0; job < extraction->jobs; job++)
         init_part(extraction, job);
     parallel_run(extraction->jobs, extract_part, extraction);
+    struct failure *failure = give_up(extraction);
     for (unsigned job = 0; job < extraction->jobs; job++) {
         struct part *part = &extraction->parts[job];
         add_losses(extraction->heap, part);
@@ -416,15 +458,8 @@ static struct failure *run_parts(struct extraction *extraction)
     }
     if (!failure)
         failure = join_parts(extraction);
-    for (unsigned job = 0; job < extraction->jobs; job++) {
-        struct part *part = &extraction->parts[job];
-        if (part->moved_out) {
-            free(part->targets);
-            free(part->labels);
-        }
-        heap_code_deinit(&part->code);
-        memory_unshare(&part->memory);
-    }
+    for (unsigned job = 0; job < extraction->jobs; job++)
+        deinit_part(&extraction->parts[job]);
     return failure;
 }
 

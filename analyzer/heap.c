@@ -192,6 +192,7 @@ enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t 
                                       .code = &heap->code};
     if (heap->type[source] == HEAP_NO_TYPE)
         return MEMORY_NONSENSE;
+    heap->code.number = source;
     traverse_object(&heap->types, &heap->types.types[heap->type[source]],
                     heap_address(heap, source), &search.visitor);
     search_places(&search.visitor);
@@ -224,6 +225,28 @@ struct failure *heap_list_opaque(const struct heap *heap, struct heap_opaque_typ
     return NULL;
 }
 
+static int by_objects(const void *a, const void *b)
+{
+    const struct heap_opaque_reason *left = a, *right = b;
+    int order = (left->objects < right->objects) - (left->objects > right->objects);
+    return order ? order : strcmp(left->text, right->text);
+}
+
+size_t heap_list_opaque_reasons(const struct heap *heap, const uint64_t counts[HEAP_OPAQUE_REASONS],
+                                struct heap_opaque_reason reasons[HEAP_OPAQUE_REASONS])
+{
+    size_t count = 0;
+    for (unsigned i = 0; i < HEAP_OPAQUE_REASONS; i++) {
+        if (!counts[i])
+            continue;
+        const char *text = i == HEAP_OPAQUE_CLASS ? "depends on classes that cannot be read"
+                                                  : heap_code_ending_text(&heap->code, i);
+        reasons[count++] = (struct heap_opaque_reason){text, counts[i]};
+    }
+    qsort(reasons, count, sizeof(*reasons), by_objects);
+    return count;
+}
+
 struct reference_list {
     struct visitor visitor;
     void (*take)(void *context, vaddr target);
@@ -251,6 +274,7 @@ void heap_each_reference(struct heap *heap, uint32_t number,
                                     .code = &heap->code};
     if (heap->type[number] == HEAP_NO_TYPE)
         return;
+    heap->code.number = number;
     traverse_object(&heap->types, &heap->types.types[heap->type[number]],
                     heap_address(heap, number), &list.visitor);
     hand_over(&list.visitor);

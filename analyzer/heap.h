@@ -44,6 +44,12 @@ enum {
     HEAP_COMMON_REFERENCES = 1024
 };
 
+// Why objects are opaque: how running their traversal ended, or what is not that.
+enum {
+    HEAP_OPAQUE_CLASS = HEAP_CODE_ENDINGS, // classes that say what there is cannot be read
+    HEAP_OPAQUE_REASONS
+};
+
 struct heap_range; // a span with tracked objects, and where its bits start
 
 // What could not be read. Any of these but objects_in_flux makes the report's numbers lower bounds.
@@ -77,7 +83,8 @@ struct heap {
     uint64_t bytes;            // sum of all sizes
     uint8_t *opaque;           // one bit per object: not all of its references are known
     uint64_t opaque_objects;   // how many of these there are
-    uint64_t coded_objects;    // visited by running their own tp_traverse
+    uint64_t opaque_reasons[HEAP_OPAQUE_REASONS]; // and why
+    uint64_t coded_objects;                       // visited by running their own tp_traverse
     struct heap_losses losses;
     // private
     struct heap_code code; // for the thread that asks
@@ -153,6 +160,15 @@ struct heap_opaque_type {
     const char *name; // the heap's
     uint64_t objects;
 };
+// Why: a text to follow "their traversal", and of how many objects. Most objects first.
+struct heap_opaque_reason {
+    const char *text;
+    uint64_t objects;
+};
+// From such counts as heap->opaque_reasons. Returns how many reasons there are.
+size_t heap_list_opaque_reasons(const struct heap *heap, const uint64_t counts[HEAP_OPAQUE_REASONS],
+                                struct heap_opaque_reason reasons[HEAP_OPAQUE_REASONS]);
+
 // An array to be freed. Failures: NO_MEMORY.
 struct failure *heap_list_opaque(const struct heap *heap, struct heap_opaque_type **list,
                                  size_t *count) __attribute__((warn_unused_result));

@@ -1,11 +1,34 @@
 // Running the traversals that no table mirrors, for one reader of the heap.
+//
+// One that does not end costs a fifth of a second, and there may be a million objects of its type.
+// So a function is given up after the first few objects that it did not end for, first by number:
+// those behind the last of them are not tried. A reader that goes through all objects in the order
+// of their numbers thus tries the same ones as readers who share them, once these know of each
+// other's.
 #ifndef ANALYZER_HEAP_CODE_H
 #define ANALYZER_HEAP_CODE_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "runtime.h"
 #include "traverse.h"
+
+enum {
+    HEAP_CODE_ENDLESS_MAX = 5, // objects for which a function may not end before it is given up
+    // How a run may end besides the ways of runtime_code.
+    HEAP_CODE_NOT_RUN = RUNTIME_CODE_ENDINGS, // nothing can be run
+    HEAP_CODE_NOT_TRIED,                      // the function is given up
+    HEAP_CODE_ENDINGS
+};
+
+// The first objects, by number, for which a function did not end.
+struct heap_code_endless {
+    vaddr function;
+    uint32_t numbers[HEAP_CODE_ENDLESS_MAX];
+    unsigned count;
+};
 
 // Set up with code and memory; the runner is opened when the first function is to be run.
 struct heap_code {
@@ -13,10 +36,27 @@ struct heap_code {
     struct memory *memory;
     void *runner;
     bool tried;
+    uint32_t number; // of the object at hand, set by the caller
+    unsigned ending; // of the last run; 0: well
+    struct heap_code_endless *endless;
+    size_t endless_count;
 };
+
+// Opens the runner, unless it has been tried before. Failures: UNSUPPORTED, NO_MEMORY; then all
+// runs end with HEAP_CODE_NOT_RUN.
+struct failure *heap_code_open(struct heap_code *code) __attribute__((warn_unused_result));
+void heap_code_deinit(struct heap_code *code);
 
 // visitor.run_code, with a struct heap_code as visitor.code.
 bool heap_code_run(void *heap_code, struct visitor *visitor, vaddr function, vaddr object);
-void heap_code_deinit(struct heap_code *code);
+
+// Adds what another reader found endless. Readers are added in the order of their objects. False:
+// memory is short.
+bool heap_code_add_endless(struct heap_code *code, const struct heap_code *other);
+// Is any function given up?
+bool heap_code_gives_up(const struct heap_code *code);
+
+// To follow "its traversal": "does not end".
+const char *heap_code_ending_text(const struct heap_code *code, unsigned ending);
 
 #endif

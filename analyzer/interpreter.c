@@ -120,27 +120,34 @@ static struct failure *find_module(struct interpreter *interpreter)
     return NULL;
 }
 
-// An emulator for one thread; NULL when this machine's code cannot be run, or by this program.
-static void *open_emulator(void *context, struct memory *memory)
+// An emulator for one thread.
+static struct failure *open_emulator(void *context, struct memory *memory, void **runner)
 {
     const struct core *core = ((const struct interpreter *)context)->process->core;
-    struct emulator *emulator = NULL;
+    struct emulator *emulator;
     vaddr tls_base = 0;
     registers_find_tls(core, &tls_base);
     struct failure *failure = emulator_create(memory, core->machine, tls_base, &emulator);
-    failure_destroy(failure);
-    return failure ? NULL : emulator;
+    if (!failure)
+        *runner = emulator;
+    return failure;
 }
 
-static bool run_emulator(void *runner, vaddr function, vaddr object,
-                         void (*take)(void *context, vaddr target), void *context)
+static unsigned run_emulator(void *runner, vaddr function, vaddr object,
+                             void (*take)(void *context, vaddr target), void *context)
 {
-    return emulator_traverse(runner, function, object, take, context) == EMULATOR_OK;
+    _Static_assert((int)EMULATOR_STATUS_COUNT <= (int)RUNTIME_CODE_ENDINGS, "endings");
+    return emulator_traverse(runner, function, object, take, context);
 }
 
 static void close_emulator(void *runner)
 {
     emulator_destroy(runner);
+}
+
+static const char *ending_text(unsigned ending)
+{
+    return emulator_status_text((enum emulator_status)ending);
 }
 
 static struct failure *find_data(struct interpreter *interpreter)
@@ -158,8 +165,12 @@ static struct failure *find_data(struct interpreter *interpreter)
         vaddr start = (segment->start + interpreter->module->bias + word - 1) & ~(word - 1);
         interpreter->data[count++] = (struct runtime_range){start, start + segment->memory_size};
     }
-    interpreter->code =
-        (struct runtime_code){interpreter, open_emulator, run_emulator, close_emulator};
+    interpreter->code = (struct runtime_code){.context = interpreter,
+                                              .open = open_emulator,
+                                              .run = run_emulator,
+                                              .close = close_emulator,
+                                              .ending_text = ending_text,
+                                              .endless = EMULATOR_INSTRUCTION_LIMIT};
     interpreter->source = (struct runtime_source){
         .context = interpreter,
         .find_symbol = find_symbol,

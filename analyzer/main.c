@@ -28,6 +28,10 @@ enum {
     EXIT_WRONG_USAGE = 64
 };
 
+enum {
+    VERIFY_LIMIT = 1000
+};
+
 enum format {
     FORMAT_TEXT,
     FORMAT_JSON
@@ -42,6 +46,7 @@ enum option_key {
     OPTION_LIBRARY_PATH,
     OPTION_FORCE,
     OPTION_JOBS,
+    OPTION_VERIFY,
 };
 
 struct options {
@@ -57,6 +62,8 @@ struct options {
     uint64_t limit;
     int error_exitcode;
     unsigned jobs;
+    bool verify;
+    uint32_t verify_limit;
     bool verbose;
     bool quiet;
 };
@@ -79,6 +86,10 @@ static const struct argp_option option_table[] = {
      "Look for them in these directories first, by base name", 0},
     {"force", OPTION_FORCE, NULL, 0, "Use EXECUTABLE even if its build-id differs", 0},
     {"jobs", OPTION_JOBS, "N", 0, "Use N threads (default: as many as there are processors)", 0},
+    {"verify", OPTION_VERIFY, "N", OPTION_ARG_OPTIONAL,
+     "Instead of the report, compare the references of N objects of every type (default 1000; 0: "
+     "all) with what the interpreter's own code visits, run in an emulator",
+     0},
     {"verbose", 'v', NULL, 0, "Say on stderr what is found, how, and in what time", 0},
     {"quiet", 'q', NULL, 0, "No notes on stderr, only failures", 0},
     {0},
@@ -89,7 +100,8 @@ static const char documentation[] =
     "EXECUTABLE is the Python interpreter of the process; it may be left out when the file "
     "that the core names is on this machine and has the same build-id.\n\n"
     "Exit status: 0 the report is complete, 1 a report was printed but something could not be "
-    "read, 2 no report, 64 wrong usage.";
+    "read, 2 no report, 64 wrong usage. With --verify: 0 all objects were checked and none "
+    "differs, 1 some differ or could not be checked, 2 nothing could be checked.";
 
 static uint64_t parse_number(const char *text, const char *option, uint64_t most,
                              struct argp_state *state)
@@ -160,6 +172,12 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case OPTION_JOBS:
         options->jobs = (unsigned)parse_number(argument, "--jobs", PARALLEL_JOBS_MAX, state);
         break;
+    case OPTION_VERIFY:
+        options->verify = true;
+        options->verify_limit =
+            argument ? (uint32_t)parse_number(argument, "--verify", UINT32_MAX, state)
+                     : VERIFY_LIMIT;
+        break;
     case OPTION_SYSROOT:
         options->process.sysroot = argument;
         break;
@@ -197,7 +215,9 @@ struct run {
     vaddr *garbage_objects;
     struct heap_opaque_type *opaque_types;
     struct stacks stacks;
+    struct heap_opaque_reason opaque_reasons[HEAP_OPAQUE_REASONS];
     struct report report;
+    struct verify *verify; // NULL: not asked for
     struct timespec started;
 };
 
@@ -317,6 +337,21 @@ static struct failure *collect(struct run *run)
     return failure;
 }
 
+static struct failure *verify(struct run *run)
+{
+    struct report *report = &run->report;
+    report->core = run->core;
+    report->interpreter = run->interpreter;
+    report->heap = run->heap;
+    report->limit = run->options->limit;
+    struct failure *failure = verify_create(run->heap, run->options->verify_limit, &run->verify);
+    if (failure)
+        return failure_prefix(failure, "--verify runs the process's code in an emulator");
+    tell(run, "%" PRIu64 " objects of %zu types visited both ways, %" PRIu64 " differ",
+         run->verify->checked, run->verify->checked_types, run->verify->different);
+    return NULL;
+}
+
 static void sum_states(struct run *run)
 {
     for (uint32_t i = 0; i < run->heap->count; i++) {
@@ -349,6 +384,9 @@ static struct failure *make_report(struct run *run)
     if (failure)
         return failure;
     report->opaque_types = run->opaque_types;
+    report->opaque_reasons = run->opaque_reasons;
+    report->opaque_reason_count =
+        heap_list_opaque_reasons(run->heap, run->heap->opaque_reasons, run->opaque_reasons);
     return report->garbage
                ? heap_read_list(run->heap, report->garbage, report->limit, &run->garbage_objects,
                                 &report->garbage_read, &report->garbage_length)
@@ -417,6 +455,19 @@ static struct failure *close_output(struct output *output, bool written)
                : NULL;
 }
 
+static struct failure *write_report(struct run *run, FILE *file)
+{
+    bool json = run->options->format == FORMAT_JSON;
+    if (json)
+        return run->verify ? report_verify_json(&run->report, run->verify, file)
+                           : report_json(&run->report, file);
+    if (run->verify)
+        report_verify_text(&run->report, run->verify, file);
+    else
+        report_text(&run->report, file);
+    return NULL;
+}
+
 static struct failure *write_outputs(struct run *run, struct output *output, struct output *graph)
 {
     struct failure *failure = NULL;
@@ -426,11 +477,7 @@ static struct failure *write_outputs(struct run *run, struct output *output, str
         empty_output(graph);
         failure = report_graph(run->heap, graph->file);
     }
-    if (!failure && run->options->format == FORMAT_JSON)
-        failure = report_json(&run->report, output->file);
-    else if (!failure)
-        report_text(&run->report, output->file);
-    return failure;
+    return failure ? failure : write_report(run, output->file);
 }
 
 static struct failure *run_steps(struct run *run, struct output *output, struct output *graph)
@@ -438,9 +485,11 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
     struct failure *failure = open_process(run);
     if (!failure)
         failure = read_heap(run);
-    if (!failure)
+    if (!failure && run->options->verify)
+        failure = verify(run);
+    else if (!failure)
         failure = collect(run);
-    if (!failure)
+    if (!failure && !run->options->verify)
         failure = make_report(run);
     if (!failure)
         failure = write_outputs(run, output, graph);
@@ -450,6 +499,7 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
 static void run_deinit(struct run *run)
 {
     findings_destroy(run->findings);
+    verify_destroy(run->verify);
     free(run->states);
     free(run->garbage_objects);
     free(run->opaque_types);
@@ -468,6 +518,8 @@ static int finish(struct run *run, struct failure *failure)
         failure_destroy(failure);
         return status;
     }
+    if (run->verify)
+        return verify_is_clean(run->verify) ? EXIT_COMPLETE : EXIT_INCOMPLETE;
     if (run->options->error_exitcode && run->findings->count)
         return run->options->error_exitcode;
     if (report_is_complete(&run->report))

@@ -16,6 +16,7 @@
 #include "heap.h"
 #include "interpreter.h"
 #include "stacks.h"
+#include "verify.h"
 
 #define PROGRAM_NAME "pycore-garbage"
 
@@ -33,6 +34,8 @@ struct report {
     uint64_t garbage_read;
     const struct heap_opaque_type *opaque_types;
     size_t opaque_type_count;
+    const struct heap_opaque_reason *opaque_reasons;
+    size_t opaque_reason_count;
     uint64_t pending_finalizers; // pending objects that gc.garbage would list
     uint64_t kept_bytes;         // of all objects that only gc.garbage keeps alive
     uint64_t trash_bytes;
@@ -54,6 +57,12 @@ void report_text(const struct report *report, FILE *file);
 // Failures: NO_MEMORY.
 struct failure *report_json(const struct report *report, FILE *file)
     __attribute__((warn_unused_result));
+
+// What --verify found, instead of a report. Of the latter only core, interpreter, heap and limit
+// are used. Failures: NO_MEMORY.
+void report_verify_text(const struct report *report, const struct verify *verify, FILE *file);
+struct failure *report_verify_json(const struct report *report, const struct verify *verify,
+                                   FILE *file) __attribute__((warn_unused_result));
 
 // One JSON line per tracked object, in address order. Reads the heap, object by object.
 // Failures: NO_MEMORY.

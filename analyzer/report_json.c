@@ -132,6 +132,15 @@ static json_t *make_opaque_types(const struct report *report)
     return types;
 }
 
+static json_t *make_reasons(const struct heap_opaque_reason *reasons, size_t count)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, json_pack("{s:s, s:o}", "traversal", reasons[i].text,
+                                               "objects", number(reasons[i].objects)));
+    return array;
+}
+
 static json_t *make_heap(const struct report *report)
 {
     const struct heap *heap = report->heap;
@@ -145,11 +154,12 @@ static json_t *make_heap(const struct report *report)
         number(totals->objects[COLLECT_TRASH]), report_state_name(COLLECT_KEPT),
         number(totals->objects[COLLECT_KEPT]));
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "objects",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "objects",
         number(heap->count), "edges", number(heap->edges), "bytes", number(heap->bytes),
         "opaque_objects", number(heap->opaque_objects), "emulated_objects",
-        number(heap->coded_objects), "opaque_types", make_opaque_types(report),
-        "unreadable_objects", number(losses->unreadable_objects), "unreadable_parts",
+        number(heap->coded_objects), "opaque_types", make_opaque_types(report), "opaque_reasons",
+        make_reasons(report->opaque_reasons, report->opaque_reason_count), "unreadable_objects",
+        number(losses->unreadable_objects), "unreadable_parts",
         number(losses->unreadable_parts + losses->unreadable_sizes), "broken_links",
         number(losses->broken_links), "objects_in_flux", number(losses->objects_in_flux),
         "overdrawn_objects", number(totals->overdrawn), "states", states, "complete",
@@ -271,6 +281,19 @@ static json_t *make_findings(const struct report *report)
     return findings;
 }
 
+static struct failure *write_json(json_t *root, FILE *file)
+{
+    if (!root)
+        return failure_no_memory();
+    // A write that fails shows in ferror; anything else is a lack of memory.
+    int status = json_dumpf(root, file, JSON_INDENT(1));
+    json_decref(root);
+    if (status != 0 && !ferror(file))
+        return failure_no_memory();
+    fputc('\n', file);
+    return NULL;
+}
+
 struct failure *report_json(const struct report *report, FILE *file)
 {
     const struct findings *findings = report->findings;
@@ -283,13 +306,72 @@ struct failure *report_json(const struct report *report, FILE *file)
         number(findings->count), "shared", "objects", number(findings->shared_objects), "bytes",
         number(findings->shared_bytes), "threads", make_threads(report), "threads_total",
         number(report->stacks->count));
-    if (!root)
-        return failure_no_memory();
-    // A write that fails shows in ferror; anything else is a lack of memory.
-    int status = json_dumpf(root, file, JSON_INDENT(1));
-    json_decref(root);
-    if (status != 0 && !ferror(file))
-        return failure_no_memory();
-    fputc('\n', file);
-    return NULL;
+    return write_json(root, file);
+}
+
+// --- what --verify found
+
+static json_t *make_difference(const struct verify_type *type)
+{
+    const struct verify_difference *first = &type->first;
+    if (!type->different)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "address", address(first->object),
+                     "table_visits", number(first->table_visits), "code_visits",
+                     number(first->code_visits), "position", number(first->position), "table_type",
+                     name_or_null(first->table_type), "code_type", name_or_null(first->code_type));
+}
+
+static json_t *make_verified_type(const struct verify *verify, const struct verify_type *type)
+{
+    struct heap_opaque_reason reasons[HEAP_OPAQUE_REASONS];
+    size_t count = verify_list_reasons(verify, type, reasons);
+    return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "type", name_or_null(type->name),
+                     "objects", number(type->objects), "table", !type->by_code, "checked",
+                     number(type->checked), "different", number(type->different), "example",
+                     make_difference(type), "unchecked", number(type->unchecked), "reasons",
+                     make_reasons(reasons, count));
+}
+
+// Those of which there is something to tell.
+static json_t *make_problems(const struct verify *verify, uint64_t limit, bool *cut)
+{
+    json_t *problems = json_array();
+    *cut = false;
+    for (size_t i = 0; i < verify->count; i++) {
+        const struct verify_type *type = &verify->types[i];
+        if (!verify_type_is_told(type))
+            continue;
+        *cut = limit && json_array_size(problems) == limit;
+        if (*cut)
+            break;
+        json_array_append_new(problems, make_verified_type(verify, type));
+    }
+    return problems;
+}
+
+static json_t *make_verify(const struct verify *verify, uint64_t limit)
+{
+    bool cut;
+    json_t *problems = make_problems(verify, limit, &cut);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
+                     "limit", number(verify->limit), "objects", number(verify->heap->count),
+                     "types", number(verify->count), "types_checked", number(verify->checked_types),
+                     "types_different", number(verify->different_types), "types_unchecked",
+                     number(verify->unchecked_types), "types_without_table",
+                     number(verify->coded_types), "objects_checked", number(verify->checked),
+                     "objects_different", number(verify->different), "objects_unchecked",
+                     number(verify->unchecked), "unreadable_objects",
+                     number(verify->unreadable_objects), "clean", verify_is_clean(verify),
+                     "problems_cut", cut, "problems", problems);
+}
+
+struct failure *report_verify_json(const struct report *report, const struct verify *verify,
+                                   FILE *file)
+{
+    json_t *root =
+        json_pack("{s:i, s:{s:s, s:s}, s:o, s:o}", "schema_version", SCHEMA_VERSION, "tool", "name",
+                  PROGRAM_NAME, "version", PYCORE_GARBAGE_VERSION, "interpreter",
+                  make_interpreter(report), "verify", make_verify(verify, report->limit));
+    return write_json(root, file);
 }

@@ -43,7 +43,7 @@ static const char *match_words(const struct module *module)
     return "absent";
 }
 
-static void put_interpreter(const struct report *report, FILE *file)
+void put_interpreter(const struct report *report, FILE *file)
 {
     const struct interpreter *interpreter = report->interpreter;
     const struct runtime *runtime = &interpreter->runtime;
@@ -121,6 +121,21 @@ static void put_collector(const struct report *report, FILE *file)
     fprintf(file, "%s\n", garbage_words(report));
 }
 
+// Why objects are opaque.
+static void put_opaque_reasons(const struct report *report, FILE *file)
+{
+    char count[NUMBER_MAX];
+    uint64_t objects = report->heap->opaque_objects;
+    if (!report->opaque_reason_count)
+        return;
+    fprintf(file, "             %s object%s opaque: %s traversal", grouped(objects, count),
+            plural(objects), objects == 1 ? "its" : "their");
+    for (size_t i = 0; i < report->opaque_reason_count; i++)
+        fprintf(file, "%s %s (%s)", i ? "," : "", report->opaque_reasons[i].text,
+                grouped(report->opaque_reasons[i].objects, count));
+    fputc('\n', file);
+}
+
 static void put_coverage(const struct report *report, FILE *file)
 {
     const struct heap *heap = report->heap;
@@ -164,6 +179,7 @@ static void put_coverage(const struct report *report, FILE *file)
     if (report->garbage_read != report->garbage_length)
         fprintf(file, "             LOSS: only %" PRIu64 " item%s of gc.garbage could be read\n",
                 report->garbage_read, plural(report->garbage_read));
+    put_opaque_reasons(report, file);
     size_t shown = report->opaque_type_count;
     if (report->limit && shown > report->limit)
         shown = report->limit;

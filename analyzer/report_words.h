@@ -38,6 +38,9 @@ bool collecting(const struct report *report);
 // Do the lists look like those of a collection that the interpreter knows nothing of?
 bool lists_are_odd(const struct report *report);
 
+// The interpreter's file and the layout.
+void put_interpreter(const struct report *report, FILE *file);
+
 // The lower half of the report: the core, the interpreter, the collector, and what could be read.
 void put_basis(const struct report *report, FILE *file);
 

@@ -24,15 +24,23 @@ struct runtime_range {
     vaddr end;
 };
 
+enum {
+    RUNTIME_CODE_ENDINGS = 16
+};
+
 // Runs a function of the process, int function(object, visit, argument), and gives what it calls
 // visit with. A runner is for one thread and one memory, which must outlive it.
 struct runtime_code {
     void *context;
-    void *(*open)(void *context, struct memory *memory); // NULL: it cannot be done
-    // False: the function did not end well, and nothing was given.
-    bool (*run)(void *runner, vaddr function, vaddr object,
-                void (*take)(void *context, vaddr target), void *context);
+    // Failures: UNSUPPORTED (it cannot be done), NO_MEMORY.
+    struct failure *(*open)(void *context, struct memory *memory, void **runner);
+    // How the function ended: 0 is well; any other number is the runner's own, below
+    // RUNTIME_CODE_ENDINGS, and nothing was given.
+    unsigned (*run)(void *runner, vaddr function, vaddr object,
+                    void (*take)(void *context, vaddr target), void *context);
     void (*close)(void *runner);
+    const char *(*ending_text)(unsigned ending); // to follow "its traversal": "does not end"
+    unsigned endless; // the ending of what was stopped after a long time; 0: there is none
 };
 
 // What the runtime is told about the files of the process.

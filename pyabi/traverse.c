@@ -230,7 +230,8 @@ static inline void run_instance_dict(const struct run *run, const struct travers
     visitor_add(run->visitor, dict, place);
 }
 
-static inline __attribute__((always_inline)) void
+// True: that was all of the object, the steps that follow stand in for what has been done.
+static inline __attribute__((always_inline)) bool
 run_step(const struct run *run, const struct traverse_step *step, bool labelled)
 {
     struct visit_place place = {.kind = VISIT_MEMBER, .label = step->label};
@@ -291,21 +292,24 @@ run_step(const struct run *run, const struct traverse_step *step, bool labelled)
         run_instance_dict(run, step, wanted);
         break;
     case TRAVERSE_CODE:
-        if (!run->visitor->run_code || !run->visitor->run_code(run->visitor->code, run->visitor,
-                                                               (vaddr)step->extra, run->object))
-            run->visitor->opaque++;
+        if (run->visitor->run_code && run->visitor->run_code(run->visitor->code, run->visitor,
+                                                             (vaddr)step->extra, run->object))
+            return true;
+        run->visitor->opaque++;
         break;
     case TRAVERSE_CLASS:
         place.kind = VISIT_CLASS;
         visitor_add(run->visitor, run->type->address, wanted);
         break;
     }
+    return false;
 }
 
 static inline __attribute__((always_inline)) void run_program(const struct run *run, bool labelled)
 {
     for (uint32_t i = 0; i < run->type->program.count; i++)
-        run_step(run, &run->type->program.steps[i], labelled);
+        if (run_step(run, &run->type->program.steps[i], labelled))
+            break;
 }
 
 // Constants let the compiler fold the byte order and the word size out of the inner loops.

@@ -33,7 +33,8 @@ enum traverse_op {
     TRAVERSE_SLOT,          // a __slots__ member
     TRAVERSE_INSTANCE_DICT, // through tp_dictoffset
     TRAVERSE_CLASS,         // ob_type of an object of a heap type
-    TRAVERSE_CODE,          // a tp_traverse that no row mirrors: it has to be run itself
+    TRAVERSE_CODE,          // a tp_traverse that no row mirrors in full: it has to be run itself;
+                            // what is known of its row follows, for when that cannot be done
 };
 
 struct traverse_step {

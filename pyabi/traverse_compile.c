@@ -121,16 +121,36 @@ static void reach(const struct object_types *types, struct object_type *type,
         type->view_size = end;
 }
 
+// Is it unknown where this build has the member? Where others of its struct are known, one that is
+// not came with a later release, and there is nothing to visit.
+static bool is_unknown(const struct layout *layout, const struct traverse_rule_step *row)
+{
+    if (layout_has(layout, row->member))
+        return false;
+    for (unsigned i = 0; i < LAYOUT_MEMBER_COUNT && row->op == TRAVERSE_POINTER; i++)
+        if (layout_has(layout, i) &&
+            strcmp(layout_rows[i].type, layout_rows[row->member].type) == 0)
+            return false;
+    return true;
+}
+
+static bool is_whole(const struct layout *layout, const struct traverse_rule *rule)
+{
+    for (; rule; rule = rule->then ? find_rule(rule->then) : NULL)
+        for (const struct traverse_rule_step *row = rule->steps; row->label; row++)
+            if (is_unknown(layout, row))
+                return false;
+    return true;
+}
+
 static bool compile_rule(const struct object_types *types, const struct traverse_rule *rule,
                          struct object_type *type)
 {
     const struct layout *layout = &types->runtime->layout;
     for (; rule; rule = rule->then ? find_rule(rule->then) : NULL) {
         for (const struct traverse_rule_step *row = rule->steps; row->label; row++) {
-            if (!layout_has(layout, row->member)) {
-                type->opaque = true; // this build's struct is not known
+            if (!layout_has(layout, row->member))
                 continue;
-            }
             struct traverse_step step = {
                 .op = row->op, .offset = layout_offset(layout, row->member), .label = row->label};
             if (!program_add(&type->program, step))
@@ -218,17 +238,17 @@ static const struct traverse_rule *identify(struct object_types *types, vaddr ty
     return rule;
 }
 
-// A function by its row, or, where it has none, by itself.
+// A function by its row, or, where it has none that is known in full, by itself.
 static bool compile_function(struct object_types *types, vaddr owner, vaddr function,
                              struct object_type *type)
 {
     const struct traverse_rule *rule = identify(types, owner, function);
-    if (rule)
+    if (rule && is_whole(&types->runtime->layout, rule))
         return compile_rule(types, rule, type);
     type->coded = !type->opaque;
     type->opaque = true;
-    return program_add(&type->program,
-                       (struct traverse_step){.op = TRAVERSE_CODE, .extra = (int64_t)function});
+    struct traverse_step code = {.op = TRAVERSE_CODE, .extra = (int64_t)function};
+    return program_add(&type->program, code) && compile_rule(types, rule, type);
 }
 
 // subtype_traverse, Objects/typeobject.c: slots of each class down to the first base that has

@@ -1,9 +1,10 @@
 // The table: what each tp_traverse of CPython 2 visits, in the order of its visits.
 //
 // The source of a row is the tp_traverse function of the type that it names (Objects/*.c,
-// Modules/*.c); gc.get_referents of the real interpreter is what it is tested against. A step whose
-// member is absent from the layout in force visits nothing when the member came to the struct in a
-// later release.
+// Modules/*.c); gc.get_referents of the real interpreter is what it is tested against. A pointer
+// that is absent from the layout in force visits nothing when other members of its struct are
+// there: it came in a later release. Where the struct is not known the function has to be run
+// itself.
 #include "traverse.h"
 
 // clang-format off

@@ -23,7 +23,10 @@ static struct stack stack;
 static struct stacks stacks;
 static vaddr garbage[2];
 static struct heap_opaque_type opaque[2];
+static struct heap_opaque_reason opaque_reasons[2];
 static struct report report;
+static struct verify_type verified[3];
+static struct verify verify;
 
 static inline void set_process(void)
 {
@@ -97,8 +100,29 @@ static inline void set_stacks(void)
     stacks = (struct stacks){.items = &stack, .count = 1, .complete = true};
 }
 
+// A type that differs, one that could not be checked, one that is in order, all without sums.
+static inline void set_verify(void)
+{
+    verified[0] = (struct verify_type){.name = "collections.deque",
+                                       .objects = 5000,
+                                       .checked = 990,
+                                       .different = 3,
+                                       .first = {.object = 0x7f34e9520a90,
+                                                 .table_visits = 1234,
+                                                 .code_visits = 1235,
+                                                 .position = 1234,
+                                                 .code_type = (char *)"app.\nT"}};
+    verified[1] =
+        (struct verify_type){.name = "zmq.Socket", .by_code = true, .objects = 9, .unchecked = 9};
+    verified[1].reasons[HEAP_CODE_NOT_RUN] = 2;
+    verified[1].reasons[HEAP_CODE_NOT_TRIED] = 7;
+    verified[2] = (struct verify_type){.name = "zope.A", .objects = 2, .checked = 2};
+    verify = (struct verify){.heap = &heap, .limit = 1000, .types = verified, .count = 3};
+}
+
 static inline void set_report(void)
 {
+    set_verify();
     set_process();
     set_findings();
     set_stacks();
@@ -111,6 +135,8 @@ static inline void set_report(void)
     garbage[1] = 0x7f34e9520c90;
     opaque[0] = (struct heap_opaque_type){"lxml.etree._Element", 1};
     opaque[1] = (struct heap_opaque_type){"zmq.Socket", 1234};
+    opaque_reasons[0] = (struct heap_opaque_reason){"does not end", 1231};
+    opaque_reasons[1] = (struct heap_opaque_reason){"calls the system", 4};
     report = (struct report){.core = &core,
                              .interpreter = &interpreter,
                              .heap = &heap,
@@ -123,6 +149,7 @@ static inline void set_report(void)
                              .garbage_length = 2,
                              .garbage_read = 2,
                              .opaque_types = opaque,
+                             .opaque_reasons = opaque_reasons,
                              .kept_bytes = 1408,
                              .limit = 100};
 }

@@ -50,6 +50,8 @@ Test(cli, wrong_usage)
          "--error-exitcode takes a number from 0 to 255, not \"256\""},
         {{"--error-exitcode", "a"}, "--error-exitcode takes a number from 0 to 255, not \"a\""},
         {{"--jobs=-1", "a"}, "--jobs takes a number from 0 to *, not \"-1\""},
+        {{"--verify=all", "a"}, "--verify takes a number from 0 to 4294967295, not \"all\""},
+        {{"--verify=4294967296", "a"}, "--verify takes a number from 0 to *"},
         {{"a", "-o"}, "*option requires an argument -- 'o'"},
         {{"a", "--graph"}, "*option '--graph' requires an argument"},
     };
@@ -73,7 +75,8 @@ Test(cli, help)
                                        "--output",          "--quiet",
                                        "--verbose",         "--jobs",
                                        "Exit status: 0",    "64 wrong usage",
-                                       "--version",         "--force"};
+                                       "--version",         "--force",
+                                       "--verify[=N]",      "With --verify: 0 all"};
     struct real_run run = REAL_RUN("--help");
     cr_expect_eq(run.status, 0);
     cr_expect_str_empty(run.errors);
@@ -162,6 +165,38 @@ Test(cli, graph)
     cr_expect_str_eq(run.output, plain.output);
     cr_expect_str_eq(REAL_COMMAND("sh", "-c", "wc -l <\"$0\"", file).output,
                      real_format("%lld\n", real_number(report, "heap.objects")));
+}
+
+// Instead of the report; where this program has no emulator, a sentence.
+Test(cli, verify)
+{
+    struct real_core core = leak();
+    const char *file = real_format("%s/verify", core.directory);
+    struct real_run plain = REAL_RUN("--verify", core.path);
+    if (plain.status == 2) {
+        cr_expect_str_empty(plain.output);
+        cr_expect_str_eq(plain.errors,
+                         "pycore-garbage: --verify runs the process's code in an emulator: this "
+                         "program was built without Unicorn (meson's -Demulator=enabled)\n");
+        return;
+    }
+    cr_expect_eq(plain.status, 0, "%s", plain.errors);
+    cr_expect_str_empty(plain.errors);
+    expect_match(plain.output,
+                 "Interpreter  *\nLayout  *, at most 1,000 objects each (*), 0 differ.\n",
+                 "--verify");
+    cr_expect_str_eq(REAL_RUN("--verify=1000", "--error-exitcode=42", core.path).output,
+                     plain.output);
+    expect_match(REAL_RUN("--verify=0", core.path).output, "*, all objects (*", "--verify=0");
+    struct real_run json = REAL_RUN("--verify=3", "--format=json", "-o", file, core.path);
+    cr_expect_str_empty(json.output);
+    cr_expect_eq(json.status, 0);
+    json_t *report = real_parse_file(file);
+    cr_expect_eq(real_number(report, "verify.limit"), 3);
+    cr_expect_leq(real_number(report, "verify.objects_checked"),
+                  3 * real_number(report, "verify.types"));
+    expect_match(REAL_RUN("-v", "--verify", core.path).errors, "* visited both ways, 0 differ\n*",
+                 "-v");
 }
 
 static const char *first_line(const char *text)

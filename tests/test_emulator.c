@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "emulated_code.h"
 #include "emulator.h"
@@ -348,6 +349,52 @@ Test(emulator, many_spans)
 }
 
 // ---- What ends an object
+
+static void count_visits(void *context, vaddr target)
+{
+    *(size_t *)context += target == OBJECT;
+}
+
+// Code that visits in a circle is stopped long before the limit of visits, which in a large process
+// takes half a minute.
+Test(emulator, circles, .timeout = 10)
+{
+    struct process *process = new_process(EM_X86_64, 8);
+    const size_t size = (size_t)EMULATOR_VISITS_MAX * 8;
+    uint8_t *large =
+        mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    cr_assert_neq(large, MAP_FAILED);
+    emulator_destroy(process->emulator);
+    add(process, 0x10000000, size, large);
+    cr_assert_null(emulator_create(&process->memory, EM_X86_64, TLS, &process->emulator));
+    expect_status(process, PLACE(process, endless_visits), EMULATOR_INSTRUCTION_LIMIT, "a circle");
+    // Two objects that lead to each other.
+    set_word(process, 8, OBJECT + 64);
+    set_word(process, 72, OBJECT);
+    expect_status(process, PLACE(process, list), EMULATOR_INSTRUCTION_LIMIT, "a ring");
+    free_process(process);
+    munmap(large, size);
+}
+
+// The same target again and again is no circle while anything else changes.
+Test(emulator, repeated_visits)
+{
+    struct process *process = new_process(EM_X86_64, 8);
+    const size_t visits = 2500000; // more than twice as many as make the emulator look
+    uint8_t *more = add_words(process, visits * 8 / PAGE + 1);
+    const vaddr functions[] = {PLACE(process, repeat_by_register), PLACE(process, repeat_by_stack),
+                               PLACE(process, repeat_by_object)};
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+        size_t count = 0;
+        set_word(process, 8, visits);
+        enum emulator_status status =
+            emulator_traverse(process->emulator, functions[i], OBJECT, count_visits, &count);
+        cr_expect_eq(status, EMULATOR_OK, "function %zu %s", i, emulator_status_text(status));
+        cr_expect_eq(count, visits, "function %zu: %zu visits", i, count);
+    }
+    free_process(process);
+    free(more);
+}
 
 Test(emulator, ends)
 {

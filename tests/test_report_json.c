@@ -107,13 +107,16 @@ Test(report_names, of_any_two_bytes)
 
 TestSuite(report_json, .init = set_report);
 
+static bool verifying; // what --verify found, instead
+
 // The report as bytes, to be freed.
 static char *text_of_report(void)
 {
     char *text = NULL;
     size_t size;
     FILE *file = open_memstream(&text, &size);
-    cr_assert_null(report_json(&report, file));
+    cr_assert_null(verifying ? report_verify_json(&report, &verify, file)
+                             : report_json(&report, file));
     cr_assert_eq(fclose(file), 0);
     return text;
 }
@@ -170,7 +173,7 @@ Test(report_json, the_whole)
         "\"count\": 1, \"objects\": 97}, {\"threshold\": 10, \"count\": 2, \"objects\": 900}]}, "
         "\"heap\": {\"objects\": 1000, \"edges\": 4321, \"bytes\": 123456, \"opaque_objects\": 0, "
         "\"emulated_objects\": 0, "
-        "\"opaque_types\": [], \"unreadable_objects\": "
+        "\"opaque_types\": [], \"opaque_reasons\": [], \"unreadable_objects\": "
         "0, \"unreadable_parts\": 0, \"broken_links\": 0, \"objects_in_flux\": 0, "
         "\"overdrawn_objects\": 0, \"states\": {\"reachable\": 992, \"uncollectable\": 8, "
         "\"pending\": 0, \"trash\": 0, \"kept\": 0}, \"complete\": true}, "
@@ -261,11 +264,13 @@ Test(report_json, losses)
 
 Test(report_json, opaque_types_and_what_is_held)
 {
-    report.opaque_type_count = 2;
+    report.opaque_type_count = report.opaque_reason_count = 2;
     items[0].held_objects = 3;
     items[0].held_bytes = 333;
     findings.shared_objects = 4;
     findings.shared_bytes = UINT64_MAX;
+    expect_json("heap.opaque_reasons", "[{\"traversal\":\"does not end\",\"objects\":1231},"
+                                       "{\"traversal\":\"calls the system\",\"objects\":4}]");
     expect_json("heap.opaque_types", "[{\"type\":\"lxml.etree._Element\",\"objects\":1},"
                                      "{\"type\":\"zmq.Socket\",\"objects\":1234}]");
     expect_json("findings.0.held_objects", "3");
@@ -347,6 +352,39 @@ Test(report_json, hostile_names)
     cr_assert_eq(json_string_length(at(root, "findings.0.cycle.0.type")), 40000);
     json_decref(root);
     free(name);
+}
+
+Test(report_json, verify)
+{
+    verifying = true;
+    verify.checked_types = 2;
+    verify.checked = 992;
+    verify.different = 3;
+    verify.coded_types = verify.different_types = verify.unchecked_types = 1;
+    verify.unchecked = 9;
+    verify.unreadable_objects = 4;
+    expect_json("interpreter.version", "\"2.7.18\"");
+    expect_json(
+        "verify",
+        "{\"limit\":1000,\"objects\":1000,\"types\":3,\"types_checked\":2,\"types_different\":1,"
+        "\"types_unchecked\":1,\"types_without_table\":1,\"objects_checked\":992,"
+        "\"objects_different\":3,\"objects_unchecked\":9,\"unreadable_objects\":4,"
+        "\"clean\":false,\"problems_cut\":false,\"problems\":["
+        "{\"type\":\"collections.deque\",\"objects\":5000,\"table\":true,\"checked\":990,"
+        "\"different\":3,\"example\":{\"address\":\"0x7f34e9520a90\",\"table_visits\":1234,"
+        "\"code_visits\":1235,\"position\":1234,\"table_type\":null,\"code_type\":"
+        "\"app.\\\\x0aT\"},\"unchecked\":0,\"reasons\":[]},"
+        "{\"type\":\"zmq.Socket\",\"objects\":9,\"table\":false,\"checked\":0,\"different\":0,"
+        "\"example\":null,\"unchecked\":9,\"reasons\":[{\"traversal\":\"was not tried, after "
+        "others of the same function that did not end\",\"objects\":7},{\"traversal\":\"cannot be "
+        "run here\",\"objects\":2}]}]}");
+    report.limit = 1;
+    expect_json("verify.problems_cut", "true");
+    verified[0].different = verify.different_types = verify.unreadable_objects = 0;
+    expect_json("verify.problems_cut", "false");
+    expect_json("verify.problems.0.type", "\"zmq.Socket\"");
+    verify.unchecked_types = 0;
+    expect_json("verify.clean", "true");
 }
 
 // --- the graph

@@ -176,3 +176,75 @@ WORLDS(functions_are_inherited)
     fakeheap_link(&fake, error, LAYOUT_PyBaseExceptionObject_args, args);
     EXPECT("KeyError", error, args);
 }
+
+// --- layouts that do not have all members
+
+static void forget(enum layout_member member)
+{
+    fake.layout.values[member].offset = LAYOUT_ABSENT;
+}
+
+// Other members of the struct are there: this one came later, and there is nothing to visit.
+WORLDS(members_of_later_releases)
+{
+    vaddr object =
+        new_of(&(struct fakeheap_type){.name = "enumerate", .structure = "enumobject", .gc = true});
+    vaddr sit = something(), result = something();
+    fakeheap_link(&fake, object, LAYOUT_enumobject_en_sit, sit);
+    fakeheap_link(&fake, object, LAYOUT_enumobject_en_result, result);
+    fakeheap_link(&fake, object, LAYOUT_enumobject_en_longindex, something());
+    forget(LAYOUT_enumobject_en_longindex);
+    EXPECT("enumerate", object, sit, result);
+}
+
+static bool run_stub(void *code, struct visitor *visitor, vaddr function, vaddr object)
+{
+    cr_expect_eq(function, *(vaddr *)code, "%s: another function", world);
+    visitor_add(visitor, object, NULL);
+    return true;
+}
+
+static void expect_run(vaddr object, vaddr function)
+{
+    struct object_types types;
+    uint32_t index;
+    fakeheap_open(&fake);
+    cr_assert_null(object_types_init(&types, &fake.runtime, &fake.source));
+    cr_assert_eq(object_find_type(&types, object, &index), MEMORY_OK, "%s", world);
+    struct visitor visitor = {.found = found,
+                              .capacity = FOUND_MAX,
+                              .full = no_room,
+                              .run_code = run_stub,
+                              .code = &function};
+    traverse_object(&types, &types.types[index], object, &visitor);
+    cr_assert(types.types[index].coded, "%s", world);
+    cr_assert_eq(types.types[index].size, SIZE_DICT, "%s", world);
+    cr_assert_eq(visitor.count, 1, "%s: %zu references", world, visitor.count);
+    cr_assert_eq(found[0], object, "%s", world);
+    cr_assert_eq(visitor.opaque, 0, "%s", world);
+    object_types_deinit(&types);
+}
+
+// No member of the struct is known: the function is run, and the rest of the row is for when it
+// cannot be.
+WORLDS(structs_that_are_not_known)
+{
+    vaddr function = fakeheap_function_address(&fake);
+    vaddr type =
+        fakeheap_type(&fake, &(struct fakeheap_type){.name = "collections.defaultdict",
+                                                     .structure = "defdictobject",
+                                                     .gc = true,
+                                                     .base = fakeheap_find_type(&fake, "dict"),
+                                                     .traverse = function});
+    vaddr object = fakeheap_new(&fake, type, 0), factory = something();
+    fakeheap_link(&fake, object, LAYOUT_defdictobject_default_factory, factory);
+    vaddr table = object + layout_offset(&fake.layout, LAYOUT_PyDictObject_ma_smalltable);
+    fakeheap_set(&fake, object, LAYOUT_PyDictObject_ma_table, table);
+    fakeheap_set(&fake, object, LAYOUT_PyDictObject_ma_mask, 7);
+    vaddr key = fakeheap_name(&fake, "key"), value = something();
+    fakeheap_dict_set(&fake, object, key, value);
+    EXPECT("defaultdict", object, factory, key, value);
+    forget(LAYOUT_defdictobject_default_factory);
+    expect_opaque("defaultdict", object, true, 2);
+    expect_run(object, function);
+}

@@ -1,0 +1,175 @@
+// Objects whose own code is run: what it visits, why it fails, and when it is given up.
+#include "common.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "scene_code.h"
+#include "scene_heap.h"
+
+#define WORLDS(name) WORLD_TEST(heap_code, name, close_heap)
+
+enum {
+    OBJECTS = 400
+};
+
+// What the stub does with the object at hand stands where a cell has its contents: the object that
+// it visits, or one of the endings.
+static atomic_uint endless_runs;
+
+static unsigned stub_run(void *runner, vaddr function, vaddr object,
+                         void (*take)(void *context, vaddr target), void *context)
+{
+    uint64_t word;
+    (void)function;
+    cr_assert_eq(
+        layout_read(&fake.runtime.layout, runner, object, LAYOUT_PyCellObject_ob_ref, &word),
+        MEMORY_OK);
+    endless_runs += word == ENDLESS;
+    if (word == LOST || word == ENDLESS)
+        return (unsigned)word;
+    take(context, word);
+    return 0;
+}
+
+static vaddr new_object(vaddr type, uint64_t word)
+{
+    code.run = stub_run;
+    vaddr object = fakeheap_new(&fake, type, 0);
+    fakeheap_set(&fake, object, LAYOUT_PyCellObject_ob_ref, word);
+    return object;
+}
+
+static bool is_opaque(uint32_t number)
+{
+    return heap->opaque[number / 8] >> (number % 8) & 1;
+}
+
+static uint32_t edges_of(uint32_t number)
+{
+    return heap->graph.rows[number + 1] - heap->graph.rows[number];
+}
+
+static void expect_reason(size_t nth, const char *text, uint64_t objects)
+{
+    struct heap_opaque_reason reasons[HEAP_OPAQUE_REASONS];
+    size_t count = heap_list_opaque_reasons(heap, heap->opaque_reasons, reasons);
+    cr_assert_lt(nth, count, "%s: %zu reasons, no '%s'", world, count, text);
+    cr_assert_str_eq(reasons[nth].text, text, "%s", world);
+    cr_assert_eq(reasons[nth].objects, objects, "%s: %s %" PRIu64, world, text,
+                 reasons[nth].objects);
+}
+
+WORLDS(reasons_are_counted)
+{
+    vaddr a = coded_type("a.A"), b = coded_type("b.B"), list = fakeheap_list(&fake);
+    for (int i = 0; i < 300; i++)
+        new_object(i % 2 ? a : b, i % 3 ? list : i % 100 ? LOST : ENDLESS);
+    for (unsigned jobs = 1; jobs < 5; jobs++) {
+        open_heap(jobs);
+        cr_assert_eq(heap->opaque_objects, 100, "%s", world);
+        cr_assert_eq(heap->coded_objects, 200, "%s", world);
+        expect_reason(0, "is lost", 99);
+        expect_reason(1, "does not end", 1);
+    }
+}
+
+WORLDS(no_code_can_be_run)
+{
+    new_object(coded_type("a.A"), fakeheap_list(&fake));
+    struct runtime_code failing = code;
+    failing.open = stub_open_fails;
+    fake.source.code = &failing;
+    open_heap(1);
+    expect_reason(0, "cannot be run here", 1);
+    fake.source.code = NULL;
+    open_heap(2);
+    expect_reason(0, "cannot be run here", 1);
+}
+
+WORLDS(classes_that_cannot_be_read)
+{
+    vaddr class = fakeheap_class(&fake, &(struct fakeheap_class){.name = "C"});
+    fakeheap_instance(&fake, class);
+    fakeheap_set(&fake, class, LAYOUT_PyTypeObject_tp_base, class);
+    open_heap(1);
+    expect_reason(0, "depends on classes that cannot be read", 1);
+}
+
+// Objects of two functions in turn. a.A does not end for every third of its objects.
+static void make_many(vaddr *objects, vaddr target)
+{
+    vaddr a = coded_type("a.A"), b = coded_type("b.B");
+    for (int i = 0; i < OBJECTS; i++)
+        objects[i] = new_object(i % 2 ? a : b, i % 6 == 1 ? ENDLESS : target);
+}
+
+// The first objects of a function that do not end are tried, and what comes before the last of
+// them; what comes after it is not, for any number of threads.
+WORLDS(endless_functions_are_given_up)
+{
+    vaddr objects[OBJECTS], target = fakeheap_list(&fake);
+    make_many(objects, target);
+    for (unsigned jobs = 1; jobs < 8; jobs++) {
+        endless_runs = 0;
+        open_heap(jobs);
+        int last = 1 + 6 * (HEAP_CODE_ENDLESS_MAX - 1);
+        for (int i = 0; i < OBJECTS; i++) {
+            uint32_t number = number_of(objects[i]);
+            bool opaque = i % 2 && (i > last || i % 6 == 1);
+            cr_assert_eq(is_opaque(number), opaque, "%s, %u jobs: object %d", world, jobs, i);
+            cr_assert_eq(edges_of(number), !opaque, "%s, %u jobs: object %d", world, jobs, i);
+            cr_assert_eq(heap_owns_untracked(heap, number), 0, "%s", world);
+        }
+        expect_reason(0, "was not tried, after others of the same function that did not end",
+                      OBJECTS / 2 - (last + 1) / 2);
+        expect_reason(1, "does not end", HEAP_CODE_ENDLESS_MAX);
+        cr_assert_leq(endless_runs, (jobs + 1) * HEAP_CODE_ENDLESS_MAX, "%s", world);
+        cr_assert_eq(heap->graph.rows[heap->count], heap->edges, "%s", world);
+    }
+}
+
+static void take_nothing(void *context, vaddr target)
+{
+    (void)target;
+    ++*(unsigned *)context;
+}
+
+// Whoever asks for an object's references again does not try more, and gets the same.
+WORLDS(given_up_for_later_readers)
+{
+    vaddr objects[OBJECTS], target = fakeheap_list(&fake);
+    make_many(objects, target);
+    open_heap(3);
+    endless_runs = 0;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < OBJECTS; i++) {
+            uint32_t number = number_of(objects[i]);
+            unsigned count = 0;
+            struct visit_place place;
+            heap_each_reference(heap, number, take_nothing, &count);
+            cr_assert_eq(count, edges_of(number), "%s: object %d", world, i);
+            if (count)
+                cr_assert_eq(heap_find_place(heap, number, heap->graph.rows[number], &place),
+                             MEMORY_OK, "%s: object %d", world, i);
+        }
+    }
+    cr_assert_eq(endless_runs, 3 * HEAP_CODE_ENDLESS_MAX, "%s: %u", world, (unsigned)endless_runs);
+}
+
+// A few that do not end are no reason to give up, however often they are asked for.
+WORLDS(few_endless_objects)
+{
+    vaddr a = coded_type("a.A"), target = fakeheap_list(&fake), objects[100];
+    for (int i = 0; i < 100; i++)
+        objects[i] = new_object(a, i < HEAP_CODE_ENDLESS_MAX - 1 ? ENDLESS : target);
+    open_heap(2);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 100; i++) {
+            unsigned count = 0;
+            heap_each_reference(heap, number_of(objects[i]), take_nothing, &count);
+            cr_assert_eq(count, i >= HEAP_CODE_ENDLESS_MAX - 1, "%s: object %d", world, i);
+        }
+    }
+    expect_reason(0, "does not end", HEAP_CODE_ENDLESS_MAX - 1);
+}

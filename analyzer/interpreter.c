@@ -138,6 +138,29 @@ static bool run_emulator(void *runner, vaddr function, vaddr object,
     return emulator_traverse(runner, function, object, take, context) == EMULATOR_OK;
 }
 
+// Reads that are looked for.
+struct read_search {
+    const struct runtime_range *ranges;
+    size_t range_count;
+    unsigned width;
+};
+
+static bool is_wanted(void *context, vaddr address, unsigned width)
+{
+    const struct read_search *search = context;
+    for (size_t i = 0; i < search->range_count && width == search->width; i++)
+        if (address - search->ranges[i].start < search->ranges[i].end - search->ranges[i].start)
+            return true;
+    return false;
+}
+
+static bool find_read(void *runner, vaddr function, const struct runtime_range *ranges,
+                      size_t range_count, unsigned width, vaddr *address)
+{
+    struct read_search search = {ranges, range_count, width};
+    return emulator_find_read(runner, function, is_wanted, &search, address);
+}
+
 static void close_emulator(void *runner)
 {
     emulator_destroy(runner);
@@ -159,7 +182,7 @@ static struct failure *find_data(struct interpreter *interpreter)
         interpreter->data[count++] = (struct runtime_range){start, start + segment->memory_size};
     }
     interpreter->code =
-        (struct runtime_code){interpreter, open_emulator, run_emulator, close_emulator};
+        (struct runtime_code){interpreter, open_emulator, run_emulator, find_read, close_emulator};
     interpreter->source = (struct runtime_source){
         .context = interpreter,
         .find_symbol = find_symbol,

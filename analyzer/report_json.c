@@ -74,6 +74,15 @@ static json_t *make_interpreter(const struct report *report)
         "layout_dwarf_differences", (int)runtime->layout.dwarf_differences);
 }
 
+static json_t *flags_source(const struct runtime *runtime)
+{
+    const struct runtime_flag *flags[] = {&runtime->enabled, &runtime->collecting, &runtime->debug};
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        if (flags[i]->known)
+            return json_string(flags[i]->by_code ? "code" : "symbol");
+    return json_null();
+}
+
 static json_t *make_collector(const struct report *report)
 {
     const struct runtime *runtime = &report->interpreter->runtime;
@@ -84,10 +93,10 @@ static json_t *make_collector(const struct report *report)
                                         (json_int_t)runtime->generations[i].threshold, "count",
                                         (json_int_t)runtime->generations[i].count, "objects",
                                         number(report->heap->generation_objects[i])));
-    return json_pack("{s:o, s:o, s:o, s:o}", "enabled", flag_or_null(&runtime->enabled),
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "enabled", flag_or_null(&runtime->enabled),
                      "collecting", flag_or_null(&runtime->collecting), "debug_flags",
                      runtime->debug.known ? json_integer(runtime->debug.value) : json_null(),
-                     "generations", generations);
+                     "flags_source", flags_source(runtime), "generations", generations);
 }
 
 static json_t *make_opaque_types(const struct report *report)

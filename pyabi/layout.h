@@ -102,6 +102,7 @@
     X(PyCFunctionObject, m_self, "m_self", "methodobject.c")                                       \
     X(PyCFunctionObject, m_module, "m_module", "methodobject.c")                                   \
     X(PyCFunctionObject, m_ml, "m_ml", "methodobject.c")                                           \
+    X(PyMethodDef, ml_name, "ml_name", "methodobject.c")                                           \
     X(PyMethodDef, ml_meth, "ml_meth", "methodobject.c")                                           \
     X(PyModuleObject, md_dict, "md_dict", "moduleobject.c")                                        \
     X(PyCellObject, ob_ref, "ob_ref", "cellobject.c")                                              \

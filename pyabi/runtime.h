@@ -32,6 +32,10 @@ struct runtime_code {
     // False: the function did not end well, and nothing was given.
     bool (*run)(void *runner, vaddr function, vaddr object,
                 void (*take)(void *context, vaddr target), void *context);
+    // Calls a function with NULL until it reads `width` bytes within one of the ranges, and not on
+    // from there. False: it never did.
+    bool (*find_read)(void *runner, vaddr function, const struct runtime_range *ranges,
+                      size_t range_count, unsigned width, vaddr *address);
     void (*close)(void *runner);
 };
 
@@ -67,6 +71,7 @@ struct runtime_source {
     X(generator, "PyGen_Type")                                                                     \
     X(frame, "PyFrame_Type")                                                                       \
     X(code, "PyCode_Type")                                                                         \
+    X(builtin, "PyCFunction_Type")                                                                 \
     X(function, "PyFunction_Type")                                                                 \
     X(cell, "PyCell_Type")                                                                         \
     X(module, "PyModule_Type")
@@ -100,6 +105,7 @@ enum garbage_source {
 struct runtime_flag {
     bool known;
     int64_t value;
+    bool by_code; // no symbol leads to it: found by running the function that reads it
 };
 
 struct runtime {

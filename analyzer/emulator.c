@@ -54,6 +54,13 @@ enum stop {
     STOP_CALL, // the same
     STOP_FULL, // it could, but not in this engine
     STOP_WRITE,
+    STOP_WANTED, // a read that is looked for
+};
+
+// Says which reads end a run.
+struct watch {
+    bool (*wanted)(void *context, vaddr address, unsigned width);
+    void *context;
 };
 
 struct emulator {
@@ -74,6 +81,7 @@ struct emulator {
     size_t visit_capacity;
 
     struct emulator_loop loop;
+    const struct watch *watch; // NULL: reads are not looked at
     size_t visit_limit;
     uint64_t counts[EMULATOR_STATUS_COUNT];
 };
@@ -204,6 +212,18 @@ static bool on_write(uc_engine *engine, uc_mem_type type, uint64_t at, int size,
     return false;
 }
 
+static void on_read(uc_engine *engine, uc_mem_type type, uint64_t at, int size, int64_t value,
+                    void *context)
+{
+    struct emulator *emulator = context;
+    (void)engine;
+    (void)type;
+    (void)value;
+    if (emulator->stop == STOP_NONE &&
+        emulator->watch->wanted(emulator->watch->context, at, (unsigned)size))
+        stop_run(emulator, STOP_WANTED, at);
+}
+
 // ---- Engines
 
 // Unicorn takes callbacks of all kinds as object pointers, which ISO C has no conversion for.
@@ -250,6 +270,8 @@ static bool add_hooks(struct emulator *emulator)
                     (any_function)on_missing, 1, 0) &&
            add_hook(emulator, UC_HOOK_MEM_WRITE_UNMAPPED | UC_HOOK_MEM_WRITE_PROT,
                     (any_function)on_write, 1, 0) &&
+           (!emulator->watch ||
+            add_hook(emulator, UC_HOOK_MEM_READ, (any_function)on_read, 1, 0)) &&
            add_system_call_hooks(emulator);
 }
 
@@ -349,6 +371,7 @@ static enum emulator_status explain(const struct emulator *emulator)
     case STOP_NONE:
     case STOP_NO_MEMORY:
     case STOP_FULL:
+    case STOP_WANTED:
         break;
     }
     return emulator->error == UC_ERR_INSN_INVALID ? EMULATOR_UNKNOWN_INSTRUCTION
@@ -444,11 +467,12 @@ static bool mend(struct emulator *emulator, struct remedies *tried)
 }
 
 // Again and again, until nothing more can be done about it.
-static enum emulator_status run_mended(struct emulator *emulator, vaddr function, vaddr object)
+static enum emulator_status run_mended(struct emulator *emulator, vaddr function, vaddr object,
+                                       uint64_t blocks)
 {
     struct remedies tried = {0};
     enum emulator_status status;
-    emulator->blocks = EMULATOR_BLOCKS_MAX;
+    emulator->blocks = blocks;
     do {
         if (!emulator->engine && !open_engine(emulator))
             return EMULATOR_ENGINE_ERROR;
@@ -460,12 +484,29 @@ static enum emulator_status run_mended(struct emulator *emulator, vaddr function
 enum emulator_status emulator_traverse(struct emulator *emulator, vaddr function, vaddr object,
                                        void (*take)(void *context, vaddr target), void *context)
 {
-    enum emulator_status status = run_mended(emulator, function, object);
+    enum emulator_status status = run_mended(emulator, function, object, EMULATOR_BLOCKS_MAX);
     emulator->counts[status]++;
     if (status == EMULATOR_OK)
         for (size_t i = 0; i < emulator->visit_count; i++)
             take(context, emulator->visits[i]);
     return status;
+}
+
+bool emulator_find_read(struct emulator *emulator, vaddr function,
+                        bool (*wanted)(void *context, vaddr address, unsigned width), void *context,
+                        vaddr *address)
+{
+    struct watch watch = {wanted, context};
+    // What is translated without the hook stays without it.
+    close_engine(emulator);
+    emulator->watch = &watch;
+    run_mended(emulator, function, 0, EMULATOR_BLOCKS_TO_READ);
+    close_engine(emulator);
+    emulator->watch = NULL;
+    if (emulator->stop != STOP_WANTED)
+        return false;
+    *address = emulator->stopped_at;
+    return true;
 }
 
 uint64_t emulator_count(const struct emulator *emulator, enum emulator_status status)
@@ -560,6 +601,18 @@ enum emulator_status emulator_traverse(struct emulator *emulator, vaddr function
     (void)take;
     (void)context;
     return EMULATOR_ENGINE_ERROR;
+}
+
+bool emulator_find_read(struct emulator *emulator, vaddr function,
+                        bool (*wanted)(void *context, vaddr address, unsigned width), void *context,
+                        vaddr *address)
+{
+    (void)emulator;
+    (void)function;
+    (void)wanted;
+    (void)context;
+    (void)address;
+    return false;
 }
 
 uint64_t emulator_count(const struct emulator *emulator, enum emulator_status status)

@@ -32,6 +32,8 @@ enum {
     // that visits in a circle is stopped after one or two million.
     EMULATOR_VISITS_MAX = 1 << 26,
     EMULATOR_STACK_SIZE = 8 << 20, // what Linux gives a thread
+    // Basic blocks until a function must have come to the read that is looked for.
+    EMULATOR_BLOCKS_TO_READ = 10000,
 };
 
 // How the traversal of an object ended. All but the first deliver nothing.
@@ -66,6 +68,13 @@ void emulator_destroy(struct emulator *emulator); // NULL is allowed
 // of NULL included; nothing unless EMULATOR_OK. `take` must not use the emulator.
 enum emulator_status emulator_traverse(struct emulator *emulator, vaddr function, vaddr object,
                                        void (*take)(void *context, vaddr target), void *context);
+
+// Calls function(0, ...) until it reads memory that is `wanted`, and not on from there: nothing of
+// what it would do then is done. False: it ends, in whatever way, without. The read's address is in
+// *address. `wanted` must not use the emulator. Takes a millisecond, for an engine of its own.
+bool emulator_find_read(struct emulator *emulator, vaddr function,
+                        bool (*wanted)(void *context, vaddr address, unsigned width), void *context,
+                        vaddr *address);
 
 // How many objects ended so, since the emulator was made.
 uint64_t emulator_count(const struct emulator *emulator, enum emulator_status status);

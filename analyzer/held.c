@@ -2,7 +2,9 @@
 // two numbers meet, the object is shared, and so is what comes behind it. An object changes its
 // owner at most twice, so this is linear. Then the references to untracked objects are counted down
 // from their ob_refcnt; an object that comes to nothing belongs to whoever owns all the references,
-// and what it refers to is counted next.
+// and what it refers to, or owns without the collector's knowledge (ownership.h), is counted next.
+// To the collector, a tracked object that an untracked one owns is in use; it is counted down in
+// the same way.
 #include "held.h"
 
 #include <stdlib.h>
@@ -13,8 +15,8 @@ enum {
 };
 #define SHARED (GRAPH_NONE - 1)
 
-// An untracked object met on the way.
-struct untracked {
+// An object met on the way that is to be counted down: untracked, or owned by such a one.
+struct counted {
     vaddr object;
     int32_t left; // ob_refcnt less the references found
     uint32_t owner;
@@ -27,9 +29,11 @@ struct measure {
     struct findings *findings;
     struct visitor visitor;
     vaddr found[FOUND_MAX];
-    uint32_t owner; // of the object that is being visited
-    bool settling;  // first all references are counted, then what came to nothing is settled
-    struct untracked *table;
+    uint32_t owner;     // of the object that is being visited
+    bool in_graph;      // the references that are being visited are edges of the graph
+    uint32_t *incoming; // per node: edges from dead objects; NULL until it is asked for
+    bool settling;      // first all references are counted, then what came to nothing is settled
+    struct counted *table;
     size_t table_size; // a power of two
     size_t table_used;
     vaddr *stack; // settled objects still to visit
@@ -106,9 +110,9 @@ static void charge(struct findings *findings, uint32_t owner, uint64_t bytes)
     }
 }
 
-// --- untracked objects
+// --- objects that are counted down
 
-static struct untracked *find_slot(struct untracked *table, size_t size, vaddr object)
+static struct counted *find_slot(struct counted *table, size_t size, vaddr object)
 {
     size_t slot = vaddr_hash(object) & (size - 1);
     while (table[slot].object && table[slot].object != object)
@@ -119,7 +123,7 @@ static struct untracked *find_slot(struct untracked *table, size_t size, vaddr o
 static bool grow_table(struct measure *measure)
 {
     size_t size = measure->table_size ? measure->table_size * 2 : 4096;
-    struct untracked *table = calloc(size, sizeof(*table));
+    struct counted *table = calloc(size, sizeof(*table));
     if (!table)
         return false;
     for (size_t i = 0; i < measure->table_size; i++)
@@ -131,7 +135,7 @@ static bool grow_table(struct measure *measure)
     return true;
 }
 
-static int32_t read_refcnt(struct measure *measure, vaddr object)
+static int32_t read_refcnt(const struct measure *measure, vaddr object)
 {
     const struct runtime *runtime = measure->heap->runtime;
     uint64_t word;
@@ -157,17 +161,62 @@ static bool push_settled(struct measure *measure, vaddr object)
     return true;
 }
 
-static bool count_reference(struct measure *measure, vaddr object)
+static uint32_t merge_owners(uint32_t a, uint32_t b)
+{
+    if (a == GRAPH_NONE)
+        return b;
+    return a == b ? a : SHARED;
+}
+
+// Post: incoming has the edges from dead objects to others, and the owners of these are those of
+// where they come from.
+static bool count_incoming(struct measure *measure)
+{
+    const struct graph *graph = &measure->heap->graph;
+    uint32_t *owners = measure->owners;
+    measure->incoming = calloc((size_t)measure->heap->count + 1, sizeof(*measure->incoming));
+    if (!measure->incoming)
+        return false;
+    for (uint32_t node = 0; node < measure->heap->count; node++) {
+        if (!(measure->states[node] & DEAD_STATES))
+            continue;
+        uint32_t owner = owners[node] == GRAPH_NONE ? SHARED : owners[node];
+        for (uint32_t edge = graph->rows[node]; edge < graph->rows[node + 1]; edge++) {
+            uint32_t target = graph->targets[edge];
+            if (measure->states[target] & DEAD_STATES)
+                continue;
+            measure->incoming[target]++;
+            owners[target] = merge_owners(owners[target], owner);
+        }
+    }
+    return true;
+}
+
+// `node`: the number of a tracked object, or GRAPH_NONE.
+static struct counted begin_count(const struct measure *measure, vaddr object, uint32_t node)
+{
+    struct counted counted = {object, read_refcnt(measure, object), GRAPH_NONE};
+    if (node == GRAPH_NONE)
+        return counted;
+    uint32_t incoming = measure->incoming[node];
+    if (counted.left < INT32_MAX)
+        counted.left = incoming < (uint32_t)counted.left ? counted.left - (int32_t)incoming : 0;
+    counted.owner = measure->owners[node];
+    return counted;
+}
+
+static bool count_reference(struct measure *measure, vaddr object, uint32_t node)
 {
     if (measure->table_used * 3 >= measure->table_size * 2 && !grow_table(measure))
         return false;
-    struct untracked *slot = find_slot(measure->table, measure->table_size, object);
+    if (node != GRAPH_NONE && !measure->incoming && !count_incoming(measure))
+        return false;
+    struct counted *slot = find_slot(measure->table, measure->table_size, object);
     if (!slot->object) {
-        *slot = (struct untracked){object, read_refcnt(measure, object), measure->owner};
+        *slot = begin_count(measure, object, node);
         measure->table_used++;
-    } else if (slot->owner != measure->owner) {
-        slot->owner = SHARED;
     }
+    slot->owner = merge_owners(slot->owner, measure->owner);
     if (slot->left > INT32_MIN && slot->left < INT32_MAX)
         slot->left--;
     return !measure->settling || slot->left != 0 || push_settled(measure, object);
@@ -180,17 +229,29 @@ static void count_references(struct visitor *visitor)
     size_t count = visitor->count;
     visitor->count = 0;
     for (size_t i = 0; i < count && !measure->no_memory; i++) {
-        uint32_t number;
-        if (!heap_find(measure->heap, visitor->found[i], &number))
-            measure->no_memory = !count_reference(measure, visitor->found[i]);
+        uint32_t node;
+        if (!heap_find(measure->heap, visitor->found[i], &node))
+            node = GRAPH_NONE;
+        else if (measure->in_graph || (measure->states[node] & DEAD_STATES))
+            continue;
+        measure->no_memory = !count_reference(measure, visitor->found[i], node);
     }
 }
 
 static void visit(struct measure *measure, const struct object_type *type, vaddr object,
                   uint32_t owner)
 {
-    measure->owner = owner;
-    traverse_object(&measure->heap->types, type, object, &measure->visitor);
+    measure->owner = owner == GRAPH_NONE ? SHARED : owner;
+    if (type->program.count)
+        traverse_object(&measure->heap->types, type, object, &measure->visitor);
+    count_references(&measure->visitor);
+}
+
+static void visit_owned(struct measure *measure, const struct object_type *type, vaddr object,
+                        uint32_t owner)
+{
+    measure->owner = owner == GRAPH_NONE ? SHARED : owner;
+    traverse_owned(&measure->heap->types, type, object, &measure->visitor);
     count_references(&measure->visitor);
 }
 
@@ -203,11 +264,11 @@ static void settle(struct measure *measure, vaddr object)
     if (object_find_type(types, object, &type) != MEMORY_OK)
         return;
     charge(measure->findings, owner, object_size(types, &types->types[type], object, &partial));
-    if (types->types[type].program.count)
-        visit(measure, &types->types[type], object, owner);
+    visit(measure, &types->types[type], object, owner);
+    visit_owned(measure, &types->types[type], object, owner);
 }
 
-static void settle_untracked(struct measure *measure)
+static void settle_counted(struct measure *measure)
 {
     measure->settling = true;
     for (size_t i = 0; i < measure->table_size && !measure->no_memory; i++)
@@ -217,8 +278,8 @@ static void settle_untracked(struct measure *measure)
         settle(measure, measure->stack[--measure->depth]);
 }
 
-// Post: shared_* and the findings' held_* count the tracked objects; the table counts the
-// references from all dead objects to untracked ones.
+// Post: shared_* and the findings' held_* count the dead objects; the table counts the references
+// from all of these to untracked ones, and what they own besides.
 static void measure_tracked(struct measure *measure, const uint8_t *members)
 {
     struct heap *heap = measure->heap;
@@ -230,8 +291,13 @@ static void measure_tracked(struct measure *measure, const uint8_t *members)
             continue;
         if (!(members[node / 8] >> (node % 8) & 1))
             charge(measure->findings, measure->owners[node], heap_size(heap, node));
+        const struct object_type *type = &heap->types.types[heap->type[node]];
+        measure->in_graph = true;
         if (heap_owns_untracked(heap, node))
-            visit(measure, &heap->types.types[heap->type[node]], object, measure->owners[node]);
+            visit(measure, type, object, measure->owners[node]);
+        measure->in_graph = false;
+        if (type->owned.count)
+            visit_owned(measure, type, object, measure->owners[node]);
     }
 }
 
@@ -256,10 +322,11 @@ struct failure *held_measure(struct heap *heap, const uint8_t *states, uint32_t 
     if (done) {
         measure_tracked(measure, members);
         if (!measure->no_memory)
-            settle_untracked(measure);
+            settle_counted(measure);
         done = !measure->no_memory;
     }
     if (measure) {
+        free(measure->incoming);
         free(measure->table);
         free(measure->stack);
     }

@@ -140,6 +140,29 @@ static unsigned run_emulator(void *runner, vaddr function, vaddr object,
     return emulator_traverse(runner, function, object, take, context);
 }
 
+// Reads that are looked for.
+struct read_search {
+    const struct runtime_range *ranges;
+    size_t range_count;
+    unsigned width;
+};
+
+static bool is_wanted(void *context, vaddr address, unsigned width)
+{
+    const struct read_search *search = context;
+    for (size_t i = 0; i < search->range_count && width == search->width; i++)
+        if (address - search->ranges[i].start < search->ranges[i].end - search->ranges[i].start)
+            return true;
+    return false;
+}
+
+static bool find_read(void *runner, vaddr function, const struct runtime_range *ranges,
+                      size_t range_count, unsigned width, vaddr *address)
+{
+    struct read_search search = {ranges, range_count, width};
+    return emulator_find_read(runner, function, is_wanted, &search, address);
+}
+
 static void close_emulator(void *runner)
 {
     emulator_destroy(runner);
@@ -168,6 +191,7 @@ static struct failure *find_data(struct interpreter *interpreter)
     interpreter->code = (struct runtime_code){.context = interpreter,
                                               .open = open_emulator,
                                               .run = run_emulator,
+                                              .find_read = find_read,
                                               .close = close_emulator,
                                               .ending_text = ending_text,
                                               .endless = EMULATOR_INSTRUCTION_LIMIT};

@@ -101,6 +101,15 @@ static json_t *make_threads(const struct report *report)
     return threads;
 }
 
+static json_t *flags_source(const struct runtime *runtime)
+{
+    const struct runtime_flag *flags[] = {&runtime->enabled, &runtime->collecting, &runtime->debug};
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        if (flags[i]->known)
+            return json_string(flags[i]->by_code ? "code" : "symbol");
+    return json_null();
+}
+
 static json_t *make_collector(const struct report *report)
 {
     const struct runtime *runtime = &report->interpreter->runtime;
@@ -111,10 +120,10 @@ static json_t *make_collector(const struct report *report)
                                         (json_int_t)runtime->generations[i].threshold, "count",
                                         (json_int_t)runtime->generations[i].count, "objects",
                                         number(report->heap->generation_objects[i])));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "enabled", flag_or_null(&runtime->enabled),
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "enabled", flag_or_null(&runtime->enabled),
                      "collecting", flag_or_null(&runtime->collecting), "debug_flags",
                      runtime->debug.known ? json_integer(runtime->debug.value) : json_null(),
-                     "listed_aside",
+                     "flags_source", flags_source(runtime), "listed_aside",
                      number(report->heap->listed_on_stacks + report->heap->listed_elsewhere),
                      "generations", generations);
 }

@@ -101,19 +101,22 @@
     X(PyFunctionObject, func_closure, "func_closure", "funcobject.c")                              \
     X(PyCFunctionObject, m_self, "m_self", "methodobject.c")                                       \
     X(PyCFunctionObject, m_module, "m_module", "methodobject.c")                                   \
+    X(PyCFunctionObject, m_ml, "m_ml", "methodobject.c")                                           \
+    X(PyMethodDef, ml_name, "ml_name", "methodobject.c")                                           \
+    X(PyMethodDef, ml_meth, "ml_meth", "methodobject.c")                                           \
     X(PyModuleObject, md_dict, "md_dict", "moduleobject.c")                                        \
     X(PyCellObject, ob_ref, "ob_ref", "cellobject.c")                                              \
     X(PyCodeObject, sizeof, "", "frameobject.c")                                                   \
     X(PyCodeObject, co_nlocals, "co_nlocals", "frameobject.c")                                     \
+    X(PyCodeObject, co_code, "co_code", "frameobject.c")                                           \
+    X(PyCodeObject, co_consts, "co_consts", "frameobject.c")                                       \
+    X(PyCodeObject, co_names, "co_names", "frameobject.c")                                         \
     X(PyCodeObject, co_varnames, "co_varnames", "frameobject.c")                                   \
     X(PyCodeObject, co_freevars, "co_freevars", "frameobject.c")                                   \
     X(PyCodeObject, co_cellvars, "co_cellvars", "frameobject.c")                                   \
     X(PyCodeObject, co_filename, "co_filename", "frameobject.c")                                   \
     X(PyCodeObject, co_name, "co_name", "frameobject.c")                                           \
     X(PyCodeObject, co_firstlineno, "co_firstlineno", "frameobject.c")                             \
-    X(PyCodeObject, co_code, "co_code", "frameobject.c")                                           \
-    X(PyCodeObject, co_consts, "co_consts", "frameobject.c")                                       \
-    X(PyCodeObject, co_names, "co_names", "frameobject.c")                                         \
     X(PyCodeObject, co_lnotab, "co_lnotab", "frameobject.c")                                       \
     X(PyFrameObject, sizeof, "", "frameobject.c")                                                  \
     X(PyFrameObject, f_back, "f_back", "frameobject.c")                                            \
@@ -144,7 +147,13 @@
     X(propertyobject, prop_doc, "prop_doc", "descrobject.c")                                       \
     X(classmethod, cm_callable, "cm_callable", "funcobject.c")                                     \
     X(staticmethod, sm_callable, "sm_callable", "funcobject.c")                                    \
+    X(PyDescrObject, sizeof, "", "descrobject.c")                                                  \
     X(PyDescrObject, d_type, "d_type", "descrobject.c")                                            \
+    X(PyDescrObject, d_name, "d_name", "descrobject.c")                                            \
+    X(PyMethodDescrObject, sizeof, "", "descrobject.c")                                            \
+    X(PyMemberDescrObject, sizeof, "", "descrobject.c")                                            \
+    X(PyGetSetDescrObject, sizeof, "", "descrobject.c")                                            \
+    X(PyWrapperDescrObject, sizeof, "", "descrobject.c")                                           \
     X(wrapperobject, sizeof, "", "descrobject.c")                                                  \
     X(wrapperobject, descr, "descr", "descrobject.c")                                              \
     X(wrapperobject, self, "self", "descrobject.c")                                                \
@@ -198,6 +207,7 @@
     X(PyUnicodeObject, sizeof, "", "unicodeobject.c")                                              \
     X(PyUnicodeObject, length, "length", "unicodeobject.c")                                        \
     X(PyUnicodeObject, str, "str", "unicodeobject.c")                                              \
+    X(PyUnicodeObject, defenc, "defenc", "unicodeobject.c")                                        \
     X(PyIntObject, sizeof, "", "intobject.c")                                                      \
     X(PyIntObject, ob_ival, "ob_ival", "intobject.c")                                              \
     X(PyByteArrayObject, ob_alloc, "ob_alloc", "bytearrayobject.c")                                \
@@ -228,10 +238,14 @@
     X(partialobject, dict, "dict", "_functoolsmodule.c")                                           \
     X(itemgetterobject, item, "item", "operator.c")                                                \
     X(attrgetterobject, attr, "attr", "operator.c")                                                \
+    X(methodcallerobject, sizeof, "", "operator.c")                                                \
     X(methodcallerobject, args, "args", "operator.c")                                              \
+    X(methodcallerobject, name, "name", "operator.c")                                              \
     X(methodcallerobject, kwds, "kwds", "operator.c")                                              \
     X(localobject, sizeof, "", "threadmodule.c")                                                   \
     X(localobject, args, "args", "threadmodule.c")                                                 \
+    X(localobject, key, "key", "threadmodule.c")                                                   \
+    X(localobject, wr_callback, "wr_callback", "threadmodule.c")                                   \
     X(localobject, kw, "kw", "threadmodule.c")                                                     \
     X(localobject, dummies, "dummies", "threadmodule.c")                                           \
     X(cycleobject, it, "it", "itertoolsmodule.c")                                                  \
@@ -298,20 +312,40 @@
     X(Unpicklerobject, arg, "arg", "cPickle.c")                                                    \
     X(Unpicklerobject, last_string, "last_string", "cPickle.c")                                    \
     X(Unpicklerobject, find_class, "find_class", "cPickle.c")                                      \
+    X(xmlparseobject, sizeof, "", "pyexpat.c")                                                     \
     X(xmlparseobject, handlers, "handlers", "pyexpat.c")                                           \
+    X(xmlparseobject, intern, "intern", "pyexpat.c")                                               \
     X(ReaderObj, input_iter, "input_iter", "_csv.c")                                               \
     X(ReaderObj, dialect, "dialect", "_csv.c")                                                     \
     X(ReaderObj, fields, "fields", "_csv.c")                                                       \
     X(WriterObj, writeline, "writeline", "_csv.c")                                                 \
     X(WriterObj, dialect, "dialect", "_csv.c")                                                     \
     X(arrayiterobject, ao, "ao", "arraymodule.c")                                                  \
+    X(ZipImporter, sizeof, "", "zipimport.c")                                                      \
     X(ZipImporter, files, "files", "zipimport.c")                                                  \
+    X(ZipImporter, archive, "archive", "zipimport.c")                                              \
+    X(ZipImporter, prefix, "prefix", "zipimport.c")                                                \
     X(fileio, dict, "dict", "fileio.c")                                                            \
+    X(buffered, sizeof, "", "bufferedio.c")                                                        \
+    X(buffered, buffer, "buffer", "bufferedio.c")                                                  \
+    X(buffered, buffer_size, "buffer_size", "bufferedio.c")                                        \
     X(buffered, raw, "raw", "bufferedio.c")                                                        \
     X(buffered, dict, "dict", "bufferedio.c")                                                      \
+    X(rwpair, sizeof, "", "bufferedio.c")                                                          \
     X(rwpair, dict, "dict", "bufferedio.c")                                                        \
+    X(rwpair, reader, "reader", "bufferedio.c")                                                    \
+    X(rwpair, writer, "writer", "bufferedio.c")                                                    \
+    X(bytesio, sizeof, "", "bytesio.c")                                                            \
     X(bytesio, dict, "dict", "bytesio.c")                                                          \
+    X(bytesio, buf, "buf", "bytesio.c")                                                            \
+    X(bytesio, buf_size, "buf_size", "bytesio.c")                                                  \
+    X(stringio, sizeof, "", "stringio.c")                                                          \
     X(stringio, dict, "dict", "stringio.c")                                                        \
+    X(stringio, buf, "buf", "stringio.c")                                                          \
+    X(stringio, buf_size, "buf_size", "stringio.c")                                                \
+    X(stringio, decoder, "decoder", "stringio.c")                                                  \
+    X(stringio, readnl, "readnl", "stringio.c")                                                    \
+    X(stringio, writenl, "writenl", "stringio.c")                                                  \
     X(iobase, dict, "dict", "iobase.c")                                                            \
     X(textio, buffer, "buffer", "textio.c")                                                        \
     X(textio, encoding, "encoding", "textio.c")                                                    \
@@ -355,13 +389,127 @@
     X(CFieldObject, proto, "proto", "_ctypes.c")                                                   \
     X(StgDictObject, sizeof, "", "_ctypes.c")                                                      \
     X(StgDictObject, proto, "proto", "_ctypes.c")                                                  \
+    X(StgDictObject, argtypes, "argtypes", "_ctypes.c")                                            \
+    X(StgDictObject, converters, "converters", "_ctypes.c")                                        \
+    X(StgDictObject, restype, "restype", "_ctypes.c")                                              \
+    X(StgDictObject, checker, "checker", "_ctypes.c")                                              \
     X(PySSLContext, set_hostname, "set_hostname", "_ssl.c")                                        \
     X(MultibyteIncrementalEncoderObject, errors, "errors", "multibytecodec.c")                     \
     X(MultibyteIncrementalDecoderObject, errors, "errors", "multibytecodec.c")                     \
     X(MultibyteStreamReaderObject, errors, "errors", "multibytecodec.c")                           \
     X(MultibyteStreamReaderObject, stream, "stream", "multibytecodec.c")                           \
     X(MultibyteStreamWriterObject, errors, "errors", "multibytecodec.c")                           \
-    X(MultibyteStreamWriterObject, stream, "stream", "multibytecodec.c")
+    X(MultibyteStreamWriterObject, stream, "stream", "multibytecodec.c")                           \
+    X(PyFileObject, sizeof, "", "fileobject.c")                                                    \
+    X(PyFileObject, f_name, "f_name", "fileobject.c")                                              \
+    X(PyFileObject, f_mode, "f_mode", "fileobject.c")                                              \
+    X(PyFileObject, f_encoding, "f_encoding", "fileobject.c")                                      \
+    X(PyFileObject, f_errors, "f_errors", "fileobject.c")                                          \
+    X(PyBufferObject, sizeof, "", "bufferobject.c")                                                \
+    X(PyBufferObject, b_base, "b_base", "bufferobject.c")                                          \
+    X(PyStructSequence, ob_item, "ob_item", "structseq.c")                                         \
+    X(PatternObject, sizeof, "", "_sre.c")                                                         \
+    X(PatternObject, groupindex, "groupindex", "_sre.c")                                           \
+    X(PatternObject, indexgroup, "indexgroup", "_sre.c")                                           \
+    X(PatternObject, pattern, "pattern", "_sre.c")                                                 \
+    X(MatchObject, sizeof, "", "_sre.c")                                                           \
+    X(MatchObject, string, "string", "_sre.c")                                                     \
+    X(MatchObject, regs, "regs", "_sre.c")                                                         \
+    X(MatchObject, pattern, "pattern", "_sre.c")                                                   \
+    X(ScannerObject, sizeof, "", "_sre.c")                                                         \
+    X(ScannerObject, pattern, "pattern", "_sre.c")                                                 \
+    X(ScannerObject, state_string, "state.string", "_sre.c")                                       \
+    X(PyDateTime_DateTime, sizeof, "", "datetimemodule.c")                                         \
+    X(PyDateTime_DateTime, hastzinfo, "hastzinfo", "datetimemodule.c")                             \
+    X(PyDateTime_DateTime, tzinfo, "tzinfo", "datetimemodule.c")                                   \
+    X(PyDateTime_Time, sizeof, "", "datetimemodule.c")                                             \
+    X(PyDateTime_Time, tzinfo, "tzinfo", "datetimemodule.c")                                       \
+    X(PyStructObject, sizeof, "", "_struct.c")                                                     \
+    X(PyStructObject, s_format, "s_format", "_struct.c")                                           \
+    X(PyStructObject, s_codes, "s_codes", "_struct.c")                                             \
+    X(PyStructObject, s_len, "s_len", "_struct.c")                                                 \
+    X(_formatcode, sizeof, "", "_struct.c")                                                        \
+    X(Iobject, sizeof, "", "cStringIO.c")                                                          \
+    X(Iobject, pbuf_obj, "pbuf.obj", "cStringIO.c")                                                \
+    X(Oobject, sizeof, "", "cStringIO.c")                                                          \
+    X(Oobject, buf, "buf", "cStringIO.c")                                                          \
+    X(Oobject, buf_size, "buf_size", "cStringIO.c")                                                \
+    X(ElementObject, sizeof, "", "_elementtree.c")                                                 \
+    X(ElementObject, tag, "tag", "_elementtree.c")                                                 \
+    X(ElementObject, text, "text", "_elementtree.c")                                               \
+    X(ElementObject, tail, "tail", "_elementtree.c")                                               \
+    X(ElementObject, extra, "extra", "_elementtree.c")                                             \
+    X(ElementObjectExtra, sizeof, "", "_elementtree.c")                                            \
+    X(ElementObjectExtra, attrib, "attrib", "_elementtree.c")                                      \
+    X(ElementObjectExtra, length, "length", "_elementtree.c")                                      \
+    X(ElementObjectExtra, allocated, "allocated", "_elementtree.c")                                \
+    X(ElementObjectExtra, children, "children", "_elementtree.c")                                  \
+    X(ElementObjectExtra, _children, "_children", "_elementtree.c")                                \
+    X(TreeBuilderObject, sizeof, "", "_elementtree.c")                                             \
+    X(TreeBuilderObject, root, "root", "_elementtree.c")                                           \
+    X(TreeBuilderObject, this, "this", "_elementtree.c")                                           \
+    X(TreeBuilderObject, last, "last", "_elementtree.c")                                           \
+    X(TreeBuilderObject, data, "data", "_elementtree.c")                                           \
+    X(TreeBuilderObject, stack, "stack", "_elementtree.c")                                         \
+    X(TreeBuilderObject, events, "events", "_elementtree.c")                                       \
+    X(TreeBuilderObject, start_event_obj, "start_event_obj", "_elementtree.c")                     \
+    X(TreeBuilderObject, end_event_obj, "end_event_obj", "_elementtree.c")                         \
+    X(TreeBuilderObject, start_ns_event_obj, "start_ns_event_obj", "_elementtree.c")               \
+    X(TreeBuilderObject, end_ns_event_obj, "end_ns_event_obj", "_elementtree.c")                   \
+    X(XMLParserObject, sizeof, "", "_elementtree.c")                                               \
+    X(XMLParserObject, target, "target", "_elementtree.c")                                         \
+    X(XMLParserObject, entity, "entity", "_elementtree.c")                                         \
+    X(XMLParserObject, names, "names", "_elementtree.c")                                           \
+    X(XMLParserObject, handle_xml, "handle_xml", "_elementtree.c")                                 \
+    X(XMLParserObject, handle_start, "handle_start", "_elementtree.c")                             \
+    X(XMLParserObject, handle_data, "handle_data", "_elementtree.c")                               \
+    X(XMLParserObject, handle_end, "handle_end", "_elementtree.c")                                 \
+    X(XMLParserObject, handle_comment, "handle_comment", "_elementtree.c")                         \
+    X(XMLParserObject, handle_pi, "handle_pi", "_elementtree.c")                                   \
+    X(XMLParserObject, handle_close, "handle_close", "_elementtree.c")                             \
+    X(pysqlite_Connection, sizeof, "", "connection.c")                                             \
+    X(pysqlite_Connection, isolation_level, "isolation_level", "connection.c")                     \
+    X(pysqlite_Connection, statement_cache, "statement_cache", "connection.c")                     \
+    X(pysqlite_Connection, statements, "statements", "connection.c")                               \
+    X(pysqlite_Connection, cursors, "cursors", "connection.c")                                     \
+    X(pysqlite_Connection, row_factory, "row_factory", "connection.c")                             \
+    X(pysqlite_Connection, text_factory, "text_factory", "connection.c")                           \
+    X(pysqlite_Connection, function_pinboard, "function_pinboard", "connection.c")                 \
+    X(pysqlite_Connection, collations, "collations", "connection.c")                               \
+    X(pysqlite_Cursor, sizeof, "", "cursor.c")                                                     \
+    X(pysqlite_Cursor, connection, "connection", "cursor.c")                                       \
+    X(pysqlite_Cursor, description, "description", "cursor.c")                                     \
+    X(pysqlite_Cursor, row_cast_map, "row_cast_map", "cursor.c")                                   \
+    X(pysqlite_Cursor, lastrowid, "lastrowid", "cursor.c")                                         \
+    X(pysqlite_Cursor, row_factory, "row_factory", "cursor.c")                                     \
+    X(pysqlite_Cursor, statement, "statement", "cursor.c")                                         \
+    X(pysqlite_Cursor, next_row, "next_row", "cursor.c")                                           \
+    X(pysqlite_Row, sizeof, "", "row.c")                                                           \
+    X(pysqlite_Row, data, "data", "row.c")                                                         \
+    X(pysqlite_Row, description, "description", "row.c")                                           \
+    X(pysqlite_Statement, sizeof, "", "statement.c")                                               \
+    X(pysqlite_Statement, sql, "sql", "statement.c")                                               \
+    X(pysqlite_Cache, sizeof, "", "cache.c")                                                       \
+    X(pysqlite_Cache, mapping, "mapping", "cache.c")                                               \
+    X(pysqlite_Cache, first, "first", "cache.c")                                                   \
+    X(pysqlite_Node, sizeof, "", "cache.c")                                                        \
+    X(pysqlite_Node, key, "key", "cache.c")                                                        \
+    X(pysqlite_Node, data, "data", "cache.c")                                                      \
+    X(pysqlite_Node, next, "next", "cache.c")                                                      \
+    X(nldecoder_object, sizeof, "", "textio.c")                                                    \
+    X(nldecoder_object, decoder, "decoder", "textio.c")                                            \
+    X(nldecoder_object, errors, "errors", "textio.c")                                              \
+    X(DialectObj, sizeof, "", "_csv.c")                                                            \
+    X(DialectObj, lineterminator, "lineterminator", "_csv.c")                                      \
+    X(PySSLSocket, sizeof, "", "_ssl.c")                                                           \
+    X(PySSLSocket, Socket, "Socket", "_ssl.c")                                                     \
+    X(PySSLSocket, ssl_sock, "ssl_sock", "_ssl.c")                                                 \
+    X(PySSLSocket, ctx, "ctx", "_ssl.c")                                                           \
+    X(arrayobject, sizeof, "", "arraymodule.c")                                                    \
+    X(arrayobject, ob_item, "ob_item", "arraymodule.c")                                            \
+    X(arrayobject, allocated, "allocated", "arraymodule.c")                                        \
+    X(arrayobject, ob_descr, "ob_descr", "arraymodule.c")                                          \
+    X(arraydescr, itemsize, "itemsize", "arraymodule.c")
 
 #define LAYOUT_ENUM(type, name, path, unit) LAYOUT_##type##_##name,
 enum layout_member {

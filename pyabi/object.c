@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "class.h"
+#include "ownership.h"
 
 enum {
     OBJECT_SIZE_MAX = 1 << 24, // a type with a larger tp_basicsize is not believed
@@ -128,6 +129,7 @@ void object_types_deinit(struct object_types *types)
 {
     for (uint32_t i = 0; i < types->count; i++) {
         traverse_program_deinit(&types->types[i].program);
+        traverse_program_deinit(&types->types[i].owned);
         free(types->types[i].name);
     }
     traverse_map_deinit(&types->map);
@@ -245,6 +247,8 @@ static void decide_rules(const struct runtime *runtime, struct object_type *type
     else if (type->address == runtime->types[RUNTIME_TYPE_generator])
         type->finalizer = FINALIZER_GENERATOR;
     type->size = find_size_rule(type);
+    if (type->ownership)
+        type->size = type->ownership->size;
     if (is_subtype(runtime, type->address, runtime->types[RUNTIME_TYPE_unicode]))
         type->size = SIZE_UNICODE;
     else if (is_subtype(runtime, type->address, runtime->types[RUNTIME_TYPE_bytearray]))
@@ -295,9 +299,10 @@ static enum memory_status add_type(struct object_types *types, vaddr address, ui
     if (!grow_types(types))
         return MEMORY_NOT_SAVED;
     type.name = make_type_name(types->runtime, &type);
-    if (!type.name || !traverse_compile(types, &type)) {
+    if (!type.name || !traverse_compile(types, &type) || !ownership_compile(types, &type)) {
         free(type.name);
         traverse_program_deinit(&type.program);
+        traverse_program_deinit(&type.owned);
         return MEMORY_NOT_SAVED;
     }
     decide_rules(types->runtime, &type, tp_del);

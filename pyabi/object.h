@@ -36,7 +36,12 @@ enum size_rule {
     SIZE_DEQUE,
     SIZE_UNICODE,
     SIZE_BYTEARRAY,
+    SIZE_ARRAY,
+    SIZE_ELEMENT,
+    SIZE_BUFFER, // as type->ownership says
 };
+
+struct ownership_rule;
 
 struct object_type {
     vaddr address;
@@ -55,6 +60,9 @@ struct object_type {
     enum size_rule size;
     uint32_t view_size; // bytes of an object that the fixed steps of its program reach
     struct traverse_program program;
+    struct traverse_program owned; // references that no tp_traverse visits (ownership.h)
+    uint32_t owned_view_size;
+    const struct ownership_rule *ownership; // the row that tells of memory allocated aside
     char *name; // "module.Class" of a class made by Python code, tp_name of any other
 };
 

@@ -3,6 +3,8 @@
 // A size from a core is believed when the process had that much there.
 #include "object.h"
 
+#include "ownership.h"
+
 bool object_has_gc_head(const struct object_types *types, const struct object_type *type,
                         vaddr object)
 {
@@ -98,12 +100,57 @@ static uint64_t deque_size(struct measure *measure)
     return count * runtime_malloc_size(runtime, size);
 }
 
+static uint64_t buffer_size(struct measure *measure, const struct ownership_rule *rule)
+{
+    uint64_t unit = 1;
+    if (rule->buffer.unit == OWNERSHIP_UNICODE)
+        unit = (uint64_t)measure->runtime->unicode_width;
+    else if (rule->buffer.unit)
+        unit = layout_offset(&measure->runtime->layout, rule->buffer.unit);
+    vaddr at = read_pointer(measure, rule->buffer.pointer);
+    int64_t count = read_number(measure, measure->object, rule->buffer.count);
+    if (count >= 0 && count < INT64_MAX - rule->buffer.more)
+        count += rule->buffer.more;
+    return at ? malloc_size(measure, array_size(measure, at, count, unit)) : 0;
+}
+
+static uint64_t array_object_size(struct measure *measure)
+{
+    vaddr description = read_pointer(measure, LAYOUT_arrayobject_ob_descr);
+    int64_t unit = read_number(measure, description, LAYOUT_arraydescr_itemsize);
+    int64_t count = read_number(measure, measure->object, LAYOUT_arrayobject_allocated);
+    vaddr at = read_pointer(measure, LAYOUT_arrayobject_ob_item);
+    if (unit < 0 || unit > 16) {
+        measure->partial = true;
+        return 0;
+    }
+    return malloc_size(measure, array_size(measure, at, count, (uint64_t)unit));
+}
+
+// Attributes and children, which have room for a few inside (element_resize, _elementtree.c).
+static uint64_t element_size(struct measure *measure)
+{
+    const struct runtime *runtime = measure->runtime;
+    const struct layout *layout = &runtime->layout;
+    vaddr extra = read_pointer(measure, LAYOUT_ElementObject_extra);
+    if (!extra)
+        return 0;
+    uint64_t size =
+        runtime_malloc_size(runtime, layout_offset(layout, LAYOUT_ElementObjectExtra_sizeof));
+    int64_t children = read_number(measure, extra, LAYOUT_ElementObjectExtra_children);
+    int64_t allocated = read_number(measure, extra, LAYOUT_ElementObjectExtra_allocated);
+    if ((vaddr)children == extra + layout_offset(layout, LAYOUT_ElementObjectExtra__children))
+        return size;
+    return size + malloc_size(measure, array_size(measure, (vaddr)children, allocated,
+                                                  runtime->memory->format.word_size));
+}
+
 // Memory that only this object refers to, outside of its block.
-static uint64_t owned_size(struct measure *measure, enum size_rule rule)
+static uint64_t owned_size(struct measure *measure, const struct object_type *type)
 {
     const struct runtime *runtime = measure->runtime;
     uint64_t bytes;
-    switch (rule) {
+    switch (type->size) {
     case SIZE_PLAIN:
         return 0;
     case SIZE_DICT:
@@ -132,6 +179,12 @@ static uint64_t owned_size(struct measure *measure, enum size_rule rule)
             array_size(measure, read_pointer(measure, LAYOUT_PyByteArrayObject_ob_bytes),
                        read_number(measure, measure->object, LAYOUT_PyByteArrayObject_ob_alloc),
                        1));
+    case SIZE_ARRAY:
+        return array_object_size(measure);
+    case SIZE_ELEMENT:
+        return element_size(measure);
+    case SIZE_BUFFER:
+        return buffer_size(measure, type->ownership);
     }
     return 0;
 }
@@ -158,7 +211,7 @@ uint64_t object_size(struct object_types *types, const struct object_type *type,
         size += layout_offset(&types->runtime->layout, LAYOUT_PyGC_Head_sizeof);
     size = runtime_allocation_size(types->runtime, size);
     if (type->size != SIZE_PLAIN)
-        size += owned_size(&measure, type->size);
+        size += owned_size(&measure, type);
     *partial = *partial || measure.partial;
     return size;
 }

@@ -30,7 +30,8 @@ static const struct {
 };
 
 enum {
-    EVIDENCE_MAX = 160
+    EVIDENCE_MAX = 160,
+    FLAG_WIDTH = 4, // sizeof(int)
 };
 
 // A layout under trial: enough of a runtime to read objects with.
@@ -320,35 +321,69 @@ static struct failure *find_generations(struct runtime *runtime,
     return NULL;
 }
 
-static void find_flag(const struct runtime *runtime, const struct runtime_source *source,
+static void read_flag(const struct runtime *runtime, vaddr variable, struct runtime_flag *flag)
+{
+    enum memory_status status;
+    const uint8_t *bytes = memory_view(runtime->memory, variable, FLAG_WIDTH, &status);
+    if (bytes) {
+        flag->known = true;
+        flag->value = format_int(runtime->memory->format, bytes, FLAG_WIDTH);
+    }
+}
+
+static bool find_flag(const struct runtime *runtime, const struct runtime_source *source,
                       const char *symbol, struct runtime_flag *flag)
 {
     vaddr variable;
-    enum memory_status status;
     *flag = (struct runtime_flag){0};
     if (!source->find_symbol(source->context, SYMBOL_STATIC, symbol, &variable))
-        return;
-    const uint8_t *bytes = memory_view(runtime->memory, variable, 4, &status);
-    if (bytes)
-        *flag = (struct runtime_flag){true, format_int(runtime->memory->format, bytes, 4)};
+        return false;
+    read_flag(runtime, variable, flag);
+    return true;
+}
+
+// What sys.modules['gc'] has under a name.
+static bool find_gc_item(const struct runtime *runtime, const char *name, vaddr *item)
+{
+    vaddr module;
+    uint64_t dict;
+    return runtime->modules &&
+           object_dict_find(runtime, runtime->modules, "gc", &module) == MEMORY_OK &&
+           object_is_exact(runtime, module, RUNTIME_TYPE_module) &&
+           layout_read(&runtime->layout, runtime->memory, module, LAYOUT_PyModuleObject_md_dict,
+                       &dict) == MEMORY_OK &&
+           object_dict_find(runtime, dict, name, item) == MEMORY_OK;
+}
+
+// The code of a function of the gc module, unless the program has put another in its place.
+static bool find_gc_function(const struct runtime *runtime, const char *name, vaddr *function)
+{
+    vaddr object;
+    uint64_t method, text;
+    char known_as[32];
+    return find_gc_item(runtime, name, &object) &&
+           object_is_exact(runtime, object, RUNTIME_TYPE_builtin) &&
+           layout_read(&runtime->layout, runtime->memory, object, LAYOUT_PyCFunctionObject_m_ml,
+                       &method) == MEMORY_OK &&
+           layout_read(&runtime->layout, runtime->memory, method, LAYOUT_PyMethodDef_ml_name,
+                       &text) == MEMORY_OK &&
+           memory_read_string(runtime->memory, text, known_as, sizeof(known_as)) == MEMORY_OK &&
+           strcmp(known_as, name) == 0 &&
+           layout_read(&runtime->layout, runtime->memory, method, LAYOUT_PyMethodDef_ml_meth,
+                       function) == MEMORY_OK &&
+           *function - runtime->image.start < runtime->image.end - runtime->image.start;
 }
 
 static void find_garbage(struct runtime *runtime, const struct runtime_source *source)
 {
-    vaddr variable, list, module;
-    uint64_t dict;
+    vaddr variable, list;
     runtime->garbage_source = GARBAGE_NOT_FOUND;
     if (source->find_symbol(source->context, SYMBOL_STATIC, "garbage", &variable) &&
         memory_read_word(runtime->memory, variable, &list) == MEMORY_OK &&
         (!list || object_is_exact(runtime, list, RUNTIME_TYPE_list))) {
         runtime->garbage = list;
         runtime->garbage_source = list ? GARBAGE_BY_SYMBOL : GARBAGE_NONE_YET;
-    } else if (runtime->modules &&
-               object_dict_find(runtime, runtime->modules, "gc", &module) == MEMORY_OK &&
-               object_is_exact(runtime, module, RUNTIME_TYPE_module) &&
-               layout_read(&runtime->layout, runtime->memory, module, LAYOUT_PyModuleObject_md_dict,
-                           &dict) == MEMORY_OK &&
-               object_dict_find(runtime, dict, "garbage", &list) == MEMORY_OK &&
+    } else if (find_gc_item(runtime, "garbage", &list) &&
                object_is_exact(runtime, list, RUNTIME_TYPE_list)) {
         runtime->garbage = list;
         runtime->garbage_source = GARBAGE_BY_MODULE;
@@ -415,6 +450,50 @@ static void find_allocator(struct runtime *runtime)
     runtime->small_alignment = wide && (!release || release >= 0x020711) ? 16 : 8;
 }
 
+// The int that a function reads first of the interpreter's static data. Pointers (in the GOT, in
+// objects) are read as words; where an int is as wide as these, they cannot be told apart.
+static void find_flag_by_code(const struct runtime *runtime, const struct runtime_source *source,
+                              void *runner, vaddr function, vaddr *variable)
+{
+    *variable = 0;
+    if (runtime->memory->format.word_size != FLAG_WIDTH)
+        source->code->find_read(runner, function, source->data, source->data_count, FLAG_WIDTH,
+                                variable);
+}
+
+// In a file without a symbol table: gc_isenabled returns `enabled`, gc_get_debug `debug`, and
+// PyGC_Collect looks at `collecting` before all else (Modules/gcmodule.c). What does not look like
+// three different variables, two of them 0 or 1, stays unknown.
+static void find_flags_by_code(struct runtime *runtime, const struct runtime_source *source)
+{
+    struct runtime_flag enabled = {.by_code = true}, collecting = enabled, debug = enabled;
+    vaddr isenabled, get_debug, collect, at[3];
+    if (!source->code || !find_gc_function(runtime, "isenabled", &isenabled) ||
+        !find_gc_function(runtime, "get_debug", &get_debug) ||
+        !find_exported(source, "PyGC_Collect", &collect))
+        return;
+    void *runner;
+    struct failure *failure = source->code->open(source->code->context, runtime->memory, &runner);
+    if (failure) {
+        failure_destroy(failure);
+        return;
+    }
+    find_flag_by_code(runtime, source, runner, isenabled, &at[0]);
+    find_flag_by_code(runtime, source, runner, collect, &at[1]);
+    find_flag_by_code(runtime, source, runner, get_debug, &at[2]);
+    source->code->close(runner);
+    if (!at[0] || !at[1] || !at[2] || at[0] == at[1] || at[0] == at[2] || at[1] == at[2])
+        return;
+    read_flag(runtime, at[0], &enabled);
+    read_flag(runtime, at[1], &collecting);
+    read_flag(runtime, at[2], &debug);
+    if ((uint64_t)enabled.value > 1 || (uint64_t)collecting.value > 1)
+        return;
+    runtime->enabled = enabled;
+    runtime->collecting = collecting;
+    runtime->debug = debug;
+}
+
 struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
                              const struct layout *layout, const struct runtime_source *source)
 {
@@ -429,9 +508,11 @@ struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
     find_allocator(runtime);
     find_subtype_traverse(runtime, source);
     find_garbage(runtime, source);
-    find_flag(runtime, source, "enabled", &runtime->enabled);
-    find_flag(runtime, source, "collecting", &runtime->collecting);
-    find_flag(runtime, source, "debug", &runtime->debug);
+    bool have_symbols = find_flag(runtime, source, "enabled", &runtime->enabled);
+    have_symbols &= find_flag(runtime, source, "collecting", &runtime->collecting);
+    have_symbols &= find_flag(runtime, source, "debug", &runtime->debug);
+    if (!have_symbols)
+        find_flags_by_code(runtime, source);
     return NULL;
 }
 

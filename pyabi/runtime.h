@@ -38,6 +38,10 @@ struct runtime_code {
     // RUNTIME_CODE_ENDINGS, and nothing was given.
     unsigned (*run)(void *runner, vaddr function, vaddr object,
                     void (*take)(void *context, vaddr target), void *context);
+    // Calls a function with NULL until it reads `width` bytes within one of the ranges, and not on
+    // from there. False: it never did.
+    bool (*find_read)(void *runner, vaddr function, const struct runtime_range *ranges,
+                      size_t range_count, unsigned width, vaddr *address);
     void (*close)(void *runner);
     const char *(*ending_text)(unsigned ending); // to follow "its traversal": "does not end"
     unsigned endless; // the ending of what was stopped after a long time; 0: there is none
@@ -75,6 +79,7 @@ struct runtime_source {
     X(generator, "PyGen_Type")                                                                     \
     X(frame, "PyFrame_Type")                                                                       \
     X(code, "PyCode_Type")                                                                         \
+    X(builtin, "PyCFunction_Type")                                                                 \
     X(function, "PyFunction_Type")                                                                 \
     X(cell, "PyCell_Type")                                                                         \
     X(module, "PyModule_Type")
@@ -108,6 +113,7 @@ enum garbage_source {
 struct runtime_flag {
     bool known;
     int64_t value;
+    bool by_code; // no symbol leads to it: found by running the function that reads it
 };
 
 struct runtime {

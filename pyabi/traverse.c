@@ -17,11 +17,12 @@ struct run {
     const struct object_types *types;
     const struct runtime *runtime;
     const struct object_type *type;
+    const struct traverse_program *program; // of the type: what it visits, or what it owns
     struct memory *memory;
     struct memory_format format;
     const struct layout *layout;
     vaddr object;
-    const uint8_t *bytes; // view_size bytes of it
+    const uint8_t *bytes; // as many of it as the fixed steps reach
     struct visitor *visitor;
 };
 
@@ -230,6 +231,43 @@ static inline void run_instance_dict(const struct run *run, const struct travers
     visitor_add(run->visitor, dict, place);
 }
 
+// Behind hastzinfo, which all of them have in the same place (_PyTZINFO_HEAD in
+// Modules/datetime.h); without it, the object ends before tzinfo.
+static void run_tzinfo(const struct run *run, const struct traverse_step *step,
+                       struct visit_place *place)
+{
+    vaddr tzinfo;
+    if (!layout_uint(run->layout, run->format, run->bytes, LAYOUT_PyDateTime_DateTime_hastzinfo))
+        return;
+    if (memory_read_word(run->memory, run->object + step->offset, &tzinfo) == MEMORY_OK)
+        visitor_add(run->visitor, tzinfo, place);
+    else
+        run->visitor->unreadable++;
+}
+
+static void run_element_extra(const struct run *run, vaddr extra, bool labelled)
+{
+    const struct layout *layout = run->layout;
+    enum memory_status status = MEMORY_NONSENSE;
+    const uint8_t *bytes = NULL;
+    if (!extra)
+        return;
+    if (layout_has(layout, LAYOUT_ElementObjectExtra_sizeof))
+        bytes = memory_view(run->memory, extra,
+                            layout_offset(layout, LAYOUT_ElementObjectExtra_sizeof), &status);
+    if (!bytes) {
+        run->visitor->unreadable++;
+        return;
+    }
+    struct visit_place place = {.kind = VISIT_MEMBER, .label = "attrib"};
+    visitor_add(run->visitor,
+                layout_uint(layout, run->format, bytes, LAYOUT_ElementObjectExtra_attrib),
+                labelled ? &place : NULL);
+    run_items(run, layout_uint(layout, run->format, bytes, LAYOUT_ElementObjectExtra_children),
+              layout_int(layout, run->format, bytes, LAYOUT_ElementObjectExtra_length), false,
+              labelled);
+}
+
 // True: that was all of the object, the steps that follow stand in for what has been done.
 static inline __attribute__((always_inline)) bool
 run_step(const struct run *run, const struct traverse_step *step, bool labelled)
@@ -301,14 +339,29 @@ run_step(const struct run *run, const struct traverse_step *step, bool labelled)
         place.kind = VISIT_CLASS;
         visitor_add(run->visitor, run->type->address, wanted);
         break;
+    case TRAVERSE_FIELDS:
+        run_items(run, run->object + step->offset,
+                  (run->type->tp_basicsize - step->offset) / run->format.word_size, false,
+                  labelled);
+        break;
+    case TRAVERSE_TZINFO:
+        run_tzinfo(run, step, wanted);
+        break;
+    case TRAVERSE_TAGGED: // JOIN_OBJ, Modules/_elementtree.c
+        visitor_add(run->visitor, format_word(run->format, run->bytes + step->offset) & ~(vaddr)1,
+                    wanted);
+        break;
+    case TRAVERSE_ELEMENT_EXTRA:
+        run_element_extra(run, format_word(run->format, run->bytes + step->offset), labelled);
+        break;
     }
     return false;
 }
 
 static inline __attribute__((always_inline)) void run_program(const struct run *run, bool labelled)
 {
-    for (uint32_t i = 0; i < run->type->program.count; i++)
-        if (run_step(run, &run->type->program.steps[i], labelled))
+    for (uint32_t i = 0; i < run->program->count; i++)
+        if (run_step(run, &run->program->steps[i], labelled))
             break;
 }
 
@@ -337,8 +390,9 @@ static void run_labelled(const struct run *run)
         run_program(run, true);
 }
 
-void traverse_object(const struct object_types *types, const struct object_type *type, vaddr object,
-                     struct visitor *visitor)
+static void run_object(const struct object_types *types, const struct object_type *type,
+                       const struct traverse_program *program, uint32_t view_size, vaddr object,
+                       struct visitor *visitor)
 {
     const struct runtime *runtime = types->runtime;
     enum memory_status status;
@@ -346,11 +400,12 @@ void traverse_object(const struct object_types *types, const struct object_type 
         .types = types,
         .runtime = runtime,
         .type = type,
+        .program = program,
         .memory = runtime->memory,
         .format = runtime->memory->format,
         .layout = &runtime->layout,
         .object = object,
-        .bytes = memory_view(runtime->memory, object, type->view_size, &status),
+        .bytes = memory_view(runtime->memory, object, view_size, &status),
         .visitor = visitor,
     };
     if (!run.bytes)
@@ -359,6 +414,19 @@ void traverse_object(const struct object_types *types, const struct object_type 
         run_labelled(&run);
     else
         run_plain(&run);
+}
+
+void traverse_object(const struct object_types *types, const struct object_type *type, vaddr object,
+                     struct visitor *visitor)
+{
+    run_object(types, type, &type->program, type->view_size, object, visitor);
+}
+
+void traverse_owned(const struct object_types *types, const struct object_type *type, vaddr object,
+                    struct visitor *visitor)
+{
+    if (type->owned.count)
+        run_object(types, type, &type->owned, type->owned_view_size, object, visitor);
 }
 
 // frame_traverse, Objects/frameobject.c: locals up to f_valuestack; the value stack only while

@@ -35,6 +35,11 @@ enum traverse_op {
     TRAVERSE_CLASS,         // ob_type of an object of a heap type
     TRAVERSE_CODE,          // a tp_traverse that no row mirrors in full: it has to be run itself;
                             // what is known of its row follows, for when that cannot be done
+    // Of no tp_traverse, but owned (ownership.h)
+    TRAVERSE_FIELDS,        // structseq: all words from here to tp_basicsize
+    TRAVERSE_TZINFO,        // datetime: there only when hastzinfo is set
+    TRAVERSE_TAGGED,        // one member, its lowest bit a flag
+    TRAVERSE_ELEMENT_EXTRA, // _elementtree: attributes and children
 };
 
 struct traverse_step {
@@ -67,6 +72,9 @@ struct traverse_rule {
 };
 extern const struct traverse_rule traverse_rules[];
 extern const size_t traverse_rule_count;
+
+// The row of that name; NULL: there is none.
+const struct traverse_rule *traverse_find_rule(const char *type_name);
 
 // tp_traverse pointers of this process and their rows.
 struct traverse_map {
@@ -130,6 +138,10 @@ static inline __attribute__((always_inline)) void visitor_add(struct visitor *vi
 void traverse_object(const struct object_types *types, const struct object_type *type, vaddr object,
                      struct visitor *visitor);
 
+// Runs what ownership.h tells of the object's type: references that no tp_traverse visits.
+void traverse_owned(const struct object_types *types, const struct object_type *type, vaddr object,
+                    struct visitor *visitor);
+
 // Where the items of a frame's localsplus end, and where its live value stack does, as addresses;
 // stack_end equals locals_end when the frame is running or finished.
 struct frame_slots {
@@ -144,6 +156,9 @@ enum memory_status traverse_frame_slots(const struct runtime *runtime, vaddr fra
 // view_size. Memory is short: false.
 bool traverse_compile(struct object_types *types, struct object_type *type);
 void traverse_program_deinit(struct traverse_program *program);
+
+// Adds a step, up to a bound that no real type comes to. Memory is short: false.
+bool traverse_program_add(struct traverse_program *program, struct traverse_step step);
 
 // Fills the map from the types with an exported symbol.
 bool traverse_map_init(struct traverse_map *map, const struct runtime *runtime,

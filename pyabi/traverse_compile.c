@@ -17,7 +17,7 @@ enum {
 
 // --- rules and the functions that they stand for
 
-static const struct traverse_rule *find_rule(const char *type_name)
+const struct traverse_rule *traverse_find_rule(const char *type_name)
 {
     for (size_t i = 0; i < traverse_rule_count; i++)
         if (strcmp(traverse_rules[i].type_name, type_name) == 0)
@@ -77,7 +77,7 @@ void traverse_map_deinit(struct traverse_map *map)
 
 // --- compiling
 
-static bool program_add(struct traverse_program *program, struct traverse_step step)
+bool traverse_program_add(struct traverse_program *program, struct traverse_step step)
 {
     if (program->count >= TRAVERSE_STEPS_MAX)
         return true; // the surplus is not believed; the type becomes opaque in its caller
@@ -136,7 +136,7 @@ static bool is_unknown(const struct layout *layout, const struct traverse_rule_s
 
 static bool is_whole(const struct layout *layout, const struct traverse_rule *rule)
 {
-    for (; rule; rule = rule->then ? find_rule(rule->then) : NULL)
+    for (; rule; rule = rule->then ? traverse_find_rule(rule->then) : NULL)
         for (const struct traverse_rule_step *row = rule->steps; row->label; row++)
             if (is_unknown(layout, row))
                 return false;
@@ -147,13 +147,13 @@ static bool compile_rule(const struct object_types *types, const struct traverse
                          struct object_type *type)
 {
     const struct layout *layout = &types->runtime->layout;
-    for (; rule; rule = rule->then ? find_rule(rule->then) : NULL) {
+    for (; rule; rule = rule->then ? traverse_find_rule(rule->then) : NULL) {
         for (const struct traverse_rule_step *row = rule->steps; row->label; row++) {
             if (!layout_has(layout, row->member))
                 continue;
             struct traverse_step step = {
                 .op = row->op, .offset = layout_offset(layout, row->member), .label = row->label};
-            if (!program_add(&type->program, step))
+            if (!traverse_program_add(&type->program, step))
                 return false;
             reach(types, type, &step, row->member);
         }
@@ -197,7 +197,7 @@ static bool compile_slots(const struct object_types *types, vaddr class, struct 
             .op = TRAVERSE_SLOT,
             .offset = (uint32_t)offset,
             .extra = (int64_t)layout_uint(layout, memory->format, member, LAYOUT_PyMemberDef_name)};
-        if (!program_add(&type->program, step))
+        if (!traverse_program_add(&type->program, step))
             return false;
         reach(types, type, &step, 0);
     }
@@ -224,7 +224,7 @@ static const struct traverse_rule *identify(struct object_types *types, vaddr ty
             layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_name,
                         &name) == MEMORY_OK &&
             memory_read_string(runtime->memory, name, text, sizeof(text)) == MEMORY_OK)
-            rule = find_rule(text);
+            rule = traverse_find_rule(text);
         if (rule && !rule->in_module && !strchr(text, '.') &&
             type - runtime->image.start >= runtime->image.end - runtime->image.start)
             rule = NULL; // a stranger with the name of a builtin type
@@ -248,7 +248,7 @@ static bool compile_function(struct object_types *types, vaddr owner, vaddr func
     type->coded = !type->opaque;
     type->opaque = true;
     struct traverse_step code = {.op = TRAVERSE_CODE, .extra = (int64_t)function};
-    return program_add(&type->program, code) && compile_rule(types, rule, type);
+    return traverse_program_add(&type->program, code) && compile_rule(types, rule, type);
 }
 
 // subtype_traverse, Objects/typeobject.c: slots of each class down to the first base that has
@@ -281,11 +281,11 @@ static bool compile_heap_type(struct object_types *types, struct object_type *ty
         bool fixed = offset > 0 && offset <= type->tp_basicsize;
         struct traverse_step step = {
             .op = TRAVERSE_INSTANCE_DICT, .offset = fixed ? (uint32_t)offset : 0, .extra = offset};
-        if (!program_add(&type->program, step))
+        if (!traverse_program_add(&type->program, step))
             return false;
         reach(types, type, &step, 0);
     }
-    if (!program_add(&type->program, (struct traverse_step){.op = TRAVERSE_CLASS}))
+    if (!traverse_program_add(&type->program, (struct traverse_step){.op = TRAVERSE_CLASS}))
         return false;
     if (!function)
         return true;

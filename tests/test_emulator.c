@@ -594,6 +594,50 @@ Test(emulator, threads)
     free_process(process);
 }
 
+// ---- Reads that are looked for
+
+// Four bytes of the second page of the object; with *context, those at that address only.
+static bool is_wanted(void *context, vaddr address, unsigned width)
+{
+    const vaddr *only = context;
+    return width == 4 && address - (OBJECT + PAGE) < PAGE && (!only || address == *only);
+}
+
+Test(emulator, the_first_read_that_is_wanted)
+{
+    struct process *process = new_process(EM_X86_64, 8);
+    vaddr reads = PLACE(process, reads), fields = PLACE(process, fields), address = 1;
+    cr_assert(emulator_find_read(process->emulator, reads, is_wanted, NULL, &address));
+    cr_expect_eq(address, OBJECT + PAGE + 0x10, "%#llx", (unsigned long long)address);
+    // The write before a later read is made, and then undone.
+    vaddr only = OBJECT + PAGE + 0x20;
+    cr_assert(emulator_find_read(process->emulator, reads, is_wanted, &only, &address));
+    cr_expect_eq(address, only);
+    cr_expect_eq(process->data[PAGE + 0x10], 0);
+    // It is as good as new for objects.
+    set_word(process, 8, 0x1111);
+    set_word(process, 16, 0x2222);
+    cr_expect_eq(traverse(process, fields, OBJECT), EMULATOR_OK);
+    EXPECT_FOUND(process, "fields", 0x1111, 0x2222, 0x2222, 0);
+    free_process(process);
+}
+
+// It ends, it does not, it is not there, it crashes.
+Test(emulator, no_read_that_is_wanted)
+{
+    struct process *process = new_process(EM_X86_64, 8);
+    const vaddr functions[] = {PLACE(process, nothing), PLACE(process, endless), NOTHING, NOT_SAVED,
+                               PLACE(process, fields)};
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+        vaddr address = 1;
+        cr_expect_not(
+            emulator_find_read(process->emulator, functions[i], is_wanted, NULL, &address), "%zu",
+            i);
+        cr_expect_eq(address, 1, "%zu", i);
+    }
+    free_process(process);
+}
+
 #else
 
 Test(emulator, built_without)

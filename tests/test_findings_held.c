@@ -91,6 +91,89 @@ WORLDS(nested_untracked_tuples_are_held)
     EXPECT_HELD("the inner one in use", outer);
 }
 
+// A function whose code refers to these constants, held by the client alone. Its names are known
+// elsewhere as well.
+static vaddr make_function(vaddr client, vaddr constants)
+{
+    vaddr code = fakeheap_code(&fake, &(struct fakeheap_code){.name = "f", .file = "f.py"});
+    vaddr function = fakeheap_function(&fake, code);
+    fakeheap_link(&fake, code, LAYOUT_PyCodeObject_co_consts, constants);
+    fakeheap_set_attr(&fake, client, "function", function);
+    return function;
+}
+
+static vaddr code_member(vaddr function, enum layout_member member)
+{
+    return fakeheap_get(&fake, fakeheap_get(&fake, function, LAYOUT_PyFunctionObject_func_code),
+                        member);
+}
+#define CODE_PARTS(function)                                                                       \
+    function, fakeheap_get(&fake, function, LAYOUT_PyFunctionObject_func_code),                    \
+        code_member(function, LAYOUT_PyCodeObject_co_varnames),                                    \
+        code_member(function, LAYOUT_PyCodeObject_co_freevars),                                    \
+        code_member(function, LAYOUT_PyCodeObject_co_cellvars)
+
+WORLDS(code_is_held)
+{
+    vaddr client = make_client(make_class("Client", 0, true));
+    vaddr text = fakeheap_str(&fake, "text"), constants = fakeheap_tuple_of(&fake, text);
+    fakeheap_untrack(&fake, constants);
+    vaddr function = make_function(client, constants);
+    EXPECT_HELD("a function", CODE_PARTS(function), constants, text);
+    fakeheap_hold(&fake, code_member(function, LAYOUT_PyCodeObject_co_consts), 1);
+    EXPECT_HELD("its constants in use", CODE_PARTS(function));
+}
+
+WORLDS(tracked_objects_of_untracked_ones_are_held)
+{
+    // The collector takes the tuple for used; what else refers to it and to the list is dead.
+    vaddr client = make_client(make_class("Client", 0, true)), list = fakeheap_list(&fake);
+    vaddr text = fakeheap_str(&fake, "text"), constants = fakeheap_tuple_of(&fake, text, list);
+    vaddr function = make_function(client, constants);
+    fakeheap_set_attr(&fake, client, "constants", constants);
+    fakeheap_set_attr(&fake, client, "list", list);
+    fakeheap_append(&fake, list, text);
+    EXPECT_HELD("a tuple and a list", CODE_PARTS(function), constants, text, list);
+    fakeheap_hold(&fake, list, 1);
+    EXPECT_HELD("the list in use", CODE_PARTS(function), constants);
+}
+
+WORLDS(what_only_a_class_owns)
+{
+    vaddr client = make_client(make_class("Client", 0, true));
+    vaddr class = fakeheap_class(&fake, &(struct fakeheap_class){.name = "C", .module = "app"});
+    vaddr slots = fakeheap_tuple_of(&fake, fakeheap_str(&fake, "slot")),
+          list = fakeheap_list(&fake);
+    fakeheap_link(&fake, class, LAYOUT_PyHeapTypeObject_ht_slots, slots);
+    fakeheap_link(&fake, class, LAYOUT_PyTypeObject_tp_subclasses, list);
+    fakeheap_set_attr(&fake, client, "class", class);
+    analyse();
+    uint64_t objects = findings->items[0].held_objects, bytes = findings->items[0].held_bytes;
+    uint64_t slot_bytes =
+        size_of(slots) + size_of(fakeheap_get(&fake, slots, LAYOUT_PyTupleObject_ob_item));
+    uint64_t list_bytes = size_of(list);
+    fakeheap_hold(&fake, list, 1);
+    analyse();
+    cr_assert_eq(objects - findings->items[0].held_objects, 1, "%s", world);
+    cr_assert_eq(bytes - findings->items[0].held_bytes, list_bytes, "%s", world);
+    fakeheap_hold(&fake, slots, 1);
+    analyse();
+    cr_assert_eq(objects - findings->items[0].held_objects, 3, "%s", world);
+    cr_assert_eq(bytes - findings->items[0].held_bytes, list_bytes + slot_bytes, "%s", world);
+}
+
+WORLDS(tracked_objects_of_untracked_ones_of_two_findings)
+{
+    vaddr a = make_client(make_class("A", 0, true)), b = make_client(make_class("B", 0, true));
+    vaddr text = fakeheap_str(&fake, "text"), constants = fakeheap_tuple_of(&fake, text);
+    make_function(a, constants);
+    fakeheap_set_attr(&fake, b, "constants", constants);
+    analyse();
+    cr_assert_eq(findings->count, 2, "%s", world);
+    cr_assert_eq(findings->shared_objects, 2, "%s: %" PRIu64, world, findings->shared_objects);
+    cr_assert_eq(findings->shared_bytes, size_of(constants) + size_of(text), "%s", world);
+}
+
 WORLDS(held_objects_between_a_cycle_and_its_members)
 {
     // A tracked list behind the cycle refers to the same string as a member does.

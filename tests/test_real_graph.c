@@ -217,6 +217,54 @@ static void garbage_source(const char *interpreter, const char *kind, const char
     compare_report(&core, report);
 }
 
+// The switches of the collector, from a file with symbols and from one without, are what the
+// process itself said (compare_collector).
+static void expect_flags(const char *interpreter, const char *kind, const char *command,
+                         const char *file, const char *source)
+{
+    struct real_core core = real_make_core(interpreter, kind, command);
+    core.interpreter = file ? file : core.interpreter;
+    json_t *report = real_report(&core, 0);
+    const json_t *got = real_json(report, "collector.flags_source");
+    cr_expect(source ? json_is_string(got) && strcmp(json_string_value(got), source) == 0
+                     : json_is_null(got),
+              "%s: not by %s", core.name, source ? source : "nothing");
+    compare_report(&core, report);
+}
+
+Test(flags, by_code_and_by_symbol)
+{
+    static const char *const commands[] = {
+        "leaks.py saveall",             // debug flags
+        "leaks.py pending_gc_disabled", // disabled
+        "leaks.py bound_method",        // neither
+        "leaks.py saveall --pending",   // both
+    };
+#ifdef HAVE_UNICORN
+    static const char code[] = "code";
+#else
+    static const char *code = NULL;
+#endif
+    for (size_t i = 0; i < LENGTH(commands); i++) {
+        expect_flags("debian", "kernel", commands[i], NULL, code);
+        expect_flags("debian", "gcore", commands[i], NULL, code);
+        expect_flags("debian", "kernel", commands[i], real_need_unstripped(), "symbol");
+    }
+    expect_flags("debian", "kernel", "no_gc_module.py", NULL, NULL);
+    // A shared libpython, with its symbols and without them.
+    struct real_core core = real_make_core("shared", "kernel", commands[0]);
+    const char *file = real_string(real_report(&core, 0), "interpreter.file");
+    if (!real_has_symbol(file, "collecting"))
+        return;
+    const char *stripped = real_format("%s/stripped", getenv("CORES"));
+    struct real_run run = REAL_COMMAND("strip", "-o", stripped, file);
+    cr_assert_eq(run.status, 0, "strip: %s", run.errors);
+    for (size_t i = 0; i < LENGTH(commands); i++) {
+        expect_flags("shared", "kernel", commands[i], stripped, code);
+        expect_flags("shared", "kernel", commands[i], NULL, "symbol");
+    }
+}
+
 // With symbols: by symbol, gc imported or not, gc.garbage bound to something else or not; and the
 // collector's switches are known.
 static void garbage_by_symbol(const char *interpreter, const char *kind, const char *command,

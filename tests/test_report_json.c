@@ -168,7 +168,7 @@ Test(report_json, the_whole)
         "\"layout_source\": \"builtin\", \"layout_column\": \"2.7.18-x86_64\", "
         "\"layout_dwarf_members\": 0, \"layout_dwarf_differences\": 0}, "
         "\"collector\": {\"enabled\": true, \"collecting\": false, \"debug_flags\": 0, "
-        "\"listed_aside\": 0, "
+        "\"flags_source\": \"symbol\", \"listed_aside\": 0, "
         "\"generations\": [{\"threshold\": 700, \"count\": 0, \"objects\": 3}, {\"threshold\": 10, "
         "\"count\": 1, \"objects\": 97}, {\"threshold\": 10, \"count\": 2, \"objects\": 900}]}, "
         "\"heap\": {\"objects\": 1000, \"edges\": 4321, \"bytes\": 123456, \"opaque_objects\": 0, "
@@ -240,6 +240,11 @@ Test(report_json, what_is_not_known_is_null)
     for (size_t i = 0; i < LENGTH(paths); i++)
         expect_json(paths[i], "null");
     expect_json("garbage.source", "\"not found\"");
+    expect_json("collector.flags_source", "\"symbol\""); // of `collecting`
+    interpreter.runtime.collecting.by_code = true;
+    expect_json("collector.flags_source", "\"code\"");
+    interpreter.runtime.collecting.known = false;
+    expect_json("collector.flags_source", "null");
     module.match = MODULE_FORCED;
     expect_json("interpreter.build_id_match", "false");
     core.signal = 77;

@@ -28,6 +28,8 @@ enum collect_state {
     COLLECT_PENDING = 4,
     // Unreachable, and the next full collection would free it. Includes finalizer objects that only
     // hang off such trash: they die when it is cleared (handle_garbage comes after delete_garbage).
+    // And cycles that only such a finalizer object leads to: these the next collection leaves alone
+    // for its sake, and the one after that frees them.
     COLLECT_TRASH = 8,
     // Alive only because of gc.garbage, but without a finalizer in sight: an emptied list would
     // let the next collection free it (gc.DEBUG_SAVEALL puts such objects there).

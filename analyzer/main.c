@@ -419,7 +419,7 @@ static struct failure *write_outputs(struct run *run, struct output *output, str
     empty_output(output);
     if (graph->path) {
         empty_output(graph);
-        failure = report_graph(run->heap, graph->file);
+        failure = report_graph(run->heap, run->states, graph->file);
     }
     if (!failure && run->options->format == FORMAT_JSON)
         failure = report_json(&run->report, output->file);

@@ -363,17 +363,20 @@ Test(report_graph, one_line_an_object)
     fakeheap_open(&fake);
     cr_assert_null(heap_create(&fake.runtime, &fake.source, 1, &made));
     FILE *file = open_memstream(&text, &size);
-    cr_assert_null(report_graph(made, file));
+    static const uint8_t states[] = {COLLECT_REACHABLE, COLLECT_PENDING, COLLECT_TRASH};
+    made->finalizers[0] |= 1 << 1;
+    cr_assert_null(report_graph(made, states, file));
     cr_assert_eq(fclose(file), 0);
-    snprintf(expected, sizeof(expected),
-             "{\"address\": \"0x%" PRIx64 "\", \"type\": \"list\", \"refcount\": 1, "
-             "\"generation\": 2, \"size\": %" PRIu64 ", \"refs\": [\"0x%" PRIx64 "\", \"0x%" PRIx64
-             "\", \"0x%" PRIx64 "\"]}\n"
-             "{\"address\": \"0x%" PRIx64 "\", \"type\": \"odd.\\\\x0a\\\"T\", \"refcount\": 1, "
-             "\"generation\": 0, \"size\": 64, \"refs\": []}\n"
-             "{\"address\": \"0x%" PRIx64 "\", \"type\": null, \"refcount\": 0, \"generation\": 0, "
-             "\"size\": 0, \"refs\": []}\n",
-             list, heap_size(made, 0), odd, list, str, odd, lost);
+    snprintf(
+        expected, sizeof(expected),
+        "{\"address\": \"0x%" PRIx64 "\", \"type\": \"list\", \"refcount\": 1, "
+        "\"generation\": 2, \"state\": \"reachable\", \"finalizer\": false, \"size\": %" PRIu64
+        ", \"refs\": [\"0x%" PRIx64 "\", \"0x%" PRIx64 "\", \"0x%" PRIx64 "\"]}\n"
+        "{\"address\": \"0x%" PRIx64 "\", \"type\": \"odd.\\\\x0a\\\"T\", \"refcount\": 1, "
+        "\"generation\": 0, \"state\": \"pending\", \"finalizer\": true, \"size\": 64, \"refs\": []}\n"
+        "{\"address\": \"0x%" PRIx64 "\", \"type\": null, \"refcount\": 0, \"generation\": 0, "
+        "\"state\": \"trash\", \"finalizer\": false, \"size\": 0, \"refs\": []}\n",
+        list, heap_size(made, 0), odd, list, str, odd, lost);
     cr_assert_str_eq(text, expected, "%s", text);
     free(text);
     heap_destroy(made);

@@ -241,7 +241,7 @@ static bool same_finalizer(const struct finding_finalizer *a, const struct findi
 {
     return same_text(a->class, b->class) && same_text(a->del.defined_in, b->del.defined_in) &&
            same_text(a->del.file, b->del.file) && a->del.line == b->del.line &&
-           a->del.kind == b->del.kind;
+           a->del.kind == b->del.kind && same_text(a->del.what, b->del.what);
 }
 
 static void finalizer_deinit(struct finding_finalizer *finalizer)

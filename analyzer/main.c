@@ -19,6 +19,7 @@
 #include "parallel.h"
 #include "process.h"
 #include "report.h"
+#include "slot_files.h"
 #include "version.h"
 
 enum {
@@ -311,6 +312,8 @@ static struct failure *collect(struct run *run)
          run->totals.objects[COLLECT_UNCOLLECTABLE], run->totals.objects[COLLECT_PENDING],
          run->totals.objects[COLLECT_TRASH], run->totals.objects[COLLECT_KEPT]);
     struct failure *failure = findings_create(heap, run->states, &run->findings);
+    if (!failure)
+        failure = slot_files_find(run->process, run->findings);
     if (!failure)
         tell(run, "%zu findings", run->findings->count);
     return failure;

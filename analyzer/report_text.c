@@ -179,6 +179,8 @@ static const char *del_words(const struct object_del *del)
         return "has __del__ as an attribute of its own";
     case OBJECT_DEL_GENERATOR:
         return "suspended inside try or with: ";
+    case OBJECT_DEL_SLOT:
+        return "has a finalizer in C, tp_del of ";
     case OBJECT_DEL_UNKNOWN:
         break;
     }
@@ -191,11 +193,16 @@ static void put_finalizer(const struct finding_finalizer *finalizer, FILE *file)
     fputs(del_words(del), file);
     if (del->defined_in)
         put_name(file, del->defined_in);
+    if (del->what && del->value != OBJECT_DEL_FUNCTION) {
+        fputs(", ", file);
+        put_name(file, del->what);
+    }
     if (del->file) {
         const char *base = strrchr(del->file, '/');
         fputs(", ", file);
         put_name(file, base ? base + 1 : del->file);
-        fprintf(file, ":%" PRId64, del->line);
+        if (del->kind != OBJECT_DEL_SLOT)
+            fprintf(file, ":%" PRId64, del->line);
     }
 }
 

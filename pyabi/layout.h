@@ -99,6 +99,8 @@
     X(PyFunctionObject, func_name, "func_name", "funcobject.c")                                    \
     X(PyFunctionObject, func_dict, "func_dict", "funcobject.c")                                    \
     X(PyFunctionObject, func_closure, "func_closure", "funcobject.c")                              \
+    X(PyMethodDef, ml_name, "ml_name", "methodobject.c")                                           \
+    X(PyCFunctionObject, m_ml, "m_ml", "methodobject.c")                                           \
     X(PyCFunctionObject, m_self, "m_self", "methodobject.c")                                       \
     X(PyCFunctionObject, m_module, "m_module", "methodobject.c")                                   \
     X(PyModuleObject, md_dict, "md_dict", "moduleobject.c")                                        \
@@ -139,6 +141,7 @@
     X(classmethod, cm_callable, "cm_callable", "funcobject.c")                                     \
     X(staticmethod, sm_callable, "sm_callable", "funcobject.c")                                    \
     X(PyDescrObject, d_type, "d_type", "descrobject.c")                                            \
+    X(PyDescrObject, d_name, "d_name", "descrobject.c")                                            \
     X(wrapperobject, sizeof, "", "descrobject.c")                                                  \
     X(wrapperobject, descr, "descr", "descrobject.c")                                              \
     X(wrapperobject, self, "self", "descrobject.c")                                                \

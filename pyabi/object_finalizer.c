@@ -118,14 +118,13 @@ static void describe_code(const struct runtime *runtime, vaddr code, struct obje
     del->line = (int32_t)line;
 }
 
-// The function behind a value found in a class dict.
-static void describe_function(const struct runtime *runtime, vaddr function, struct object_del *del)
+// What was found under the name __del__.
+static void describe_value(struct object_types *types, vaddr value, struct object_del *del)
 {
-    uint64_t code;
-    if (object_is_exact(runtime, function, RUNTIME_TYPE_function) &&
-        layout_read(&runtime->layout, runtime->memory, function, LAYOUT_PyFunctionObject_func_code,
-                    &code) == MEMORY_OK)
-        describe_code(runtime, code, del);
+    vaddr code;
+    del->value = object_describe_callable(types, value, &del->what, &code);
+    if (code)
+        describe_code(types->runtime, code, del);
 }
 
 static void describe_generator(const struct runtime *runtime, vaddr generator,
@@ -146,37 +145,71 @@ static void describe_generator(const struct runtime *runtime, vaddr generator,
         del->defined_in = strdup(name);
 }
 
+// Looks for __del__ in the dict of a class of either kind. MEMORY_UNMAPPED: it is not there.
+static enum memory_status find_del_in_class(const struct runtime *runtime, vaddr class,
+                                            bool classic, vaddr *value)
+{
+    enum layout_member member =
+        classic ? LAYOUT_PyClassObject_cl_dict : LAYOUT_PyTypeObject_tp_dict;
+    uint64_t dict, type;
+    if (layout_read(&runtime->layout, runtime->memory, class, member, &dict) != MEMORY_OK)
+        return MEMORY_NONSENSE;
+    if (!dict)
+        return MEMORY_UNMAPPED;
+    // That the dict itself is unmapped must not pass for an answer.
+    if (layout_read(&runtime->layout, runtime->memory, dict, LAYOUT_PyObject_ob_type, &type) !=
+        MEMORY_OK)
+        return MEMORY_NONSENSE;
+    return object_dict_find(runtime, dict, "__del__", value);
+}
+
 // The class of the tp_mro whose dict has __del__. An entry may be an old-style class.
-static void find_del_in_mro(struct object_types *types, vaddr type, struct object_del *del)
+// False: each was looked through, and none has it.
+static bool find_del_in_mro(struct object_types *types, vaddr type, struct object_del *del)
 {
     const struct runtime *runtime = types->runtime;
-    uint64_t mro, count, dict;
+    uint64_t mro, count;
+    uint32_t index;
     vaddr entry, value;
     if (layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_mro, &mro) !=
             MEMORY_OK ||
         layout_read(&runtime->layout, runtime->memory, mro, LAYOUT_PyVarObject_ob_size, &count) !=
             MEMORY_OK)
-        return;
+        return true;
     vaddr item = mro + layout_offset(&runtime->layout, LAYOUT_PyTupleObject_ob_item);
+    bool unread = count > OBJECT_BASES_MAX;
     for (uint64_t i = 0; i < count && i < OBJECT_BASES_MAX; i++) {
         if (memory_read_word(runtime->memory, item + i * runtime->memory->format.word_size,
                              &entry) != MEMORY_OK)
-            return;
+            return true;
         bool classic = object_is_exact(runtime, entry, RUNTIME_TYPE_classobj);
-        if (layout_read(&runtime->layout, runtime->memory, entry,
-                        classic ? LAYOUT_PyClassObject_cl_dict : LAYOUT_PyTypeObject_tp_dict,
-                        &dict) != MEMORY_OK ||
-            object_dict_find(runtime, dict, "__del__", &value) != MEMORY_OK)
+        enum memory_status status = find_del_in_class(runtime, entry, classic, &value);
+        unread |= status != MEMORY_OK && status != MEMORY_UNMAPPED;
+        if (status != MEMORY_OK)
             continue;
-        uint32_t index;
         del->kind = OBJECT_DEL_CLASS;
         if (classic)
             del->defined_in = object_classic_name(runtime, entry);
         else if (object_types_find(types, entry, &index) == MEMORY_OK)
             del->defined_in = strdup(types->types[index].name);
-        describe_function(runtime, value, del);
-        return;
+        describe_value(types, value, del);
+        return true;
     }
+    return unread;
+}
+
+// The slot was filled by C code, or else by a __del__ that has gone since without the interpreter
+// noticing: from an old-style base (update_slot in Objects/typeobject.c is for types only).
+static void describe_slot(struct object_types *types, uint32_t type, struct object_del *del)
+{
+    const struct runtime *runtime = types->runtime;
+    uint64_t tp_del;
+    if (layout_read(&runtime->layout, runtime->memory, types->types[type].address,
+                    LAYOUT_PyTypeObject_tp_del, &tp_del) != MEMORY_OK)
+        return;
+    del->kind = OBJECT_DEL_SLOT;
+    del->defined_in = strdup(types->types[type].name);
+    del->tp_del = tp_del;
 }
 
 void object_find_del(struct object_types *types, vaddr object, struct object_del *del)
@@ -188,14 +221,15 @@ void object_find_del(struct object_types *types, vaddr object, struct object_del
     if (object_find_type(types, object, &type) != MEMORY_OK)
         return;
     if (types->types[type].finalizer == FINALIZER_ALWAYS) {
-        find_del_in_mro(types, types->types[type].address, del);
+        if (!find_del_in_mro(types, types->types[type].address, del))
+            describe_slot(types, type, del);
     } else if (types->types[type].finalizer == FINALIZER_GENERATOR) {
         describe_generator(runtime, object, del);
     } else if (types->types[type].finalizer == FINALIZER_INSTANCE &&
                instance_find_del(runtime, object, &value, &where)) {
         del->kind = where ? OBJECT_DEL_CLASS : OBJECT_DEL_INSTANCE;
         del->defined_in = where ? object_classic_name(runtime, where) : NULL;
-        describe_function(runtime, value, del);
+        describe_value(types, value, del);
     }
 }
 
@@ -203,5 +237,6 @@ void object_del_deinit(struct object_del *del)
 {
     free(del->defined_in);
     free(del->file);
+    free(del->what);
     *del = (struct object_del){0};
 }

@@ -105,9 +105,10 @@ static const char *finalizers_text(const json_t *finalizers)
     struct texts texts = texts_create(json_array_size(finalizers));
     for (size_t i = 0; i < texts.count; i++) {
         const json_t *finalizer = json_array_get(finalizers, i);
-        texts.items[i] = real_format("%s by %s in %s:%lld", or_null(finalizer, "class"),
+        texts.items[i] = real_format("%s by %s in %s:%lld, %s: %s", or_null(finalizer, "class"),
                                      or_null(finalizer, "defined_in"), or_null(finalizer, "file"),
-                                     json_integer_value(real_json(finalizer, "line")));
+                                     json_integer_value(real_json(finalizer, "line")),
+                                     or_null(finalizer, "kind"), or_null(finalizer, "what"));
     }
     texts_sort(&texts);
     const char *text = texts_join(&texts, 0, "; ");

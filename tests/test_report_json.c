@@ -182,7 +182,7 @@ Test(report_json, the_whole)
         "\"finalizer\": true}, {\"address\": \"0x7f34e9520b10\", \"type\": \"__main__.T\", \"edge\": "
         "\"._api_client\", \"finalizer\": false}], \"cycle_cut\": false, \"finalizers\": [{\"class\": "
         "\"__main__.MyApiClient\", \"defined_in\": \"__main__.ApiClient\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
-        "35}]}], "
+        "35, \"kind\": \"function\", \"what\": \"function __del__\"}]}], "
         "\"findings_total\": 1, \"shared\": {\"objects\": 0, \"bytes\": 0}}";
     json_t *root = read_report();
     char *text = json_dumps(root, 0);
@@ -224,7 +224,9 @@ Test(report_json, what_is_not_known_is_null)
                                         "garbage.address",
                                         "findings.0.finalizers.0.defined_in",
                                         "findings.0.finalizers.0.file",
-                                        "findings.0.finalizers.0.line"};
+                                        "findings.0.finalizers.0.line",
+                                        "findings.0.finalizers.0.kind",
+                                        "findings.0.finalizers.0.what"};
     for (size_t i = 0; i < LENGTH(paths); i++)
         expect_json(paths[i], "null");
     expect_json("garbage.source", "\"not found\"");
@@ -234,6 +236,29 @@ Test(report_json, what_is_not_known_is_null)
     expect_json("core.signal", "\"signal 77\"");
     finalizers[0].del.file = (char *)"c.py";
     expect_json("findings.0.finalizers.0.line", "0");
+}
+
+Test(report_json, kinds_of_finalizers)
+{
+    static const char *const kinds[] = {
+        [OBJECT_DEL_UNREADABLE] = "null",     [OBJECT_DEL_FUNCTION] = "\"function\"",
+        [OBJECT_DEL_BUILTIN] = "\"builtin\"", [OBJECT_DEL_DESCRIPTOR] = "\"descriptor\"",
+        [OBJECT_DEL_WRAPPER] = "\"wrapper\"", [OBJECT_DEL_TYPE] = "\"class\"",
+        [OBJECT_DEL_OBJECT] = "\"object\"",
+    };
+    struct object_del *del = &finalizers[0].del;
+    del->what = (char *)"instance of \x7f";
+    expect_json("findings.0.finalizers.0.what", "\"instance of \\\\x7f\"");
+    for (size_t i = 0; i < LENGTH(kinds); i++) {
+        del->value = (enum object_del_value)i;
+        expect_json("findings.0.finalizers.0.kind", kinds[i]);
+    }
+    del->kind = OBJECT_DEL_GENERATOR;
+    expect_json("findings.0.finalizers.0.kind", "\"generator\"");
+    expect_json("findings.0.finalizers.0.line", "35");
+    del->kind = OBJECT_DEL_SLOT;
+    expect_json("findings.0.finalizers.0.kind", "\"slot\"");
+    expect_json("findings.0.finalizers.0.line", "null");
 }
 
 Test(report_json, losses)

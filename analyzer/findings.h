@@ -22,6 +22,7 @@ struct finding_step {
     char *type; // "module.Class"
     char *edge; // ".name", "[3]", "[str]", "cell NAME", "local NAME"
     bool finalizer;
+    vaddr del_source; // object_find_del_source, of one with a finalizer
 };
 
 struct finding_finalizer {
@@ -29,6 +30,7 @@ struct finding_finalizer {
     vaddr example; // an object of the class
     char *class;   // "module.Class"
     struct object_del del;
+    vaddr del_source; // of the example
 };
 
 enum {

@@ -23,6 +23,10 @@ void shape_make_key(struct heap *heap, const struct shape_link *links, size_t co
 // The class that an object shows to Python code: in_class of an old-style instance, else its type.
 vaddr shape_find_class(struct heap *heap, uint32_t node);
 
+// object_find_del_source of an object with a finalizer, and its class on the way. Does not look at
+// the object where its class is the answer.
+vaddr shape_find_del_source(struct heap *heap, uint32_t node, vaddr *class);
+
 // The canonical text of a cycle alone, to be freed; NULL for lack of memory.
 char *shape_text(struct heap *heap, struct shape_link *links, size_t count);
 

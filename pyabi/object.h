@@ -177,6 +177,12 @@ struct object_del {
     vaddr tp_del; // of OBJECT_DEL_SLOT: where that function is
 };
 void object_find_del(struct object_types *types, vaddr object, struct object_del *del);
+
+// What that depends on: of two objects of a class with the same source object_find_del says the
+// same. `class` is the object's, in_class for an old-style instance, and it is the answer but for
+// generators, whose code is, and for an old-style instance with a __del__ of its own, which is.
+vaddr object_find_del_source(const struct runtime *runtime, enum finalizer_rule rule, vaddr object,
+                             vaddr class);
 void object_del_deinit(struct object_del *del);
 
 #endif

@@ -42,14 +42,20 @@ static bool class_find(const struct runtime *runtime, vaddr class, const char *n
     return false;
 }
 
+static bool instance_find_own_del(const struct runtime *runtime, vaddr object, vaddr *value)
+{
+    uint64_t dict;
+    return layout_read(&runtime->layout, runtime->memory, object, LAYOUT_PyInstanceObject_in_dict,
+                       &dict) == MEMORY_OK &&
+           object_dict_find(runtime, dict, "__del__", value) == MEMORY_OK;
+}
+
 // instance_lookup: the instance's own dict first.
 static bool instance_find_del(const struct runtime *runtime, vaddr object, vaddr *value,
                               vaddr *where)
 {
-    uint64_t dict, class;
-    if (layout_read(&runtime->layout, runtime->memory, object, LAYOUT_PyInstanceObject_in_dict,
-                    &dict) == MEMORY_OK &&
-        object_dict_find(runtime, dict, "__del__", value) == MEMORY_OK) {
+    uint64_t class;
+    if (instance_find_own_del(runtime, object, value)) {
         *where = 0;
         return true;
     }
@@ -231,6 +237,19 @@ void object_find_del(struct object_types *types, vaddr object, struct object_del
         del->defined_in = where ? object_classic_name(runtime, where) : NULL;
         describe_value(types, value, del);
     }
+}
+
+vaddr object_find_del_source(const struct runtime *runtime, enum finalizer_rule rule, vaddr object,
+                             vaddr class)
+{
+    uint64_t code;
+    vaddr value;
+    if (rule == FINALIZER_INSTANCE && instance_find_own_del(runtime, object, &value))
+        return value;
+    if (rule == FINALIZER_GENERATOR && layout_read(&runtime->layout, runtime->memory, object,
+                                                   LAYOUT_PyGenObject_gi_code, &code) == MEMORY_OK)
+        return code;
+    return class;
 }
 
 void object_del_deinit(struct object_del *del)

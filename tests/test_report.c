@@ -258,6 +258,21 @@ Test(report, finalizers_off_the_drawn_cycle)
     expect_line("      .t ─▶ legacy.Relic     has __del__: legacy.Relic");
 }
 
+// Two generators, say: of one class, but not of one function.
+Test(report, finalizers_of_one_class)
+{
+    items[0].finalizer_count = 2;
+    finalizers[1] = finalizers[0];
+    finalizers[1].del.line = 77;
+    finalizers[1].del_source = steps[0].del_source = 0x1234;
+    expect_line("    __main__.MyApiClient     has __del__: __main__.ApiClient, seed_leak.py:77");
+    expect_line(
+        "    also __main__.MyApiClient     has __del__: __main__.ApiClient, seed_leak.py:35");
+    // One that reads the same as another is not kept.
+    steps[0].del_source = 0x5678;
+    expect_line("    __main__.MyApiClient     has __del__: __main__.ApiClient, seed_leak.py:35");
+}
+
 Test(report, a_cycle_of_one)
 {
     items[0].step_count = 1;

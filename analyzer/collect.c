@@ -8,7 +8,8 @@
 //
 // So there is one operation, closure_mark: spread a mark along the edges. Three marks are spread, a
 // fourth is for what dies of itself once its holders are cleared, found by counting references
-// down. The combination of marks is the state.
+// down; where that befalls a finalizer, the third mark is spread again without it. The combination
+// of the three is the state.
 //
 // How a closure stays cheap: objects are scanned in ascending order, as move_unreachable scans the
 // list "young", so that rows are read in order. A target that lies ahead only has to be marked, the
@@ -23,8 +24,8 @@ enum mark {
     MARK_IN_USE = 1,   // led to from outside, without the help of gc.garbage
     MARK_LISTED = 2,   // led to from gc.garbage, and not in use
     MARK_REFUSED = 4,  // led to from a finalizer, and not in use
-    MARK_STRIPPED = 8, // refused and not listed, but dies when the rest is cleared
-    MARK_LIMIT = 16,   // above every combination
+    MARK_LIMIT = 8,    // above every combination of these
+    MARK_STRIPPED = 8, // refused and not listed, but dies when the rest is cleared; taken off again
 };
 
 // State by combination of marks. IN_USE is a wall for all other marks, so it stands alone.
@@ -34,7 +35,6 @@ static const uint8_t state_of_marks[MARK_LIMIT] = {
     [MARK_LISTED] = COLLECT_KEPT,
     [MARK_LISTED | MARK_REFUSED] = COLLECT_UNCOLLECTABLE,
     [MARK_REFUSED] = COLLECT_PENDING,
-    [MARK_REFUSED | MARK_STRIPPED] = COLLECT_TRASH,
 };
 
 // Takes every reference found off its target's count. A count never goes below -1, so that no
@@ -186,15 +186,19 @@ static uint32_t strip_follow(const struct graph *graph, uint32_t *links, uint8_t
 // delete_garbage clears the trash first. What the collector refused to clear, but only trash
 // referred to, then loses its last reference and dies as any object does, and so on down the line.
 // After it: MARK_STRIPPED is on these; every other candidate is referred to by another such.
-static void strip_candidates(const struct graph *graph, uint32_t *links, uint8_t *marks)
+// Returns whether there are any.
+static bool strip_candidates(const struct graph *graph, uint32_t *links, uint8_t *marks)
 {
+    bool stripped = false;
+
     if (count_candidate_refs(graph, links, marks) == 0)
-        return;
+        return false;
     for (uint32_t node = 0; node < graph->nodes; node++) {
         uint32_t dying;
 
         if (marks[node] != MARK_REFUSED || links[node] != 0)
             continue;
+        stripped = true;
         marks[node] |= MARK_STRIPPED;
         dying = strip_follow(graph, links, marks, node, node, GRAPH_NONE);
         while (dying != GRAPH_NONE) {
@@ -203,6 +207,22 @@ static void strip_candidates(const struct graph *graph, uint32_t *links, uint8_t
             dying = strip_follow(graph, links, marks, dying, node, next);
         }
     }
+    return stripped;
+}
+
+// A finalizer that dies so has refused nothing for good. A ring that only it led to outlives the
+// collection, which has put it aside and does not look again (handle_garbage keeps objects with
+// finalizers only), but the next one finds nothing there to refuse.
+// After it: MARK_REFUSED is on what lives on because of a finalizer, and MARK_STRIPPED nowhere.
+static void refuse_again(const struct graph *graph, uint32_t *links, const uint8_t *finalizers,
+                         uint8_t *marks)
+{
+    for (uint32_t node = 0; node < graph->nodes; node++) {
+        bool refuses = (finalizers[node / 8] >> node % 8 & 1) && !(marks[node] & MARK_STRIPPED);
+
+        marks[node] &= refuses ? 0xff : (uint8_t) ~(MARK_REFUSED | MARK_STRIPPED);
+    }
+    closure_mark(graph, links, marks, MARK_REFUSED, MARK_IN_USE, GRAPH_NONE);
 }
 
 // After it: states holds exactly one bit of enum collect_state per node, and they are counted.
@@ -235,6 +255,7 @@ void collect_run(const struct graph *graph, int32_t *gc_refs, const uint8_t *fin
     mark_listed(graph, links, states, garbage_list);
     move_finalizers(graph->nodes, finalizers, states);
     closure_mark(graph, links, states, MARK_REFUSED, MARK_IN_USE, GRAPH_NONE);
-    strip_candidates(graph, links, states);
+    if (strip_candidates(graph, links, states))
+        refuse_again(graph, links, finalizers, states);
     classify(graph->nodes, states, totals);
 }

@@ -8,6 +8,18 @@
 // the edges out of that list are followed only after everything else is known, so an object that
 // is alive only because of the list can be told from one that is in use.
 //
+// A real collection does otherwise than the states say in three cases, for which edges are too
+// little to go by:
+// - Python code that it runs, __del__ of what dies and callbacks of weak references, may change
+//   anything.
+// - An object that dies by its reference count takes the callbacks from its weak references
+//   (PyObject_ClearWeakRefs, Objects/weakrefobject.c). When a refused weak reference refers to an
+//   object with a finalizer that dies with the trash, what only its callback kept dies too, and
+//   with it a cycle through that callback: told as pending, yet it is freed. (Weak references to
+//   trash proper are cleared first and keep their callbacks: handle_weakrefs.)
+// - A cycle in which no type has a tp_clear (a partial whose __setstate__ gave it itself, or a
+//   property or super initialized with itself) is told as trash, yet no collection can free it.
+//
 // It does not know addresses, Python, or where the numbers came from.
 #ifndef ANALYZER_COLLECT_H
 #define ANALYZER_COLLECT_H
@@ -28,6 +40,8 @@ enum collect_state {
     COLLECT_PENDING = 4,
     // Unreachable, and the next full collection would free it. Includes finalizer objects that only
     // hang off such trash: they die when it is cleared (handle_garbage comes after delete_garbage).
+    // And cycles that only such a finalizer object leads to: these the next collection leaves alone
+    // for its sake, and the one after that frees them.
     COLLECT_TRASH = 8,
     // Alive only because of gc.garbage, but without a finalizer in sight: an emptied list would
     // let the next collection free it (gc.DEBUG_SAVEALL puts such objects there).

@@ -248,7 +248,7 @@ static bool same_finalizer(const struct finding_finalizer *a, const struct findi
 {
     return same_text(a->class, b->class) && same_text(a->del.defined_in, b->del.defined_in) &&
            same_text(a->del.file, b->del.file) && a->del.line == b->del.line &&
-           a->del.kind == b->del.kind;
+           a->del.kind == b->del.kind && same_text(a->del.what, b->del.what);
 }
 
 static void finalizer_deinit(struct finding_finalizer *finalizer)
@@ -257,19 +257,22 @@ static void finalizer_deinit(struct finding_finalizer *finalizer)
     object_del_deinit(&finalizer->del);
 }
 
-// Notes the class of a member with a finalizer, once per finding: classes that read the same (made
+// Notes the finalizer of a member, once per finding: those that read the same (of a class made
 // again and again by one function, say) count as one.
 static bool note_finalizer(struct folding *folding, struct finding *finding, uint32_t node)
 {
     struct object_types *types = &folding->heap->types;
-    vaddr class = shape_find_class(folding->heap, node);
+    vaddr class, source = shape_find_del_source(folding->heap, node, &class);
     size_t count = finding->finalizer_count;
     for (size_t i = 0; i < count; i++)
-        if (finding->finalizers[i].class_address == class)
+        if (finding->finalizers[i].class_address == class &&
+            finding->finalizers[i].del_source == source)
             return true;
     vaddr example = heap_address(folding->heap, node);
-    struct finding_finalizer noted = {
-        .class_address = class, .example = example, .class = object_class_name(types, example)};
+    struct finding_finalizer noted = {.class_address = class,
+                                      .example = example,
+                                      .class = object_class_name(types, example),
+                                      .del_source = source};
     if (!noted.class)
         return false;
     object_find_del(types, example, &noted.del);

@@ -23,9 +23,10 @@ struct finding_step {
     char *type; // "module.Class"
     char *edge; // ".name", "[3]", "[str]", "cell NAME", "local NAME"
     bool finalizer;
-    bool attribute; // the edge is one: it stands in an instance dictionary or a slot
-    uint32_t cut;   // the edge of the graph without which this one were not: of the instance
-                    // dictionary to the value, of the closure's cell to its contents
+    vaddr del_source; // object_find_del_source, of one with a finalizer
+    bool attribute;   // the edge is one: it stands in an instance dictionary or a slot
+    uint32_t cut;     // the edge of the graph without which this one were not: of the instance
+                      // dictionary to the value, of the closure's cell to its contents
 };
 
 // What a reference was made for, and so what to do about it. In the order in which a reader of the
@@ -55,6 +56,7 @@ struct finding_finalizer {
     vaddr example; // an object of the class
     char *class;   // "module.Class"
     struct object_del del;
+    vaddr del_source; // of the example
 };
 
 enum {

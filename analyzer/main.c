@@ -19,6 +19,7 @@
 #include "parallel.h"
 #include "process.h"
 #include "report.h"
+#include "slot_files.h"
 #include "version.h"
 
 enum {
@@ -333,6 +334,8 @@ static struct failure *collect(struct run *run)
          run->totals.objects[COLLECT_TRASH], run->totals.objects[COLLECT_KEPT]);
     struct failure *failure = findings_create(heap, run->states, &run->findings);
     if (!failure)
+        failure = slot_files_find(run->process, run->findings);
+    if (!failure)
         tell(run, "%zu findings", run->findings->count);
     return failure;
 }
@@ -475,7 +478,7 @@ static struct failure *write_outputs(struct run *run, struct output *output, str
     empty_output(output);
     if (graph->path) {
         empty_output(graph);
-        failure = report_graph(run->heap, graph->file);
+        failure = report_graph(run->heap, run->states, graph->file);
     }
     return failure ? failure : write_report(run, output->file);
 }

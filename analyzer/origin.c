@@ -223,7 +223,7 @@ static void search_module(struct search *search, vaddr class)
     vaddr text, where, module, dict, key, value;
     struct dict_items items;
     enum memory_status status;
-    if (!class_find(runtime, class, "__module__", &text, &where) ||
+    if (class_find(runtime, class, "__module__", &text, &where) != MEMORY_OK ||
         object_read_str(runtime, text, name, sizeof(name), &length) != MEMORY_OK ||
         object_dict_find(runtime, runtime->modules, name, &module) != MEMORY_OK ||
         !object_is_exact(runtime, module, RUNTIME_TYPE_module))
@@ -248,8 +248,8 @@ static bool search_descriptor(struct search *search, vaddr class)
     const struct runtime *runtime = search->runtime;
     vaddr descriptor, where, get;
     struct code_place place;
-    if (!class_find(runtime, class, search->attribute, &descriptor, &where) ||
-        !class_find(runtime, class_of(runtime, descriptor), "__get__", &get, &where) ||
+    if (class_find(runtime, class, search->attribute, &descriptor, &where) != MEMORY_OK ||
+        class_find(runtime, class_of(runtime, descriptor), "__get__", &get, &where) != MEMORY_OK ||
         !object_is_exact(runtime, get, RUNTIME_TYPE_function) ||
         code_find_place(runtime, read_member(search, get, LAYOUT_PyFunctionObject_func_code),
                         CODE_FIRST_LINE, &place) != MEMORY_OK)

@@ -23,13 +23,15 @@ static bool is_cached(const struct heap *heap, const struct finding_step *step)
     const struct runtime *runtime = heap->runtime;
     vaddr descriptor, where, value;
     uint64_t flags;
-    if (!class_find(runtime, class_of(runtime, step->object), step->edge + 1, &descriptor, &where))
+    if (class_find(runtime, class_of(runtime, step->object), step->edge + 1, &descriptor, &where) !=
+        MEMORY_OK)
         return false;
     // Functions and properties are descriptors too, but the interpreter's own.
     vaddr class = class_of(runtime, descriptor);
     return layout_read(&runtime->layout, runtime->memory, class, LAYOUT_PyTypeObject_tp_flags,
                        &flags) == MEMORY_OK &&
-           flags & TPFLAGS_HEAPTYPE && class_find(runtime, class, "__get__", &value, &where);
+           flags & TPFLAGS_HEAPTYPE &&
+           class_find(runtime, class, "__get__", &value, &where) == MEMORY_OK;
 }
 
 static enum break_kind find_kind(const struct heap *heap, const struct finding *finding, size_t at)

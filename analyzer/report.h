@@ -64,9 +64,10 @@ void report_verify_text(const struct report *report, const struct verify *verify
 struct failure *report_verify_json(const struct report *report, const struct verify *verify,
                                    FILE *file) __attribute__((warn_unused_result));
 
-// One JSON line per tracked object, in address order. Reads the heap, object by object.
-// Failures: NO_MEMORY.
-struct failure *report_graph(struct heap *heap, FILE *file) __attribute__((warn_unused_result));
+// One JSON line per tracked object, in address order. Reads the heap, object by object. states:
+// collect_run's. Failures: NO_MEMORY.
+struct failure *report_graph(struct heap *heap, const uint8_t *states, FILE *file)
+    __attribute__((warn_unused_result));
 
 // A name of the dead process, fit for a report: valid UTF-8 without control characters or
 // direction marks, the rest as \xNN. Heap string, NULL for lack of memory.

@@ -17,13 +17,15 @@ static void put_reference(void *context, vaddr target)
     line->first = false;
 }
 
-static void put_object(struct heap *heap, uint32_t number, unsigned generation, const char *type,
-                       FILE *file)
+static void put_object(struct heap *heap, uint32_t number, unsigned generation,
+                       enum collect_state state, const char *type, FILE *file)
 {
     fprintf(file,
             "{\"address\": \"0x%" PRIx64 "\", \"type\": %s, \"refcount\": %" PRId64
-            ", \"generation\": %u, \"size\": %" PRIu64 ", \"refs\": [",
+            ", \"generation\": %u, \"state\": \"%s\", \"finalizer\": %s, \"size\": %" PRIu64
+            ", \"refs\": [",
             heap_address(heap, number), type, heap_read_refcnt(heap, number), generation,
+            report_state_name(state), heap_has_finalizer(heap, number) ? "true" : "false",
             heap_size(heap, number));
     struct line line = {file, true};
     heap_each_reference(heap, number, put_reference, &line);
@@ -44,7 +46,7 @@ static char **quote_names(const struct heap *heap)
     return names;
 }
 
-struct failure *report_graph(struct heap *heap, FILE *file)
+struct failure *report_graph(struct heap *heap, const uint8_t *states, FILE *file)
 {
     uint8_t *generations = malloc((size_t)heap->count + 1);
     uint32_t type_count = heap->types.count; // names are quoted for these; no more will come
@@ -54,7 +56,7 @@ struct failure *report_graph(struct heap *heap, FILE *file)
         heap_read_generations(heap, generations);
     for (uint32_t i = 0; i < heap->count && done; i++) {
         int32_t type = heap->type[i];
-        put_object(heap, i, generations[i],
+        put_object(heap, i, generations[i], states[i],
                    type != HEAP_NO_TYPE && names[type] ? names[type] : "null", file);
     }
     for (uint32_t i = 0; names && i < type_count; i++)

@@ -225,6 +225,22 @@ static json_t *make_cycle(const struct finding *finding, uint64_t limit, bool *c
     return cycle;
 }
 
+// What makes it a finalizer, in one word; NULL: not known.
+static const char *del_kind(const struct object_del *del)
+{
+    static const char *const words[] = {
+        [OBJECT_DEL_FUNCTION] = "function",
+        [OBJECT_DEL_BUILTIN] = "builtin",
+        [OBJECT_DEL_DESCRIPTOR] = "descriptor",
+        [OBJECT_DEL_WRAPPER] = "wrapper",
+        [OBJECT_DEL_TYPE] = "class",
+        [OBJECT_DEL_OBJECT] = "object",
+    };
+    if (del->kind == OBJECT_DEL_GENERATOR)
+        return "generator";
+    return del->kind == OBJECT_DEL_SLOT ? "slot" : words[del->value];
+}
+
 static json_t *make_finalizers(const struct finding *finding)
 {
     json_t *finalizers = json_array();
@@ -232,10 +248,14 @@ static json_t *make_finalizers(const struct finding *finding)
         const struct finding_finalizer *finalizer = &finding->finalizers[i];
         json_array_append_new(
             finalizers,
-            json_pack("{s:o, s:o, s:o, s:o}", "class", name_or_null(finalizer->class), "defined_in",
-                      name_or_null(finalizer->del.defined_in), "file",
+            json_pack("{s:o, s:o, s:o, s:o, s:s?, s:o}", "class", name_or_null(finalizer->class),
+                      "defined_in", name_or_null(finalizer->del.defined_in), "file",
                       name_or_null(finalizer->del.file), "line",
-                      finalizer->del.file ? json_integer(finalizer->del.line) : json_null()));
+                      finalizer->del.file && finalizer->del.kind != OBJECT_DEL_SLOT
+                          ? json_integer(finalizer->del.line)
+                          : json_null(),
+                      "kind", del_kind(&finalizer->del), "what",
+                      name_or_null(finalizer->del.what)));
     }
     return finalizers;
 }

@@ -126,6 +126,8 @@ static const char *del_words(const struct object_del *del)
         return "has __del__ as an attribute of its own";
     case OBJECT_DEL_GENERATOR:
         return "suspended inside try or with: ";
+    case OBJECT_DEL_SLOT:
+        return "has a finalizer in C, tp_del of ";
     case OBJECT_DEL_UNKNOWN:
         break;
     }
@@ -138,19 +140,32 @@ static void put_finalizer(const struct finding_finalizer *finalizer, FILE *file)
     fputs(del_words(del), file);
     if (del->defined_in)
         put_name(file, del->defined_in);
+    if (del->what && del->value != OBJECT_DEL_FUNCTION) {
+        fputs(", ", file);
+        put_name(file, del->what);
+    }
     if (del->file) {
         fputs(", ", file);
-        put_place(file, del->file, del->line);
+        if (del->kind == OBJECT_DEL_SLOT)
+            put_file(file, del->file);
+        else
+            put_place(file, del->file, del->line);
     }
 }
 
 static const struct finding_finalizer *find_finalizer(const struct finding *finding,
                                                       const struct finding_step *step)
 {
-    for (size_t i = 0; i < finding->finalizer_count; i++)
-        if (strcmp(finding->finalizers[i].class, step->type) == 0)
-            return &finding->finalizers[i];
-    return NULL;
+    const struct finding_finalizer *of_class = NULL;
+    for (size_t i = 0; i < finding->finalizer_count; i++) {
+        const struct finding_finalizer *finalizer = &finding->finalizers[i];
+        if (!step->finalizer || strcmp(finalizer->class, step->type) != 0)
+            continue;
+        if (finalizer->del_source == step->del_source)
+            return finalizer;
+        of_class = of_class ? of_class : finalizer; // one that reads the same
+    }
+    return of_class;
 }
 
 static bool is_to_break(const struct finding *finding, size_t step)
@@ -162,8 +177,7 @@ static bool is_to_break(const struct finding *finding, size_t step)
 static void put_step(const struct finding *finding, size_t i, FILE *file)
 {
     const struct finding_step *step = &finding->steps[i];
-    const struct finding_finalizer *finalizer =
-        step->finalizer ? find_finalizer(finding, step) : NULL;
+    const struct finding_finalizer *finalizer = find_finalizer(finding, step);
     if (finalizer) {
         fputs("     ", file);
         put_finalizer(finalizer, file);
@@ -197,14 +211,13 @@ static void put_cycle(const struct finding *finding, FILE *file)
     fputc('\n', file);
 }
 
-// Finalizer classes of the components that the drawn cycle does not pass.
+// Finalizers of the components that the drawn cycle does not pass.
 static void put_other_finalizers(const struct finding *finding, FILE *file)
 {
     for (size_t i = 0; i < finding->finalizer_count; i++) {
         bool drawn = false;
         for (size_t j = 0; j < finding->step_count && !drawn; j++)
-            drawn = finding->steps[j].finalizer &&
-                    strcmp(finding->steps[j].type, finding->finalizers[i].class) == 0;
+            drawn = find_finalizer(finding, &finding->steps[j]) == &finding->finalizers[i];
         if (drawn)
             continue;
         fputs("    also ", file);

@@ -44,10 +44,15 @@ void put_name(FILE *file, const char *name)
     free(clean);
 }
 
-void put_place(FILE *file, const char *path, int64_t line)
+void put_file(FILE *file, const char *path)
 {
     const char *base = path ? strrchr(path, '/') : NULL;
     put_name(file, base ? base + 1 : path);
+}
+
+void put_place(FILE *file, const char *path, int64_t line)
+{
+    put_file(file, path);
     fprintf(file, ":%" PRId64, line);
 }
 

@@ -20,6 +20,9 @@ const char *plural(uint64_t count);
 // A name of the dead process, made harmless; NULL is "?".
 void put_name(FILE *file, const char *name);
 
+// A file without its directories; NULL is "?".
+void put_file(FILE *file, const char *path);
+
 // "file.py:12", without directories; NULL is "?".
 void put_place(FILE *file, const char *path, int64_t line);
 

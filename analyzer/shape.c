@@ -14,7 +14,8 @@ enum {
 
 // --- classes and keys
 
-vaddr shape_find_class(struct heap *heap, uint32_t node)
+// Of an object at an address; without one it is found out, where it matters.
+static vaddr find_class(struct heap *heap, uint32_t node, vaddr object)
 {
     const struct runtime *runtime = heap->runtime;
     uint64_t class;
@@ -22,10 +23,26 @@ vaddr shape_find_class(struct heap *heap, uint32_t node)
         return 0;
     const struct object_type *type = &heap->types.types[heap->type[node]];
     if (type->finalizer == FINALIZER_INSTANCE &&
-        layout_read(&runtime->layout, runtime->memory, heap_address(heap, node),
+        layout_read(&runtime->layout, runtime->memory, object ? object : heap_address(heap, node),
                     LAYOUT_PyInstanceObject_in_class, &class) == MEMORY_OK)
         return class;
     return type->address;
+}
+
+vaddr shape_find_class(struct heap *heap, uint32_t node)
+{
+    return find_class(heap, node, 0);
+}
+
+vaddr shape_find_del_source(struct heap *heap, uint32_t node, vaddr *class)
+{
+    enum finalizer_rule rule = heap->type[node] == HEAP_NO_TYPE
+                                   ? FINALIZER_NEVER
+                                   : heap->types.types[heap->type[node]].finalizer;
+    bool by_class = rule == FINALIZER_ALWAYS || rule == FINALIZER_NEVER;
+    vaddr object = by_class ? 0 : heap_address(heap, node);
+    *class = find_class(heap, node, object);
+    return by_class ? *class : object_find_del_source(heap->runtime, rule, object, *class);
 }
 
 static bool is_label(const struct visit_place *place, const char *label)
@@ -323,9 +340,12 @@ static bool draw_step(struct heap *heap, const struct shape_link *links, size_t 
 {
     struct finding_step *step = &drawing->steps[drawing->count];
     char **text = &drawing->texts[drawing->count];
+    vaddr class;
     drawing->count++;
     step->object = heap_address(heap, links[i].node);
     step->finalizer = heap_has_finalizer(heap, links[i].node);
+    if (step->finalizer)
+        step->del_source = shape_find_del_source(heap, links[i].node, &class);
     step->type = object_class_name(&heap->types, step->object);
     step->edge = folded_text(heap, links, count, i, true);
     step->cut = links[(i + fold_length(links, count, i) - 1) % count].edge;

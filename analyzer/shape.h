@@ -26,6 +26,10 @@ vaddr shape_find_class(struct heap *heap, uint32_t node);
 // Does the edge lead to the dictionary in which its source keeps its attributes?
 bool shape_is_namespace(const struct visit_place *place);
 
+// object_find_del_source of an object with a finalizer, and its class on the way. Does not look at
+// the object where its class is the answer.
+vaddr shape_find_del_source(struct heap *heap, uint32_t node, vaddr *class);
+
 // The canonical text of a cycle alone, to be freed; NULL for lack of memory.
 char *shape_text(struct heap *heap, struct shape_link *links, size_t count);
 

@@ -24,6 +24,7 @@ struct class_cursor {
     vaddr stack[CLASS_BASES_MAX]; // to come, the last first
     unsigned depth;
     unsigned looked;
+    bool unread;  // some class, or its dict, could not be read, or there are too many
     bool classic; // bases are still to be looked up; an mro has them all
 };
 void class_cursor_init(struct class_cursor *cursor, const struct runtime *runtime, vaddr class);
@@ -31,8 +32,9 @@ void class_cursor_init(struct class_cursor *cursor, const struct runtime *runtim
 bool class_next(struct class_cursor *cursor, vaddr *class, vaddr *dict);
 
 // The value that a class or its bases have under a name, and which of them has it. No descriptor is
-// called.
-bool class_find(const struct runtime *runtime, vaddr class, const char *name, vaddr *value,
-                vaddr *where);
+// called. MEMORY_UNMAPPED: all were looked through, and none has it; MEMORY_NONSENSE: none of those
+// that could be read.
+enum memory_status class_find(const struct runtime *runtime, vaddr class, const char *name,
+                              vaddr *value, vaddr *where);
 
 #endif

@@ -99,9 +99,9 @@
     X(PyFunctionObject, func_name, "func_name", "funcobject.c")                                    \
     X(PyFunctionObject, func_dict, "func_dict", "funcobject.c")                                    \
     X(PyFunctionObject, func_closure, "func_closure", "funcobject.c")                              \
+    X(PyCFunctionObject, m_ml, "m_ml", "methodobject.c")                                           \
     X(PyCFunctionObject, m_self, "m_self", "methodobject.c")                                       \
     X(PyCFunctionObject, m_module, "m_module", "methodobject.c")                                   \
-    X(PyCFunctionObject, m_ml, "m_ml", "methodobject.c")                                           \
     X(PyMethodDef, ml_name, "ml_name", "methodobject.c")                                           \
     X(PyMethodDef, ml_meth, "ml_meth", "methodobject.c")                                           \
     X(PyModuleObject, md_dict, "md_dict", "moduleobject.c")                                        \

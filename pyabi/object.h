@@ -149,20 +149,48 @@ char *object_class_name(struct object_types *types, vaddr object);
 // "module.Class" of an old-style class. Heap string, to be freed; NULL only for lack of memory.
 char *object_classic_name(const struct runtime *runtime, vaddr class);
 
+// What stands under the name __del__.
+enum object_del_value {
+    OBJECT_DEL_UNREADABLE, // or there is no such name: a generator, a slot
+    OBJECT_DEL_FUNCTION,   // written in Python
+    OBJECT_DEL_BUILTIN,    // a function or bound method written in C
+    OBJECT_DEL_DESCRIPTOR, // method, slot or member of a type written in C
+    OBJECT_DEL_WRAPPER,    // bound method, partial, staticmethod, classmethod, property
+    OBJECT_DEL_TYPE,       // a class of either kind
+    OBJECT_DEL_OBJECT,     // any other object: the collector does not ask whether it can be called
+};
+
+// Says what a value is, in names of types and functions: "function close", "builtin function len",
+// "staticmethod of function close", "instance of app.Handler", "None". Wrappers of the
+// interpreter's own types are looked into. *what: heap string, to be freed; NULL when nothing could
+// be read. *code: the code object of the Python function at the bottom, or 0.
+enum object_del_value object_describe_callable(struct object_types *types, vaddr value, char **what,
+                                               vaddr *code);
+
 // Why an object has a finalizer, and where that is written.
 enum object_del_kind {
     OBJECT_DEL_UNKNOWN,
     OBJECT_DEL_CLASS,     // a class has it: defined_in is "module.Class"
     OBJECT_DEL_INSTANCE,  // the old-style instance itself has it: defined_in is NULL
     OBJECT_DEL_GENERATOR, // suspended in a block: defined_in is the generator function's name
+    OBJECT_DEL_SLOT,      // tp_del is set, yet no class has __del__: defined_in is "module.Class"
 };
 struct object_del {
     enum object_del_kind kind;
     char *defined_in;
-    char *file;   // co_filename; NULL: not a Python function
+    char *file;   // co_filename; NULL: no Python function is at the bottom of it
     int64_t line; // co_firstlineno
+    enum object_del_value value;
+    char *what;   // the value in words, or NULL
+    vaddr tp_del; // of OBJECT_DEL_SLOT: where that function is
 };
 void object_find_del(struct object_types *types, vaddr object, struct object_del *del);
+
+// What that depends on: of two objects of a class with the same source object_find_del says the
+// same. `class` is the object's, in_class for an old-style instance, and it is the answer but for
+// generators, whose code is, and for an old-style instance with a __del__ of its own, which is.
+vaddr object_find_del_source(const struct runtime *runtime, enum finalizer_rule rule, vaddr object,
+                             vaddr class);
 void object_del_deinit(struct object_del *del);
 
 #endif

@@ -6,20 +6,26 @@
 #include "class.h"
 #include "code.h"
 
+static bool instance_find_own_del(const struct runtime *runtime, vaddr object, vaddr *value)
+{
+    uint64_t dict;
+    return layout_read(&runtime->layout, runtime->memory, object, LAYOUT_PyInstanceObject_in_dict,
+                       &dict) == MEMORY_OK &&
+           object_dict_find(runtime, dict, "__del__", value) == MEMORY_OK;
+}
+
 // instance_lookup: the instance's own dict first.
 static bool instance_find_del(const struct runtime *runtime, vaddr object, vaddr *value,
                               vaddr *where)
 {
-    uint64_t dict, class;
-    if (layout_read(&runtime->layout, runtime->memory, object, LAYOUT_PyInstanceObject_in_dict,
-                    &dict) == MEMORY_OK &&
-        object_dict_find(runtime, dict, "__del__", value) == MEMORY_OK) {
+    uint64_t class;
+    if (instance_find_own_del(runtime, object, value)) {
         *where = 0;
         return true;
     }
     return layout_read(&runtime->layout, runtime->memory, object, LAYOUT_PyInstanceObject_in_class,
                        &class) == MEMORY_OK &&
-           class_find(runtime, class, "__del__", value, where);
+           class_find(runtime, class, "__del__", value, where) == MEMORY_OK;
 }
 
 // PyGen_NeedsFinalizing, Objects/genobject.c: suspended inside a block that is not a loop.
@@ -77,14 +83,13 @@ static char *describe_code(const struct runtime *runtime, vaddr code, struct obj
     return place.function;
 }
 
-// The function behind a value found in a class dict.
-static void describe_function(const struct runtime *runtime, vaddr function, struct object_del *del)
+// What was found under the name __del__.
+static void describe_value(struct object_types *types, vaddr value, struct object_del *del)
 {
-    uint64_t code;
-    if (object_is_exact(runtime, function, RUNTIME_TYPE_function) &&
-        layout_read(&runtime->layout, runtime->memory, function, LAYOUT_PyFunctionObject_func_code,
-                    &code) == MEMORY_OK)
-        free(describe_code(runtime, code, del));
+    vaddr code;
+    del->value = object_describe_callable(types, value, &del->what, &code);
+    if (code)
+        free(describe_code(types->runtime, code, del));
 }
 
 static void describe_generator(const struct runtime *runtime, vaddr generator,
@@ -100,19 +105,36 @@ static void describe_generator(const struct runtime *runtime, vaddr generator,
 }
 
 // The class of the tp_mro whose dict has __del__. An entry may be an old-style class.
-static void find_del_in_mro(struct object_types *types, vaddr type, struct object_del *del)
+// False: each was looked through, and none has it.
+static bool find_del_in_mro(struct object_types *types, vaddr type, struct object_del *del)
 {
     const struct runtime *runtime = types->runtime;
     vaddr value, where;
     uint32_t index;
-    if (!class_find(runtime, type, "__del__", &value, &where))
-        return;
+    enum memory_status status = class_find(runtime, type, "__del__", &value, &where);
+    if (status != MEMORY_OK)
+        return status != MEMORY_UNMAPPED;
     del->kind = OBJECT_DEL_CLASS;
     if (object_is_exact(runtime, where, RUNTIME_TYPE_classobj))
         del->defined_in = object_classic_name(runtime, where);
     else if (object_types_find(types, where, &index) == MEMORY_OK)
         del->defined_in = strdup(types->types[index].name);
-    describe_function(runtime, value, del);
+    describe_value(types, value, del);
+    return true;
+}
+
+// The slot was filled by C code, or else by a __del__ that has gone since without the interpreter
+// noticing: from an old-style base (update_slot in Objects/typeobject.c is for types only).
+static void describe_slot(struct object_types *types, uint32_t type, struct object_del *del)
+{
+    const struct runtime *runtime = types->runtime;
+    uint64_t tp_del;
+    if (layout_read(&runtime->layout, runtime->memory, types->types[type].address,
+                    LAYOUT_PyTypeObject_tp_del, &tp_del) != MEMORY_OK)
+        return;
+    del->kind = OBJECT_DEL_SLOT;
+    del->defined_in = strdup(types->types[type].name);
+    del->tp_del = tp_del;
 }
 
 void object_find_del(struct object_types *types, vaddr object, struct object_del *del)
@@ -124,20 +146,35 @@ void object_find_del(struct object_types *types, vaddr object, struct object_del
     if (object_find_type(types, object, &type) != MEMORY_OK)
         return;
     if (types->types[type].finalizer == FINALIZER_ALWAYS) {
-        find_del_in_mro(types, types->types[type].address, del);
+        if (!find_del_in_mro(types, types->types[type].address, del))
+            describe_slot(types, type, del);
     } else if (types->types[type].finalizer == FINALIZER_GENERATOR) {
         describe_generator(runtime, object, del);
     } else if (types->types[type].finalizer == FINALIZER_INSTANCE &&
                instance_find_del(runtime, object, &value, &where)) {
         del->kind = where ? OBJECT_DEL_CLASS : OBJECT_DEL_INSTANCE;
         del->defined_in = where ? object_classic_name(runtime, where) : NULL;
-        describe_function(runtime, value, del);
+        describe_value(types, value, del);
     }
+}
+
+vaddr object_find_del_source(const struct runtime *runtime, enum finalizer_rule rule, vaddr object,
+                             vaddr class)
+{
+    uint64_t code;
+    vaddr value;
+    if (rule == FINALIZER_INSTANCE && instance_find_own_del(runtime, object, &value))
+        return value;
+    if (rule == FINALIZER_GENERATOR && layout_read(&runtime->layout, runtime->memory, object,
+                                                   LAYOUT_PyGenObject_gi_code, &code) == MEMORY_OK)
+        return code;
+    return class;
 }
 
 void object_del_deinit(struct object_del *del)
 {
     free(del->defined_in);
     free(del->file);
+    free(del->what);
     *del = (struct object_del){0};
 }

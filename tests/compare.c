@@ -105,9 +105,10 @@ static const char *finalizers_text(const json_t *finalizers)
     struct texts texts = texts_create(json_array_size(finalizers));
     for (size_t i = 0; i < texts.count; i++) {
         const json_t *finalizer = json_array_get(finalizers, i);
-        texts.items[i] = real_format("%s by %s in %s:%lld", or_null(finalizer, "class"),
+        texts.items[i] = real_format("%s by %s in %s:%lld, %s: %s", or_null(finalizer, "class"),
                                      or_null(finalizer, "defined_in"), or_null(finalizer, "file"),
-                                     json_integer_value(real_json(finalizer, "line")));
+                                     json_integer_value(real_json(finalizer, "line")),
+                                     or_null(finalizer, "kind"), or_null(finalizer, "what"));
     }
     texts_sort(&texts);
     const char *text = texts_join(&texts, 0, "; ");
@@ -264,6 +265,17 @@ static void compare_count(const struct real_core *core, const char *what, json_i
                  json_array_size(list), what, got);
 }
 
+// What stays alive because the next collection finds it, less what one more will free.
+static void compare_alive(const struct real_core *core, json_int_t pending)
+{
+    const json_t *alive = json_object_get(core->truth, "next_alive");
+    const json_t *later = json_object_get(core->truth, "later_unreachable");
+    json_int_t wanted = (json_int_t)json_array_size(alive) - (json_int_t)json_array_size(later);
+    if (alive) // not for large heaps
+        cr_expect_eq(pending, wanted, "%s: %lld objects pending, not %lld", core->name, wanted,
+                     pending);
+}
+
 void compare_states(const struct real_core *core, const json_t *report)
 {
     json_int_t uncollectable = real_number(report, "heap.states.uncollectable");
@@ -273,6 +285,7 @@ void compare_states(const struct real_core *core, const json_t *report)
     json_int_t reachable = real_number(report, "heap.states.reachable");
     compare_count(core, "only kept by gc.garbage", uncollectable + kept, "kept_by_garbage");
     compare_count(core, "unreachable", pending + trash, "next_unreachable");
+    compare_alive(core, pending);
     compare_count(core, "kept by gc.garbage after the next collection",
                   uncollectable + kept + pending, "next_kept_by_garbage");
     cr_expect_eq(reachable + uncollectable + kept + pending + trash,

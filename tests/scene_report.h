@@ -60,10 +60,10 @@ static inline void set_findings(void)
         (struct finding_step){0x7f34e9520a90, (char *)"__main__.MyApiClient", (char *)".t", true};
     steps[1] =
         (struct finding_step){0x7f34e9520b10, (char *)"__main__.T", (char *)"._api_client", false};
-    finalizers[0] =
-        (struct finding_finalizer){.class = (char *)"__main__.MyApiClient",
-                                   .del = {OBJECT_DEL_CLASS, (char *)"__main__.ApiClient",
-                                           (char *)"/srv/app/seed_leak.py", 35}};
+    finalizers[0] = (struct finding_finalizer){
+        .class = (char *)"__main__.MyApiClient",
+        .del = {OBJECT_DEL_CLASS, (char *)"__main__.ApiClient", (char *)"/srv/app/seed_leak.py", 35,
+                OBJECT_DEL_FUNCTION, (char *)"function __del__", 0}};
     finalizers[1] = (struct finding_finalizer){
         .class = (char *)"legacy.Relic",
         .del = {.kind = OBJECT_DEL_CLASS, .defined_in = (char *)"legacy.Relic"}};

@@ -482,6 +482,36 @@ WORLDS(del_of_generators)
     expect_del("generator", generator, OBJECT_DEL_GENERATOR, "numbers", "/srv/app/numbers.py", 12);
 }
 
+WORLDS(del_of_a_slot)
+{
+    vaddr class = make_class("C", 0), object = fakeheap_instance(&fake, class);
+    vaddr function = fakeheap_function_address(&fake);
+    struct object_del del;
+    fakeheap_set(&fake, class, LAYOUT_PyTypeObject_tp_del, function);
+    open_types();
+    expect_del("slot", object, OBJECT_DEL_SLOT, "app.C", NULL, 0);
+    object_find_del(&types, object, &del);
+    cr_assert_eq(del.tp_del, function, "%s", world);
+    cr_assert_null(del.what, "%s: %s", world, del.what);
+    object_del_deinit(&del);
+}
+
+WORLDS(del_in_words)
+{
+    vaddr class = fakeheap_class(&fake, &(struct fakeheap_class){.name = "C", .del = fake.none});
+    vaddr old = fakeheap_old_class(&fake, "legacy", "Old", 0);
+    vaddr objects[] = {fakeheap_instance(&fake, class), fakeheap_old_instance(&fake, old)};
+    fakeheap_set_attr(&fake, old, "__del__", fake.none);
+    open_types();
+    for (size_t i = 0; i < 2; i++) {
+        struct object_del del;
+        object_find_del(&types, objects[i], &del);
+        cr_assert_eq(del.value, OBJECT_DEL_OBJECT, "%s", world);
+        cr_assert_str_eq(del.what, "None", "%s: %s", world, del.what);
+        object_del_deinit(&del);
+    }
+}
+
 WORLDS(del_that_cannot_be_read)
 {
     vaddr class = fakeheap_class(
@@ -495,4 +525,9 @@ WORLDS(del_that_cannot_be_read)
     fakeheap_set(&fake, class, LAYOUT_PyTypeObject_tp_mro, 0x12345678);
     open_types();
     expect_del("no mro", object, OBJECT_DEL_UNKNOWN, NULL, NULL, 0);
+    fakeheap_set(&fake, mro, LAYOUT_PyVarObject_ob_size, 2);
+    fakeheap_set(&fake, class, LAYOUT_PyTypeObject_tp_mro, mro);
+    fakeheap_set(&fake, class, LAYOUT_PyTypeObject_tp_dict, 0x12345678);
+    open_types();
+    expect_del("no dict", object, OBJECT_DEL_UNKNOWN, NULL, NULL, 0);
 }

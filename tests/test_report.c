@@ -230,6 +230,23 @@ Test(report, words_about_finalizers)
          "has __del__ as an attribute of its own, c.py:7"},
         {{OBJECT_DEL_GENERATOR, (char *)"lines", (char *)"/x.py", 12},
          "suspended inside try or with: lines, x.py:12"},
+        {{OBJECT_DEL_CLASS, (char *)"app.C", (char *)"c.py", 7, OBJECT_DEL_FUNCTION,
+          (char *)"function f", 0},
+         "has __del__: app.C, c.py:7"},
+        {{.kind = OBJECT_DEL_CLASS,
+          .defined_in = (char *)"app.C",
+          .value = OBJECT_DEL_BUILTIN,
+          .what = (char *)"builtin function l\ten"},
+         "has __del__: app.C, builtin function l\\x09en"},
+        {{OBJECT_DEL_CLASS, (char *)"app.C", (char *)"c.py", 7, OBJECT_DEL_WRAPPER,
+          (char *)"staticmethod of function f", 0},
+         "has __del__: app.C, staticmethod of function f, c.py:7"},
+        {{.kind = OBJECT_DEL_INSTANCE, .value = OBJECT_DEL_OBJECT, .what = (char *)"None"},
+         "has __del__ as an attribute of its own, None"},
+        {{OBJECT_DEL_SLOT, (char *)"app.C", (char *)"/lib/app.so", 0, 0, NULL, 0x1234},
+         "has a finalizer in C, tp_del of app.C, app.so"},
+        {{.kind = OBJECT_DEL_SLOT, .defined_in = (char *)"app.C"},
+         "has a finalizer in C, tp_del of app.C"},
         {{.kind = OBJECT_DEL_UNKNOWN}, "has a finalizer that is not written in Python"},
     };
     for (size_t i = 0; i < LENGTH(rows); i++) {
@@ -247,6 +264,21 @@ Test(report, finalizers_off_the_drawn_cycle)
     steps[1] = (struct finding_step){1, (char *)"legacy.Relic", (char *)".x", true};
     expect_no("also");
     expect_line("      .t ─▶ legacy.Relic     has __del__: legacy.Relic     ◀ break here");
+}
+
+// Two generators, say: of one class, but not of one function.
+Test(report, finalizers_of_one_class)
+{
+    items[0].finalizer_count = 2;
+    finalizers[1] = finalizers[0];
+    finalizers[1].del.line = 77;
+    finalizers[1].del_source = steps[0].del_source = 0x1234;
+    expect_line("    __main__.MyApiClient     has __del__: __main__.ApiClient, seed_leak.py:77");
+    expect_line(
+        "    also __main__.MyApiClient     has __del__: __main__.ApiClient, seed_leak.py:35");
+    // One that reads the same as another is not kept.
+    steps[0].del_source = 0x5678;
+    expect_line("    __main__.MyApiClient     has __del__: __main__.ApiClient, seed_leak.py:35");
 }
 
 Test(report, a_cycle_of_one)

@@ -186,7 +186,7 @@ Test(report_json, the_whole)
         "\"finalizer\": true}, {\"address\": \"0x7f34e9520b10\", \"type\": \"__main__.T\", \"edge\": "
         "\"._api_client\", \"finalizer\": false}], \"cycle_cut\": false, \"finalizers\": [{\"class\": "
         "\"__main__.MyApiClient\", \"defined_in\": \"__main__.ApiClient\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
-        "35}], \"breaks\": [{\"step\": 0, \"type\": \"__main__.MyApiClient\", \"edge\": \".t\", "
+        "35, \"kind\": \"function\", \"what\": \"function __del__\"}], \"breaks\": [{\"step\": 0, \"type\": \"__main__.MyApiClient\", \"edge\": \".t\", "
         "\"kind\": \"cached attribute\", \"every\": false, \"set_in\": [{\"function\": "
         "\"cached_property.__get__\", \"file\": \"/srv/app/seed_leak.py\", \"line\": 21}]}, "
         "{\"step\": 1, \"type\": \"__main__.T\", \"edge\": \"._api_client\", \"kind\": \"back "
@@ -236,7 +236,9 @@ Test(report_json, what_is_not_known_is_null)
                                         "garbage.address",
                                         "findings.0.finalizers.0.defined_in",
                                         "findings.0.finalizers.0.file",
-                                        "findings.0.finalizers.0.line"};
+                                        "findings.0.finalizers.0.line",
+                                        "findings.0.finalizers.0.kind",
+                                        "findings.0.finalizers.0.what"};
     for (size_t i = 0; i < LENGTH(paths); i++)
         expect_json(paths[i], "null");
     expect_json("garbage.source", "\"not found\"");
@@ -251,6 +253,29 @@ Test(report_json, what_is_not_known_is_null)
     expect_json("core.signal", "\"signal 77\"");
     finalizers[0].del.file = (char *)"c.py";
     expect_json("findings.0.finalizers.0.line", "0");
+}
+
+Test(report_json, kinds_of_finalizers)
+{
+    static const char *const kinds[] = {
+        [OBJECT_DEL_UNREADABLE] = "null",     [OBJECT_DEL_FUNCTION] = "\"function\"",
+        [OBJECT_DEL_BUILTIN] = "\"builtin\"", [OBJECT_DEL_DESCRIPTOR] = "\"descriptor\"",
+        [OBJECT_DEL_WRAPPER] = "\"wrapper\"", [OBJECT_DEL_TYPE] = "\"class\"",
+        [OBJECT_DEL_OBJECT] = "\"object\"",
+    };
+    struct object_del *del = &finalizers[0].del;
+    del->what = (char *)"instance of \x7f";
+    expect_json("findings.0.finalizers.0.what", "\"instance of \\\\x7f\"");
+    for (size_t i = 0; i < LENGTH(kinds); i++) {
+        del->value = (enum object_del_value)i;
+        expect_json("findings.0.finalizers.0.kind", kinds[i]);
+    }
+    del->kind = OBJECT_DEL_GENERATOR;
+    expect_json("findings.0.finalizers.0.kind", "\"generator\"");
+    expect_json("findings.0.finalizers.0.line", "35");
+    del->kind = OBJECT_DEL_SLOT;
+    expect_json("findings.0.finalizers.0.kind", "\"slot\"");
+    expect_json("findings.0.finalizers.0.line", "null");
 }
 
 Test(report_json, losses)
@@ -415,17 +440,20 @@ Test(report_graph, one_line_an_object)
     fakeheap_open(&fake);
     cr_assert_null(heap_create(&fake.runtime, &fake.source, 1, &made));
     FILE *file = open_memstream(&text, &size);
-    cr_assert_null(report_graph(made, file));
+    static const uint8_t states[] = {COLLECT_REACHABLE, COLLECT_PENDING, COLLECT_TRASH};
+    made->finalizers[0] |= 1 << 1;
+    cr_assert_null(report_graph(made, states, file));
     cr_assert_eq(fclose(file), 0);
-    snprintf(expected, sizeof(expected),
-             "{\"address\": \"0x%" PRIx64 "\", \"type\": \"list\", \"refcount\": 1, "
-             "\"generation\": 2, \"size\": %" PRIu64 ", \"refs\": [\"0x%" PRIx64 "\", \"0x%" PRIx64
-             "\", \"0x%" PRIx64 "\"]}\n"
-             "{\"address\": \"0x%" PRIx64 "\", \"type\": \"odd.\\\\x0a\\\"T\", \"refcount\": 1, "
-             "\"generation\": 0, \"size\": 64, \"refs\": []}\n"
-             "{\"address\": \"0x%" PRIx64 "\", \"type\": null, \"refcount\": 0, \"generation\": 0, "
-             "\"size\": 0, \"refs\": []}\n",
-             list, heap_size(made, 0), odd, list, str, odd, lost);
+    snprintf(
+        expected, sizeof(expected),
+        "{\"address\": \"0x%" PRIx64 "\", \"type\": \"list\", \"refcount\": 1, "
+        "\"generation\": 2, \"state\": \"reachable\", \"finalizer\": false, \"size\": %" PRIu64
+        ", \"refs\": [\"0x%" PRIx64 "\", \"0x%" PRIx64 "\", \"0x%" PRIx64 "\"]}\n"
+        "{\"address\": \"0x%" PRIx64 "\", \"type\": \"odd.\\\\x0a\\\"T\", \"refcount\": 1, "
+        "\"generation\": 0, \"state\": \"pending\", \"finalizer\": true, \"size\": 64, \"refs\": []}\n"
+        "{\"address\": \"0x%" PRIx64 "\", \"type\": null, \"refcount\": 0, \"generation\": 0, "
+        "\"state\": \"trash\", \"finalizer\": false, \"size\": 0, \"refs\": []}\n",
+        list, heap_size(made, 0), odd, list, str, odd, lost);
     cr_assert_str_eq(text, expected, "%s", text);
     free(text);
     heap_destroy(made);

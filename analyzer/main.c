@@ -329,6 +329,44 @@ static void sum_states(struct run *run)
     }
 }
 
+static void count_items(struct run *run)
+{
+    const struct graph *graph = &run->heap->graph;
+    struct report *report = &run->report;
+    struct report_items *items = &report->garbage_items;
+    uint32_t list;
+    if (!report->garbage || !heap_find(run->heap, report->garbage, &list))
+        return;
+    for (uint32_t edge = graph->rows[list]; edge < graph->rows[list + 1]; edge++) {
+        uint8_t state = run->states[graph->targets[edge]];
+        items->uncollectable += state == COLLECT_UNCOLLECTABLE;
+        items->kept += state == COLLECT_KEPT;
+        items->in_use += state == COLLECT_REACHABLE;
+    }
+    uint32_t tracked = graph->rows[list + 1] - graph->rows[list];
+    items->untracked = report->garbage_read > tracked ? report->garbage_read - tracked : 0;
+}
+
+// What became of the collector's list in the hands of the program.
+static struct failure *read_garbage(struct run *run)
+{
+    struct report *report = &run->report;
+    const struct runtime *runtime = &run->interpreter->runtime;
+    report->garbage_binding =
+        runtime_find_garbage_name(runtime, report->garbage, &report->garbage_bound);
+    if (report->garbage_binding == GARBAGE_BINDING_LIST)
+        report->garbage_bound_length = heap_list_length(run->heap, report->garbage_bound);
+    if (!report->garbage)
+        return NULL;
+    report->garbage_emptied = heap_list_was_emptied(run->heap, report->garbage);
+    struct failure *failure =
+        heap_read_list(run->heap, report->garbage, report->limit, &run->garbage_objects,
+                       &report->garbage_read, &report->garbage_length);
+    if (!failure)
+        count_items(run);
+    return failure;
+}
+
 static struct failure *make_report(struct run *run)
 {
     struct report *report = &run->report;
@@ -344,10 +382,7 @@ static struct failure *make_report(struct run *run)
     if (failure)
         return failure;
     report->opaque_types = run->opaque_types;
-    return report->garbage
-               ? heap_read_list(run->heap, report->garbage, report->limit, &run->garbage_objects,
-                                &report->garbage_read, &report->garbage_length)
-               : NULL;
+    return read_garbage(run);
 }
 
 // A file of the user's choice, or standard output.

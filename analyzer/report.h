@@ -18,6 +18,14 @@
 
 #define PROGRAM_NAME "pycore-garbage"
 
+// The items of gc.garbage by what they are, each counted as often as it is listed.
+struct report_items {
+    uint64_t uncollectable;
+    uint64_t kept;   // would have been freed, had the list not kept them
+    uint64_t in_use; // held by something else as well
+    uint64_t untracked;
+};
+
 struct report {
     const struct core *core;
     const struct interpreter *interpreter;
@@ -29,6 +37,11 @@ struct report {
     const vaddr *garbage_objects; // its items, as many as could be read
     uint64_t garbage_length;      // its ob_size
     uint64_t garbage_read;
+    struct report_items garbage_items;
+    bool garbage_emptied; // has no items, and had some
+    enum garbage_binding garbage_binding;
+    vaddr garbage_bound;           // what the gc module calls garbage; 0: nothing
+    uint64_t garbage_bound_length; // of that list
     const struct heap_opaque_type *opaque_types;
     size_t opaque_type_count;
     uint64_t pending_finalizers; // pending objects that gc.garbage would list
@@ -39,6 +52,9 @@ struct report {
 
 // Could everything that the numbers rest on be read?
 bool report_is_complete(const struct report *report);
+
+// Was gc.DEBUG_SAVEALL set, by which all that is unreachable is put into gc.garbage?
+bool report_saves_all(const struct report *report);
 
 // "reachable", "uncollectable" ...
 const char *report_state_name(enum collect_state state);

@@ -74,6 +74,17 @@ static json_t *make_interpreter(const struct report *report)
         "layout_dwarf_differences", (int)runtime->layout.dwarf_differences);
 }
 
+static json_t *make_debug_flag_names(const struct runtime_flag *debug)
+{
+    if (!debug->known)
+        return json_null();
+    json_t *names = json_array();
+    for (unsigned bit = 0; bit < RUNTIME_DEBUG_FLAGS; bit++)
+        if (debug->value >> bit & 1)
+            json_array_append_new(names, json_string(runtime_debug_flag_name(bit)));
+    return names;
+}
+
 static json_t *make_collector(const struct report *report)
 {
     const struct runtime *runtime = &report->interpreter->runtime;
@@ -84,10 +95,11 @@ static json_t *make_collector(const struct report *report)
                                         (json_int_t)runtime->generations[i].threshold, "count",
                                         (json_int_t)runtime->generations[i].count, "objects",
                                         number(report->heap->generation_objects[i])));
-    return json_pack("{s:o, s:o, s:o, s:o}", "enabled", flag_or_null(&runtime->enabled),
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "enabled", flag_or_null(&runtime->enabled),
                      "collecting", flag_or_null(&runtime->collecting), "debug_flags",
                      runtime->debug.known ? json_integer(runtime->debug.value) : json_null(),
-                     "generations", generations);
+                     "debug_flag_names", make_debug_flag_names(&runtime->debug), "generations",
+                     generations);
 }
 
 static json_t *make_opaque_types(const struct report *report)
@@ -146,6 +158,39 @@ static const char *source_name(enum garbage_source source)
     return "not found";
 }
 
+static const char *binding_name(enum garbage_binding binding)
+{
+    switch (binding) {
+    case GARBAGE_BINDING_SAME:
+        return "same";
+    case GARBAGE_BINDING_LIST:
+        return "another list";
+    case GARBAGE_BINDING_OTHER:
+        return "no list";
+    case GARBAGE_BINDING_DELETED:
+        return "deleted";
+    case GARBAGE_BINDING_UNKNOWN:
+        break;
+    }
+    return "not known";
+}
+
+// What gc.garbage is in the gc module.
+static json_t *make_binding(const struct report *report)
+{
+    bool list = report->garbage_binding == GARBAGE_BINDING_LIST;
+    return json_pack("{s:s, s:o, s:o}", "is", binding_name(report->garbage_binding), "address",
+                     report->garbage_bound ? address(report->garbage_bound) : json_null(), "length",
+                     list ? number(report->garbage_bound_length) : json_null());
+}
+
+static json_t *make_items(const struct report_items *items)
+{
+    return json_pack("{s:o, s:o, s:o, s:o}", "uncollectable", number(items->uncollectable), "kept",
+                     number(items->kept), "in_use", number(items->in_use), "untracked",
+                     number(items->untracked));
+}
+
 static json_t *make_garbage(const struct report *report)
 {
     uint64_t shown = report->garbage_read;
@@ -154,12 +199,14 @@ static json_t *make_garbage(const struct report *report)
         shown = report->limit;
     for (uint64_t i = 0; i < shown; i++)
         json_array_append_new(objects, address(report->garbage_objects[i]));
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:b, s:o}", "address",
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:b, s:o}", "address",
                      report->garbage ? address(report->garbage) : json_null(), "source",
                      source_name(report->garbage_source), "length", number(report->garbage_length),
                      "pending", number(report->pending_finalizers), "kept_bytes",
-                     number(report->kept_bytes), "objects_cut", shown < report->garbage_length,
-                     "objects", objects);
+                     number(report->kept_bytes), "items", make_items(&report->garbage_items),
+                     "saveall", report_saves_all(report), "emptied", report->garbage_emptied,
+                     "in_gc_module", make_binding(report), "objects_cut",
+                     shown < report->garbage_length, "objects", objects);
 }
 
 static json_t *make_cycle(const struct finding *finding, uint64_t limit, bool *cut)

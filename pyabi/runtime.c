@@ -329,22 +329,53 @@ static void find_flag(const struct runtime *runtime, const struct runtime_source
         *flag = (struct runtime_flag){true, format_int(runtime->memory->format, bytes, 4)};
 }
 
+// sys.modules['gc'].__dict__['garbage']. MEMORY_UNMAPPED: there is such a module, without the name.
+static enum memory_status find_named_garbage(const struct runtime *runtime, vaddr *object)
+{
+    vaddr module;
+    uint64_t dict;
+    if (!runtime->modules ||
+        object_dict_find(runtime, runtime->modules, "gc", &module) != MEMORY_OK ||
+        !object_is_exact(runtime, module, RUNTIME_TYPE_module) ||
+        layout_read(&runtime->layout, runtime->memory, module, LAYOUT_PyModuleObject_md_dict,
+                    &dict) != MEMORY_OK)
+        return MEMORY_NONSENSE;
+    return object_dict_find(runtime, dict, "garbage", object);
+}
+
+enum garbage_binding runtime_find_garbage_name(const struct runtime *runtime, vaddr own,
+                                               vaddr *object)
+{
+    *object = 0;
+    enum memory_status status = find_named_garbage(runtime, object);
+    if (status == MEMORY_UNMAPPED)
+        return GARBAGE_BINDING_DELETED;
+    if (status != MEMORY_OK)
+        return GARBAGE_BINDING_UNKNOWN;
+    if (*object == own)
+        return GARBAGE_BINDING_SAME;
+    return object_is_exact(runtime, *object, RUNTIME_TYPE_list) ? GARBAGE_BINDING_LIST
+                                                                : GARBAGE_BINDING_OTHER;
+}
+
+const char *runtime_debug_flag_name(unsigned bit)
+{
+    static const char *const names[RUNTIME_DEBUG_FLAGS] = {
+        "DEBUG_STATS",     "DEBUG_COLLECTABLE", "DEBUG_UNCOLLECTABLE",
+        "DEBUG_INSTANCES", "DEBUG_OBJECTS",     "DEBUG_SAVEALL"};
+    return names[bit];
+}
+
 static void find_garbage(struct runtime *runtime, const struct runtime_source *source)
 {
-    vaddr variable, list, module;
-    uint64_t dict;
+    vaddr variable, list;
     runtime->garbage_source = GARBAGE_NOT_FOUND;
     if (source->find_symbol(source->context, SYMBOL_STATIC, "garbage", &variable) &&
         memory_read_word(runtime->memory, variable, &list) == MEMORY_OK &&
         (!list || object_is_exact(runtime, list, RUNTIME_TYPE_list))) {
         runtime->garbage = list;
         runtime->garbage_source = list ? GARBAGE_BY_SYMBOL : GARBAGE_NONE_YET;
-    } else if (runtime->modules &&
-               object_dict_find(runtime, runtime->modules, "gc", &module) == MEMORY_OK &&
-               object_is_exact(runtime, module, RUNTIME_TYPE_module) &&
-               layout_read(&runtime->layout, runtime->memory, module, LAYOUT_PyModuleObject_md_dict,
-                           &dict) == MEMORY_OK &&
-               object_dict_find(runtime, dict, "garbage", &list) == MEMORY_OK &&
+    } else if (find_named_garbage(runtime, &list) == MEMORY_OK &&
                object_is_exact(runtime, list, RUNTIME_TYPE_list)) {
         runtime->garbage = list;
         runtime->garbage_source = GARBAGE_BY_MODULE;

@@ -99,6 +99,8 @@ static inline void set_report(void)
                              .garbage_objects = garbage,
                              .garbage_length = 2,
                              .garbage_read = 2,
+                             .garbage_items = {.uncollectable = 2},
+                             .garbage_binding = GARBAGE_BINDING_SAME,
                              .opaque_types = opaque,
                              .kept_bytes = 1408,
                              .limit = 100};

@@ -63,7 +63,8 @@ Test(report, the_story)
         "Interpreter  CPython 2.7.18, UCS4, /usr/lib/libpython2.7.so.1.0\n"
         "             build-id deadbeef (matches the core)\n"
         "Layout       built-in column 2.7.18-x86_64, the file has no DWARF\n"
-        "Collector    enabled, generations 3 / 97 / 900 objects, thresholds 700/10/10\n"
+        "Collector    enabled, generations 3 / 97 / 900 objects, thresholds 700/10/10, "
+        "counts 0/1/2\n"
         "gc.garbage   0x7f34e9500000, 2 items, found by symbol\n"
         "Coverage     1,000 objects read, 4,321 references, 121 KiB; 0 opaque, 0 unreadable\n");
     cr_assert(report_is_complete(&report));
@@ -327,14 +328,74 @@ Test(report, collectors)
 {
     struct runtime *runtime = &interpreter.runtime;
     runtime->enabled.value = 0;
-    runtime->debug.value = 32;
+    runtime->debug.value = 1 | 32 | 64 | 1024;
     expect_line("Collector    DISABLED, generations 3 / 97 / 900 objects, thresholds 700/10/10, "
-                "debug flags 32");
+                "counts 0/1/2, debug flags DEBUG_STATS + DEBUG_SAVEALL + 1088");
+    runtime->debug.value = 2 | 4 | 8 | 16;
+    expect_line("Collector    DISABLED, generations 3 / 97 / 900 objects, thresholds 700/10/10, "
+                "counts 0/1/2, debug flags DEBUG_COLLECTABLE + DEBUG_UNCOLLECTABLE + "
+                "DEBUG_INSTANCES + DEBUG_OBJECTS");
+    runtime->debug.value = 128;
+    expect_line("Collector    DISABLED, generations 3 / 97 / 900 objects, thresholds 700/10/10, "
+                "counts 0/1/2, debug flags 128");
     runtime->enabled.known = runtime->debug.known = false;
+    runtime->generations[1] = (struct runtime_generation){.threshold = 0, .count = -1};
     runtime->collecting.value = 1;
-    expect_line("Collector    A COLLECTION WAS IN PROGRESS, generations 3 / 97 / 900 objects, "
-                "thresholds 700/10/10");
+    expect_line("Collector    enabled or not is not known (stripped file), A COLLECTION WAS IN "
+                "PROGRESS, generations 3 / 97 / 900 objects, thresholds 700/0/10, counts 0/-1/2, "
+                "debug flags not known (stripped file)");
     cr_assert_not(report_is_complete(&report));
+}
+
+Test(report, saveall)
+{
+    interpreter.runtime.debug.value = 32;
+    report.garbage_length = report.garbage_read = 13;
+    report.garbage_items = (struct report_items){.uncollectable = 4, .kept = 8, .in_use = 1};
+    totals.objects[COLLECT_KEPT] = 8;
+    expect_line("gc.DEBUG_SAVEALL is set: collections put all that they find unreachable into "
+                "gc.garbage.");
+    expect_line("Of its 13 items 4 are uncollectable; without that flag 8 would have been freed.");
+    expect_line("gc.garbage   0x7f34e9500000, 13 items, with DEBUG_SAVEALL: 4 uncollectable, 8 "
+                "only saved, 1 in use elsewhere, found by symbol");
+    report.garbage_length = report.garbage_read = 1;
+    report.garbage_items = (struct report_items){.uncollectable = 1};
+    expect_line("Of its 1 item 1 is uncollectable; without that flag 0 would have been freed.");
+    interpreter.runtime.debug.known = false;
+    expect_no("SAVEALL");
+}
+
+Test(report, garbage_in_the_hands_of_the_program)
+{
+    report.garbage_bound = 0x2000;
+    report.garbage_bound_length = 1234;
+    report.garbage_binding = GARBAGE_BINDING_LIST;
+    expect_line(
+        "             gc.garbage in the gc module is another list now, 0x2000, 1,234 items: "
+        "the program replaced it;");
+    expect_line("             the collector goes on with its own list");
+    report.garbage_binding = GARBAGE_BINDING_OTHER;
+    expect_line("             gc.garbage in the gc module is no list now (0x2000): the program "
+                "replaced it;");
+    report.garbage_binding = GARBAGE_BINDING_DELETED;
+    expect_line("             the gc module has no gc.garbage any more: the program deleted it;");
+    expect_line("             the collector goes on with its own list");
+    report.garbage_binding = GARBAGE_BINDING_SAME;
+    expect_no("the program");
+}
+
+Test(report, garbage_that_was_emptied)
+{
+    report.garbage_length = report.garbage_read = 0;
+    report.pending_finalizers = 1;
+    expect_line("             no collection has come to the pending ones yet, or the program took "
+                "them out");
+    report.garbage_emptied = true;
+    expect_line("             it held items before: the program took them out");
+    expect_no("no collection");
+    report.garbage_emptied = false;
+    report.pending_finalizers = 0;
+    expect_no("the program");
 }
 
 Test(report, sources_of_garbage)

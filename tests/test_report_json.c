@@ -165,6 +165,7 @@ Test(report_json, the_whole)
         "\"layout_source\": \"builtin\", \"layout_column\": \"2.7.18-x86_64\", "
         "\"layout_dwarf_members\": 0, \"layout_dwarf_differences\": 0}, "
         "\"collector\": {\"enabled\": true, \"collecting\": false, \"debug_flags\": 0, "
+        "\"debug_flag_names\": [], "
         "\"generations\": [{\"threshold\": 700, \"count\": 0, \"objects\": 3}, {\"threshold\": 10, "
         "\"count\": 1, \"objects\": 97}, {\"threshold\": 10, \"count\": 2, \"objects\": 900}]}, "
         "\"heap\": {\"objects\": 1000, \"edges\": 4321, \"bytes\": 123456, \"opaque_objects\": 0, "
@@ -174,7 +175,11 @@ Test(report_json, the_whole)
         "\"overdrawn_objects\": 0, \"states\": {\"reachable\": 992, \"uncollectable\": 8, "
         "\"pending\": 0, \"trash\": 0, \"kept\": 0}, \"complete\": true}, "
         "\"garbage\": {\"address\": \"0x7f34e9500000\", \"source\": \"symbol\", \"length\": 2, "
-        "\"pending\": 0, \"kept_bytes\": 1408, \"objects_cut\": false, \"objects\": [\"0x7f34e9520a90\", "
+        "\"pending\": 0, \"kept_bytes\": 1408, "
+        "\"items\": {\"uncollectable\": 2, \"kept\": 0, \"in_use\": 0, \"untracked\": 0}, "
+        "\"saveall\": false, \"emptied\": false, \"in_gc_module\": {\"is\": \"same\", "
+        "\"address\": null, \"length\": null}, "
+        "\"objects_cut\": false, \"objects\": [\"0x7f34e9520a90\", "
         "\"0x7f34e9520c90\"]}, "
         "\"findings\": [{\"signature\": \"5f3c2a91\", \"state\": \"uncollectable\", \"count\": 2, "
         "\"objects\": 8, \"bytes\": 1408, \"held_objects\": 0, \"held_bytes\": 0, \"cycle\": "
@@ -221,6 +226,7 @@ Test(report_json, what_is_not_known_is_null)
                                         "collector.enabled",
                                         "interpreter.build_id_match",
                                         "collector.debug_flags",
+                                        "collector.debug_flag_names",
                                         "garbage.address",
                                         "findings.0.finalizers.0.defined_in",
                                         "findings.0.finalizers.0.file",
@@ -248,6 +254,35 @@ Test(report_json, losses)
     report.pending_finalizers = 7;
     expect_json("garbage.pending", "7");
     expect_json("garbage.objects_cut", "true");
+}
+
+Test(report_json, garbage_in_the_hands_of_the_program)
+{
+    static const struct {
+        enum garbage_binding binding;
+        const char *json;
+    } rows[] = {
+        {GARBAGE_BINDING_LIST, "{\"is\":\"another list\",\"address\":\"0x2000\",\"length\":3}"},
+        {GARBAGE_BINDING_OTHER, "{\"is\":\"no list\",\"address\":\"0x2000\",\"length\":null}"},
+    };
+    report.garbage_bound = 0x2000;
+    report.garbage_bound_length = 3;
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        report.garbage_binding = rows[i].binding;
+        expect_json("garbage.in_gc_module", rows[i].json);
+    }
+    report.garbage_bound = 0;
+    report.garbage_binding = GARBAGE_BINDING_DELETED;
+    expect_json("garbage.in_gc_module.is", "\"deleted\"");
+    report.garbage_binding = GARBAGE_BINDING_UNKNOWN;
+    expect_json("garbage.in_gc_module.is", "\"not known\"");
+    report.garbage_emptied = true;
+    expect_json("garbage.emptied", "true");
+    interpreter.runtime.debug.value = 1 | 4 | 32 | 64;
+    expect_json("collector.debug_flags", "101");
+    expect_json("collector.debug_flag_names",
+                "[\"DEBUG_STATS\",\"DEBUG_UNCOLLECTABLE\",\"DEBUG_SAVEALL\"]");
+    expect_json("garbage.saveall", "true");
 }
 
 Test(report_json, opaque_types_and_what_is_held)

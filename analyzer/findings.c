@@ -187,15 +187,6 @@ static uint32_t find_or_add(struct text_index *index, struct findings *findings,
     return (uint32_t)findings->count - 1;
 }
 
-static void steps_destroy(struct finding *finding)
-{
-    for (size_t i = 0; i < finding->step_count; i++) {
-        free(finding->steps[i].type);
-        free(finding->steps[i].edge);
-    }
-    free(finding->steps);
-}
-
 static struct failure *describe_group(struct folding *folding, struct group *group,
                                       struct text_index *index)
 {
@@ -211,7 +202,7 @@ static struct failure *describe_group(struct folding *folding, struct group *gro
     size_t before = folding->findings->count;
     group->finding = find_or_add(index, folding->findings, &finding, text);
     if (folding->findings->count == before) {
-        steps_destroy(&finding);
+        shape_free_steps(finding.steps, finding.step_count);
         free(text);
     }
     return NULL;
@@ -405,7 +396,7 @@ void findings_destroy(struct findings *findings)
         return;
     for (size_t i = 0; i < findings->count; i++) {
         struct finding *finding = &findings->items[i];
-        steps_destroy(finding);
+        shape_free_steps(finding->steps, finding->step_count);
         for (size_t j = 0; j < finding->finalizer_count; j++)
             finalizer_deinit(&finding->finalizers[j]);
         free(finding->finalizers);

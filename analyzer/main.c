@@ -15,6 +15,8 @@
 #include "core.h"
 #include "findings.h"
 #include "heap.h"
+#include "holders.h"
+#include "holders_process.h"
 #include "interpreter.h"
 #include "parallel.h"
 #include "process.h"
@@ -194,6 +196,7 @@ struct run {
     uint8_t *states;
     struct collect_totals totals;
     struct findings *findings;
+    struct holders *holders;
     vaddr *garbage_objects;
     struct heap_opaque_type *opaque_types;
     struct report report;
@@ -316,6 +319,28 @@ static struct failure *collect(struct run *run)
     return failure;
 }
 
+// Who keeps in use what would be garbage.
+static struct failure *find_holders(struct run *run)
+{
+    struct heap *heap = run->heap;
+    struct holders_source source;
+    uint32_t list;
+    if (!run->report.garbage || !heap_find(heap, run->report.garbage, &list))
+        list = GRAPH_NONE;
+    struct failure *failure = holders_source_init(&source, run->interpreter);
+    if (failure)
+        return failure;
+    failure = holders_create(heap, run->states, list, &run->totals, &source, run->options->jobs,
+                             &run->holders);
+    holders_source_deinit(&source);
+    if (!failure)
+        tell(run,
+             "%" PRIu64 " items of gc.garbage and %" PRIu64 " more cycles in use, %" PRIu64
+             " objects with references from outside",
+             run->holders->listed, run->holders->cycles, run->holders->audited);
+    return failure;
+}
+
 static void sum_states(struct run *run)
 {
     for (uint32_t i = 0; i < run->heap->count; i++) {
@@ -375,6 +400,7 @@ static struct failure *make_report(struct run *run)
     report->heap = run->heap;
     report->totals = &run->totals;
     report->findings = run->findings;
+    report->holders = run->holders;
     report->limit = run->options->limit;
     sum_states(run);
     struct failure *failure =
@@ -471,6 +497,8 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
     if (!failure)
         failure = collect(run);
     if (!failure)
+        failure = find_holders(run);
+    if (!failure)
         failure = make_report(run);
     if (!failure)
         failure = write_outputs(run, output, graph);
@@ -479,6 +507,7 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
 
 static void run_deinit(struct run *run)
 {
+    holders_destroy(run->holders);
     findings_destroy(run->findings);
     free(run->states);
     free(run->garbage_objects);

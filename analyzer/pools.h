@@ -13,4 +13,14 @@
 // collection in progress, or memory is short). `jobs` threads share the work.
 bool pools_mark_objects(struct heap *heap, unsigned jobs);
 
+// A block of pymalloc.
+struct pools_block {
+    vaddr start;
+    uint32_t size;
+    bool free; // not handed out
+};
+
+// The block that holds an address. False: the address lies in no page that looks like a pool.
+bool pools_find_block(const struct runtime *runtime, vaddr at, struct pools_block *block);
+
 #endif

@@ -14,6 +14,7 @@
 #include "failure.h"
 #include "findings.h"
 #include "heap.h"
+#include "holders.h"
 #include "interpreter.h"
 
 #define PROGRAM_NAME "pycore-garbage"
@@ -32,7 +33,8 @@ struct report {
     const struct heap *heap;
     const struct collect_totals *totals;
     const struct findings *findings;
-    vaddr garbage; // the list, 0: not found or not made yet
+    const struct holders *holders; // NULL: none
+    vaddr garbage;                 // the list, 0: not found or not made yet
     enum garbage_source garbage_source;
     const vaddr *garbage_objects; // its items, as many as could be read
     uint64_t garbage_length;      // its ob_size

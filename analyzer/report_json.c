@@ -1,9 +1,8 @@
 // The JSON report. Its members are a contract: they may be added to, never renamed.
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 
-#include "report.h"
+#include "report_values.h"
 #include "version.h"
 
 enum {
@@ -11,7 +10,7 @@ enum {
     ADDRESS_MAX = 24
 };
 
-static json_t *name_or_null(const char *name)
+json_t *value_name(const char *name)
 {
     char *clean = name ? report_clean_name(name) : NULL;
     json_t *value = clean ? json_string(clean) : json_null();
@@ -19,14 +18,14 @@ static json_t *name_or_null(const char *name)
     return value;
 }
 
-static json_t *address(vaddr at)
+json_t *value_address(vaddr at)
 {
     char text[ADDRESS_MAX];
     snprintf(text, sizeof(text), "0x%" PRIx64, at);
     return json_string(text);
 }
 
-static json_t *number(uint64_t value)
+json_t *value_number(uint64_t value)
 {
     return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
 }
@@ -46,11 +45,11 @@ static json_t *make_core(const struct report *report)
         signal = text;
     }
     return json_pack("{s:o, s:o, s:o, s:o, s:s?, s:s, s:o, s:b, s:o}", "file",
-                     name_or_null(core->path), "size", number(core->size), "pid",
-                     core->has_prpsinfo ? number(core->pid) : json_null(), "command",
-                     name_or_null(core->command), "signal", signal, "architecture",
-                     core->architecture, "threads", number(core->thread_count), "complete",
-                     core->complete, "bytes_missing", number(core->bytes_missing));
+                     value_name(core->path), "size", value_number(core->size), "pid",
+                     core->has_prpsinfo ? value_number(core->pid) : json_null(), "command",
+                     value_name(core->command), "signal", signal, "architecture",
+                     core->architecture, "threads", value_number(core->thread_count), "complete",
+                     core->complete, "bytes_missing", value_number(core->bytes_missing));
 }
 
 static json_t *make_interpreter(const struct report *report)
@@ -63,15 +62,15 @@ static json_t *make_interpreter(const struct report *report)
     json_t *match = module->match == MODULE_UNCHECKED
                         ? json_null()
                         : json_boolean(module->match == MODULE_MATCHES);
-    return json_pack(
-        "{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:s, s:i, s:i}", "version",
-        *runtime->version ? runtime->version : NULL, "unicode",
-        runtime->unicode_width == 2 ? "ucs2" : "ucs4", "debug_build", interpreter->debug_build,
-        "file", name_or_null(module->image->path), "build_id",
-        module->image->build_id.size ? json_string(id) : json_null(), "build_id_match", match,
-        "layout_source", interpreter->has_dwarf ? "dwarf" : "builtin", "layout_column",
-        runtime->layout.column->name, "layout_dwarf_members", (int)runtime->layout.dwarf_values,
-        "layout_dwarf_differences", (int)runtime->layout.dwarf_differences);
+    return json_pack("{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:s, s:i, s:i}", "version",
+                     *runtime->version ? runtime->version : NULL, "unicode",
+                     runtime->unicode_width == 2 ? "ucs2" : "ucs4", "debug_build",
+                     interpreter->debug_build, "file", value_name(module->image->path), "build_id",
+                     module->image->build_id.size ? json_string(id) : json_null(), "build_id_match",
+                     match, "layout_source", interpreter->has_dwarf ? "dwarf" : "builtin",
+                     "layout_column", runtime->layout.column->name, "layout_dwarf_members",
+                     (int)runtime->layout.dwarf_values, "layout_dwarf_differences",
+                     (int)runtime->layout.dwarf_differences);
 }
 
 static json_t *make_debug_flag_names(const struct runtime_flag *debug)
@@ -94,7 +93,7 @@ static json_t *make_collector(const struct report *report)
                               json_pack("{s:I, s:I, s:o}", "threshold",
                                         (json_int_t)runtime->generations[i].threshold, "count",
                                         (json_int_t)runtime->generations[i].count, "objects",
-                                        number(report->heap->generation_objects[i])));
+                                        value_number(report->heap->generation_objects[i])));
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "enabled", flag_or_null(&runtime->enabled),
                      "collecting", flag_or_null(&runtime->collecting), "debug_flags",
                      runtime->debug.known ? json_integer(runtime->debug.value) : json_null(),
@@ -110,8 +109,8 @@ static json_t *make_opaque_types(const struct report *report)
         shown = report->limit;
     for (size_t i = 0; i < shown; i++)
         json_array_append_new(types, json_pack("{s:o, s:o}", "type",
-                                               name_or_null(report->opaque_types[i].name),
-                                               "objects", number(report->opaque_types[i].objects)));
+                                               value_name(report->opaque_types[i].name), "objects",
+                                               value_number(report->opaque_types[i].objects)));
     return types;
 }
 
@@ -122,21 +121,21 @@ static json_t *make_heap(const struct report *report)
     const struct collect_totals *totals = report->totals;
     json_t *states = json_pack(
         "{s:o, s:o, s:o, s:o, s:o}", report_state_name(COLLECT_REACHABLE),
-        number(totals->objects[COLLECT_REACHABLE]), report_state_name(COLLECT_UNCOLLECTABLE),
-        number(totals->objects[COLLECT_UNCOLLECTABLE]), report_state_name(COLLECT_PENDING),
-        number(totals->objects[COLLECT_PENDING]), report_state_name(COLLECT_TRASH),
-        number(totals->objects[COLLECT_TRASH]), report_state_name(COLLECT_KEPT),
-        number(totals->objects[COLLECT_KEPT]));
+        value_number(totals->objects[COLLECT_REACHABLE]), report_state_name(COLLECT_UNCOLLECTABLE),
+        value_number(totals->objects[COLLECT_UNCOLLECTABLE]), report_state_name(COLLECT_PENDING),
+        value_number(totals->objects[COLLECT_PENDING]), report_state_name(COLLECT_TRASH),
+        value_number(totals->objects[COLLECT_TRASH]), report_state_name(COLLECT_KEPT),
+        value_number(totals->objects[COLLECT_KEPT]));
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "objects",
-        number(heap->count), "edges", number(heap->edges), "bytes", number(heap->bytes),
-        "opaque_objects", number(heap->opaque_objects), "emulated_objects",
-        number(heap->coded_objects), "opaque_types", make_opaque_types(report),
-        "unreadable_objects", number(losses->unreadable_objects), "unreadable_parts",
-        number(losses->unreadable_parts + losses->unreadable_sizes), "broken_links",
-        number(losses->broken_links), "objects_in_flux", number(losses->objects_in_flux),
-        "overdrawn_objects", number(totals->overdrawn), "states", states, "complete",
-        json_boolean(report_is_complete(report)));
+        value_number(heap->count), "edges", value_number(heap->edges), "bytes",
+        value_number(heap->bytes), "opaque_objects", value_number(heap->opaque_objects),
+        "emulated_objects", value_number(heap->coded_objects), "opaque_types",
+        make_opaque_types(report), "unreadable_objects", value_number(losses->unreadable_objects),
+        "unreadable_parts", value_number(losses->unreadable_parts + losses->unreadable_sizes),
+        "broken_links", value_number(losses->broken_links), "objects_in_flux",
+        value_number(losses->objects_in_flux), "overdrawn_objects", value_number(totals->overdrawn),
+        "states", states, "complete", json_boolean(report_is_complete(report)));
 }
 
 static const char *source_name(enum garbage_source source)
@@ -180,15 +179,15 @@ static json_t *make_binding(const struct report *report)
 {
     bool list = report->garbage_binding == GARBAGE_BINDING_LIST;
     return json_pack("{s:s, s:o, s:o}", "is", binding_name(report->garbage_binding), "address",
-                     report->garbage_bound ? address(report->garbage_bound) : json_null(), "length",
-                     list ? number(report->garbage_bound_length) : json_null());
+                     report->garbage_bound ? value_address(report->garbage_bound) : json_null(),
+                     "length", list ? value_number(report->garbage_bound_length) : json_null());
 }
 
 static json_t *make_items(const struct report_items *items)
 {
-    return json_pack("{s:o, s:o, s:o, s:o}", "uncollectable", number(items->uncollectable), "kept",
-                     number(items->kept), "in_use", number(items->in_use), "untracked",
-                     number(items->untracked));
+    return json_pack("{s:o, s:o, s:o, s:o}", "uncollectable", value_number(items->uncollectable),
+                     "kept", value_number(items->kept), "in_use", value_number(items->in_use),
+                     "untracked", value_number(items->untracked));
 }
 
 static json_t *make_garbage(const struct report *report)
@@ -198,15 +197,15 @@ static json_t *make_garbage(const struct report *report)
     if (report->limit && shown > report->limit)
         shown = report->limit;
     for (uint64_t i = 0; i < shown; i++)
-        json_array_append_new(objects, address(report->garbage_objects[i]));
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:b, s:o}", "address",
-                     report->garbage ? address(report->garbage) : json_null(), "source",
-                     source_name(report->garbage_source), "length", number(report->garbage_length),
-                     "pending", number(report->pending_finalizers), "kept_bytes",
-                     number(report->kept_bytes), "items", make_items(&report->garbage_items),
-                     "saveall", report_saves_all(report), "emptied", report->garbage_emptied,
-                     "in_gc_module", make_binding(report), "objects_cut",
-                     shown < report->garbage_length, "objects", objects);
+        json_array_append_new(objects, value_address(report->garbage_objects[i]));
+    return json_pack(
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:b, s:o}", "address",
+        report->garbage ? value_address(report->garbage) : json_null(), "source",
+        source_name(report->garbage_source), "length", value_number(report->garbage_length),
+        "pending", value_number(report->pending_finalizers), "kept_bytes",
+        value_number(report->kept_bytes), "items", make_items(&report->garbage_items), "saveall",
+        report_saves_all(report), "emptied", report->garbage_emptied, "in_gc_module",
+        make_binding(report), "objects_cut", shown < report->garbage_length, "objects", objects);
 }
 
 static json_t *make_cycle(const struct finding *finding, uint64_t limit, bool *cut)
@@ -216,10 +215,10 @@ static json_t *make_cycle(const struct finding *finding, uint64_t limit, bool *c
     size_t shown = *cut ? limit : finding->step_count;
     for (size_t i = 0; i < shown; i++) {
         const struct finding_step *step = &finding->steps[i];
-        json_array_append_new(cycle,
-                              json_pack("{s:o, s:o, s:o, s:b}", "address", address(step->object),
-                                        "type", name_or_null(step->type), "edge",
-                                        name_or_null(step->edge), "finalizer", step->finalizer));
+        json_array_append_new(
+            cycle, json_pack("{s:o, s:o, s:o, s:b}", "address", value_address(step->object), "type",
+                             value_name(step->type), "edge", value_name(step->edge), "finalizer",
+                             step->finalizer));
     }
     return cycle;
 }
@@ -231,9 +230,9 @@ static json_t *make_finalizers(const struct finding *finding)
         const struct finding_finalizer *finalizer = &finding->finalizers[i];
         json_array_append_new(
             finalizers,
-            json_pack("{s:o, s:o, s:o, s:o}", "class", name_or_null(finalizer->class), "defined_in",
-                      name_or_null(finalizer->del.defined_in), "file",
-                      name_or_null(finalizer->del.file), "line",
+            json_pack("{s:o, s:o, s:o, s:o}", "class", value_name(finalizer->class), "defined_in",
+                      value_name(finalizer->del.defined_in), "file",
+                      value_name(finalizer->del.file), "line",
                       finalizer->del.file ? json_integer(finalizer->del.line) : json_null()));
     }
     return finalizers;
@@ -245,9 +244,10 @@ static json_t *make_finding(const struct finding *finding, uint64_t limit)
     json_t *cycle = make_cycle(finding, limit, &cut);
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "signature",
                      finding->signature, "state", report_state_name(finding->state), "count",
-                     number(finding->count), "objects", number(finding->objects), "bytes",
-                     number(finding->bytes), "held_objects", number(finding->held_objects),
-                     "held_bytes", number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
+                     value_number(finding->count), "objects", value_number(finding->objects),
+                     "bytes", value_number(finding->bytes), "held_objects",
+                     value_number(finding->held_objects), "held_bytes",
+                     value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
                      "finalizers", make_finalizers(finding));
 }
 
@@ -266,12 +266,13 @@ struct failure *report_json(const struct report *report, FILE *file)
 {
     const struct findings *findings = report->findings;
     json_t *root = json_pack(
-        "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}}", "schema_version",
-        SCHEMA_VERSION, "tool", "name", PROGRAM_NAME, "version", PYCORE_GARBAGE_VERSION, "core",
-        make_core(report), "interpreter", make_interpreter(report), "collector",
-        make_collector(report), "heap", make_heap(report), "garbage", make_garbage(report),
-        "findings", make_findings(report), "findings_total", number(findings->count), "shared",
-        "objects", number(findings->shared_objects), "bytes", number(findings->shared_bytes));
+        "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o}",
+        "schema_version", SCHEMA_VERSION, "tool", "name", PROGRAM_NAME, "version",
+        PYCORE_GARBAGE_VERSION, "core", make_core(report), "interpreter", make_interpreter(report),
+        "collector", make_collector(report), "heap", make_heap(report), "garbage",
+        make_garbage(report), "findings", make_findings(report), "findings_total",
+        value_number(findings->count), "shared", "objects", value_number(findings->shared_objects),
+        "bytes", value_number(findings->shared_bytes), "holders", value_holders(report));
     if (!root)
         return failure_no_memory();
     // A write that fails shows in ferror; anything else is a lack of memory.

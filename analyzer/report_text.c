@@ -287,5 +287,6 @@ void report_text(const struct report *report, FILE *file)
 {
     put_verdict(report, file);
     put_findings(report, file);
+    put_holders(report, file);
     put_basis(report, file);
 }

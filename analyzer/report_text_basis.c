@@ -174,6 +174,24 @@ static void put_garbage(const struct report *report, FILE *file)
     put_garbage_binding(report, file);
 }
 
+static void put_overdrawn(const struct report *report, FILE *file)
+{
+    const struct holders *holders = report->holders;
+    char count[NUMBER_MAX];
+    size_t shown = holders ? holders->overdrawn_count : 0;
+    if (report->limit && shown > report->limit)
+        shown = report->limit;
+    for (size_t i = 0; i < shown; i++) {
+        fprintf(file, "             %s of ", grouped(holders->overdrawn[i].objects, count));
+        put_name(file, holders->overdrawn[i].type);
+        fprintf(file, ", e.g. 0x%" PRIx64 "\n", holders->overdrawn[i].example);
+    }
+    if (shown)
+        fputs("             (the core is damaged, or a traversal visits what the object does not "
+              "own)\n",
+              file);
+}
+
 static void put_coverage(const struct report *report, FILE *file)
 {
     const struct heap *heap = report->heap;
@@ -212,6 +230,7 @@ static void put_coverage(const struct report *report, FILE *file)
         fprintf(file,
                 "             DOUBT: %" PRIu32 " object%s with more references than ob_refcnt\n",
                 report->totals->overdrawn, plural(report->totals->overdrawn));
+    put_overdrawn(report, file);
     if (report->findings->unread_edges)
         fprintf(file, "             LOSS: %" PRIu64 " edge%s could not be named\n",
                 report->findings->unread_edges, plural(report->findings->unread_edges));

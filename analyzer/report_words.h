@@ -23,6 +23,9 @@ void put_name(FILE *file, const char *name);
 // Was a collection in progress?
 bool collecting(const struct report *report);
 
+// Who keeps objects in use that would be garbage; nothing when there are none.
+void put_holders(const struct report *report, FILE *file);
+
 // The lower half of the report: the core, the interpreter, the collector, and what could be read.
 void put_basis(const struct report *report, FILE *file);
 

@@ -281,6 +281,96 @@ Test(report, more_findings_than_the_limit)
     expect_no("--limit");
 }
 
+// --- who holds what
+
+Test(report, who_holds_what)
+{
+    set_holders();
+    const char *text = text_of_report();
+    cr_expect(strstr(text,
+                     "\n1,234 objects of gc.garbage are in use: the list alone does not leak "
+                     "them. The shortest ways to them:\n"
+                     "    1,233 app.Client, e.g. 0x7000\n"
+                     "      module app.registry\n"
+                     "        ... 7 more ...\n"
+                     "        .clients ─▶ dict\n"
+                     "        [str] ─▶ app.Client\n"
+                     "    1 app.Client, e.g. 0x7100\n"
+                     "      running frame of serve, main.py:12\n"
+                     "        local it ─▶ app.Client\n"
+                     "\n1 cycle with a finalizer is in use, though no module, running frame or "
+                     "state of the\ninterpreter leads there:\n"
+                     "    1 cycle with app.Relic, e.g. 0x8000\n"
+                     "      referred to from outside of the heap: app.Relic\n"),
+              "%s", text);
+    cr_expect(
+        strstr(
+            text,
+            "\nReferences to these that no tracked object has, and where a word with the "
+            "address\nstands. A word is evidence, no proof: it may be stale.\n"
+            "    12 objects of mod.X have one reference more than the heap explains: an extension "
+            "may leak them, e.g. 0x9000\n"
+            "    1 object of mod.X: static data of awk\\x0a.so: kept at 0x500, e.g. 0x9100\n"
+            "    1 object of mod.X: 2 words in an untracked object, mod.Box, e.g. 0x9200\n"
+            "    1 object of mod.X: the value stack of a running frame of serve, e.g. 0x9300\n"
+            "    3 objects of mod.X: the stack of thread 4321, e.g. 0x9400\n"
+            "    1 object of mod.X: other memory, as C code has it, e.g. 0x9500\n"
+            "    1 object of mod.X: an object that does not visit it, mod.Careless, e.g. "
+            "0x9600\n"),
+        "%s", text);
+}
+
+Test(report, references_that_nothing_explains)
+{
+    static struct holders holders;
+    static struct holders_surplus surplus = {.place = HOLDERS_NOWHERE, .example = 0x9000};
+    static const struct {
+        uint64_t objects, references;
+        const char *line;
+    } rows[] = {
+        {1, 1,
+         "    1 object of m.X has one reference more than the heap explains: an extension may "
+         "leak it, e.g. 0x9000"},
+        {1, 5,
+         "    1 object of m.X has 5 references more than the heap explains: an extension may "
+         "leak it, e.g. 0x9000"},
+        {2, 3000,
+         "    2 objects of m.X have 3,000 references more in all than the heap explains: an "
+         "extension may leak them, e.g. 0x9000"},
+    };
+    holders = (struct holders){.surplus = &surplus, .surplus_count = 1};
+    surplus.type = (char *)"m.X";
+    report.holders = &holders;
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        surplus.objects = rows[i].objects;
+        surplus.references = rows[i].references;
+        expect_line(rows[i].line);
+    }
+    holders.words_cut = true;
+    holders.audit_cut = 1;
+    holders.untraced = 2;
+    expect_line("    there were too many such words to look at all of them");
+    expect_line("    1 more object not looked at");
+    expect_line("    the ways to 2 more were not worked out");
+}
+
+Test(report, holders_are_cut_by_the_limit)
+{
+    set_holders();
+    report.limit = 1;
+    expect_line("    1 more way not shown (--limit)");
+    expect_line("    6 more not shown (--limit)");
+    expect_no("local it");
+}
+
+Test(report, types_of_overdrawn_objects)
+{
+    set_holders();
+    totals.overdrawn = 2;
+    expect_line("             DOUBT: 2 objects with more references than ob_refcnt");
+    expect_line("             2 of mod.Greedy, e.g. 0xa000");
+}
+
 // --- where the numbers come from
 
 Test(report, cores)

@@ -188,7 +188,10 @@ Test(report_json, the_whole)
         "\"._api_client\", \"finalizer\": false}], \"cycle_cut\": false, \"finalizers\": [{\"class\": "
         "\"__main__.MyApiClient\", \"defined_in\": \"__main__.ApiClient\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
         "35}]}], "
-        "\"findings_total\": 1, \"shared\": {\"objects\": 0, \"bytes\": 0}}";
+        "\"findings_total\": 1, \"shared\": {\"objects\": 0, \"bytes\": 0}, "
+        "\"holders\": {\"listed\": 0, \"cycles\": 0, \"untraced\": 0, \"paths_total\": 0, \"paths\": "
+        "[], \"audited\": 0, \"unexplained\": 0, \"surplus_total\": 0, \"surplus\": [], "
+        "\"audit_cut\": 0, \"words_cut\": false, \"overdrawn\": []}}";
     json_t *root = read_report();
     char *text = json_dumps(root, 0);
     cr_assert_str_eq(text, expected, "%s", text);
@@ -283,6 +286,37 @@ Test(report_json, garbage_in_the_hands_of_the_program)
     expect_json("collector.debug_flag_names",
                 "[\"DEBUG_STATS\",\"DEBUG_UNCOLLECTABLE\",\"DEBUG_SAVEALL\"]");
     expect_json("garbage.saveall", "true");
+}
+
+Test(report_json, who_holds_what)
+{
+    set_holders();
+    expect_json("holders.listed", "1234");
+    expect_json("holders.cycles", "1");
+    expect_json("holders.paths_total", "3");
+    expect_json("holders.paths.0",
+                "{\"listed\":true,\"type\":\"app.Client\",\"count\":1233,\"example\":"
+                "\"0x7000\",\"root\":{\"kind\":\"module\",\"name\":\"app.registry\",\"file\":"
+                "null,\"line\":null},\"steps_left_out\":7,\"steps\":[{\"address\":\"0x100\","
+                "\"type\":\"module\",\"edge\":\".clients\"},{\"address\":\"0x200\",\"type\":"
+                "\"dict\",\"edge\":\"[str]\"}]}");
+    expect_json("holders.paths.1.root", "{\"kind\":\"frame\",\"name\":\"serve\",\"file\":"
+                                        "\"/srv/app/main.py\",\"line\":12}");
+    expect_json("holders.paths.2.root.kind", "\"outside\"");
+    expect_json("holders.unexplained", "12");
+    expect_json("holders.surplus.0",
+                "{\"type\":\"mod.X\",\"objects\":12,\"references\":12,\"example\":\"0x9000\","
+                "\"place\":\"nowhere\",\"name\":null,\"file\":null,\"thread\":null,\"at\":null}");
+    expect_json("holders.surplus.1.place", "\"static data\"");
+    expect_json("holders.surplus.1.file", "\"/usr/lib/awk\\\\x0a.so\"");
+    expect_json("holders.surplus.4.thread", "4321");
+    expect_json("holders.overdrawn",
+                "[{\"type\":\"mod.Greedy\",\"objects\":2,\"example\":\"0xa000\"}]");
+    report.limit = 1;
+    json_t *root = read_report();
+    cr_assert_eq(json_array_size(at(root, "holders.paths")), 1);
+    cr_assert_eq(json_array_size(at(root, "holders.surplus")), 1);
+    json_decref(root);
 }
 
 Test(report_json, opaque_types_and_what_is_held)

@@ -192,11 +192,7 @@ static uint32_t find_or_add(struct text_index *index, struct findings *findings,
 // Frees what describe_group made.
 static void description_deinit(struct finding *finding)
 {
-    for (size_t i = 0; i < finding->step_count; i++) {
-        free(finding->steps[i].type);
-        free(finding->steps[i].edge);
-    }
-    free(finding->steps);
+    shape_free_steps(finding->steps, finding->step_count);
     free(finding->breaks);
     origins_deinit(&finding->origins);
 }

@@ -307,6 +307,25 @@ struct failure *heap_read_list(struct heap *heap, vaddr list, uint64_t limit, va
     return NULL;
 }
 
+uint64_t heap_list_length(struct heap *heap, vaddr list)
+{
+    uint64_t length = 0;
+    layout_read(&heap->runtime->layout, heap->runtime->memory, list, LAYOUT_PyVarObject_ob_size,
+                &length);
+    return length;
+}
+
+bool heap_list_was_emptied(struct heap *heap, vaddr list)
+{
+    uint64_t length, items;
+    const struct layout *layout = &heap->runtime->layout;
+    return layout_read(layout, heap->runtime->memory, list, LAYOUT_PyVarObject_ob_size, &length) ==
+               MEMORY_OK &&
+           layout_read(layout, heap->runtime->memory, list, LAYOUT_PyListObject_ob_item, &items) ==
+               MEMORY_OK &&
+           length == 0 && items != 0;
+}
+
 void heap_release_refcounts(struct heap *heap)
 {
     free(heap->gc_refs);

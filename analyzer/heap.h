@@ -184,6 +184,13 @@ struct failure *heap_read_list(struct heap *heap, vaddr list, uint64_t limit, va
                                uint64_t *read, uint64_t *length)
     __attribute__((warn_unused_result));
 
+// ob_size of a list; 0 when it cannot be read.
+uint64_t heap_list_length(struct heap *heap, vaddr list);
+
+// Does a list have no items, but had some? A list that never had any has no array for them, nor has
+// one that was emptied at a stroke (list_clear, Objects/listobject.c): false may be either.
+bool heap_list_was_emptied(struct heap *heap, vaddr list);
+
 // Frees gc_refs, once collect_run has used them up: 4 bytes an object that findings can have.
 void heap_release_refcounts(struct heap *heap);
 

@@ -28,6 +28,7 @@ struct image_index {
     Elf *elf;
     bool hashed;
     struct symbol *symbols;
+    size_t symbol_count;
     uint32_t *buckets;
     uint32_t bucket_count; // a power of two
 };
@@ -343,6 +344,7 @@ static void hash_symbols(struct image_index *index)
         *bucket = (uint32_t)i + 1;
     }
     index->symbols = symbols;
+    index->symbol_count = count;
     index->buckets = buckets;
     index->bucket_count = bucket_count;
 }
@@ -383,4 +385,24 @@ bool image_find_symbol(const struct image *image, const char *name, vaddr *value
     if (ambiguous)
         *ambiguous = another && best->local;
     return true;
+}
+
+const char *image_find_object_at(const struct image *image, vaddr value, size_t *length,
+                                 uint64_t *offset)
+{
+    struct image_index *index = image->elf;
+    if (!index->hashed)
+        hash_symbols(index);
+    const struct symbol *best = NULL;
+    for (size_t i = 0; index->symbols && i < index->symbol_count; i++) {
+        const struct symbol *symbol = &index->symbols[i];
+        if (symbol->object && value - symbol->value < symbol->size &&
+            (!best || rank_symbol(symbol) < rank_symbol(best)))
+            best = symbol;
+    }
+    if (!best)
+        return NULL;
+    *length = best->length;
+    *offset = value - best->value;
+    return best->name;
 }

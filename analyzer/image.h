@@ -74,4 +74,9 @@ struct Elf *image_elf(const struct image *image);
 bool image_find_symbol(const struct image *image, const char *name, vaddr *value, uint64_t *size,
                        bool *ambiguous);
 
+// The variable that holds an address of the file: its name (not terminated: *length bytes of it,
+// which the image keeps) and how far into it. NULL: no symbol says. Goes through the whole table.
+const char *image_find_object_at(const struct image *image, vaddr value, size_t *length,
+                                 uint64_t *offset);
+
 #endif

@@ -15,6 +15,8 @@
 #include "core.h"
 #include "findings.h"
 #include "heap.h"
+#include "holders.h"
+#include "holders_process.h"
 #include "interpreter.h"
 #include "parallel.h"
 #include "process.h"
@@ -213,6 +215,7 @@ struct run {
     uint8_t *states;
     struct collect_totals totals;
     struct findings *findings;
+    struct holders *holders;
     vaddr *garbage_objects;
     struct heap_opaque_type *opaque_types;
     struct stacks stacks;
@@ -355,6 +358,28 @@ static struct failure *verify(struct run *run)
     return NULL;
 }
 
+// Who keeps in use what would be garbage.
+static struct failure *find_holders(struct run *run)
+{
+    struct heap *heap = run->heap;
+    struct holders_source source;
+    uint32_t list;
+    if (!run->report.garbage || !heap_find(heap, run->report.garbage, &list))
+        list = GRAPH_NONE;
+    struct failure *failure = holders_source_init(&source, run->interpreter);
+    if (failure)
+        return failure;
+    failure = holders_create(heap, run->states, list, &run->totals, &source, run->options->jobs,
+                             &run->holders);
+    holders_source_deinit(&source);
+    if (!failure)
+        tell(run,
+             "%" PRIu64 " items of gc.garbage and %" PRIu64 " more cycles in use, %" PRIu64
+             " objects with references from outside",
+             run->holders->listed, run->holders->cycles, run->holders->audited);
+    return failure;
+}
+
 static void sum_states(struct run *run)
 {
     for (uint32_t i = 0; i < run->heap->count; i++) {
@@ -368,6 +393,44 @@ static void sum_states(struct run *run)
     }
 }
 
+static void count_items(struct run *run)
+{
+    const struct graph *graph = &run->heap->graph;
+    struct report *report = &run->report;
+    struct report_items *items = &report->garbage_items;
+    uint32_t list;
+    if (!report->garbage || !heap_find(run->heap, report->garbage, &list))
+        return;
+    for (uint32_t edge = graph->rows[list]; edge < graph->rows[list + 1]; edge++) {
+        uint8_t state = run->states[graph->targets[edge]];
+        items->uncollectable += state == COLLECT_UNCOLLECTABLE;
+        items->kept += state == COLLECT_KEPT;
+        items->in_use += state == COLLECT_REACHABLE;
+    }
+    uint32_t tracked = graph->rows[list + 1] - graph->rows[list];
+    items->untracked = report->garbage_read > tracked ? report->garbage_read - tracked : 0;
+}
+
+// What became of the collector's list in the hands of the program.
+static struct failure *read_garbage(struct run *run)
+{
+    struct report *report = &run->report;
+    const struct runtime *runtime = &run->interpreter->runtime;
+    report->garbage_binding =
+        runtime_find_garbage_name(runtime, report->garbage, &report->garbage_bound);
+    if (report->garbage_binding == GARBAGE_BINDING_LIST)
+        report->garbage_bound_length = heap_list_length(run->heap, report->garbage_bound);
+    if (!report->garbage)
+        return NULL;
+    report->garbage_emptied = heap_list_was_emptied(run->heap, report->garbage);
+    struct failure *failure =
+        heap_read_list(run->heap, report->garbage, report->limit, &run->garbage_objects,
+                       &report->garbage_read, &report->garbage_length);
+    if (!failure)
+        count_items(run);
+    return failure;
+}
+
 static struct failure *make_report(struct run *run)
 {
     struct report *report = &run->report;
@@ -376,6 +439,7 @@ static struct failure *make_report(struct run *run)
     report->heap = run->heap;
     report->totals = &run->totals;
     report->findings = run->findings;
+    report->holders = run->holders;
     report->limit = run->options->limit;
     sum_states(run);
     struct failure *failure = findings_find_origins(run->findings, run->heap, run->options->limit);
@@ -390,10 +454,7 @@ static struct failure *make_report(struct run *run)
     report->opaque_reasons = run->opaque_reasons;
     report->opaque_reason_count =
         heap_list_opaque_reasons(run->heap, run->heap->opaque_reasons, run->opaque_reasons);
-    return report->garbage
-               ? heap_read_list(run->heap, report->garbage, report->limit, &run->garbage_objects,
-                                &report->garbage_read, &report->garbage_length)
-               : NULL;
+    return read_garbage(run);
 }
 
 // A file of the user's choice, or standard output.
@@ -493,6 +554,8 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
     else if (!failure)
         failure = collect(run);
     if (!failure && !run->options->verify)
+        failure = find_holders(run);
+    if (!failure && !run->options->verify)
         failure = make_report(run);
     if (!failure)
         failure = write_outputs(run, output, graph);
@@ -501,6 +564,7 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
 
 static void run_deinit(struct run *run)
 {
+    holders_destroy(run->holders);
     findings_destroy(run->findings);
     verify_destroy(run->verify);
     free(run->states);

@@ -104,10 +104,9 @@ static bool is_pool_page(const struct sweep *sweep, vaddr at)
     return sweep->pool_pages[page / 8] >> (page % 8) & 1;
 }
 
-static bool read_pool(const struct sweep *sweep, const uint8_t *bytes, vaddr page,
+static bool read_pool(const struct runtime *runtime, const uint8_t *bytes, vaddr page,
                       struct pool *pool)
 {
-    const struct runtime *runtime = sweep->heap->runtime;
     const struct layout *layout = &runtime->layout;
     struct memory_format format = runtime->memory->format;
     uint64_t szidx = layout_uint(layout, format, bytes, LAYOUT_pool_header_szidx);
@@ -157,7 +156,7 @@ static void each_page(struct sweep *sweep, unsigned job,
 static void mark_page(struct sweep_part *part, vaddr page, uint64_t number, const uint8_t *bytes)
 {
     struct pool pool;
-    if (read_pool(part->sweep, bytes, page, &pool))
+    if (read_pool(part->sweep->heap->runtime, bytes, page, &pool))
         part->sweep->pool_pages[number / 8] |= (uint8_t)(1u << (number % 8));
 }
 
@@ -253,7 +252,8 @@ static bool find_pool(const struct sweep *sweep, vaddr page, uint64_t number, co
                       struct pool *pool)
 {
     return sweep->pool_pages[number / 8] >> (number % 8) & 1 &&
-           read_pool(sweep, bytes, page, pool) && pool->block_size >= element_size(sweep->heap);
+           read_pool(sweep->heap->runtime, bytes, page, pool) &&
+           pool->block_size >= element_size(sweep->heap);
 }
 
 static void sweep_page(struct sweep_part *part, vaddr page, uint64_t number, const uint8_t *bytes)
@@ -394,4 +394,36 @@ struct failure *pools_each_unmarked(struct heap *heap, void (*found)(void *conte
     *has_pools = sweep.met_marked;
     deinit_sweep(&sweep);
     return NULL;
+}
+
+// --- single blocks
+
+// Is a block on its pool's list of free ones? They are linked through their first word.
+static bool is_free(const struct runtime *runtime, const uint8_t *page_bytes, vaddr page,
+                    vaddr block)
+{
+    vaddr at = layout_uint(&runtime->layout, runtime->memory->format, page_bytes,
+                           LAYOUT_pool_header_freeblock);
+    for (unsigned i = 0; i < POOL_SIZE / 8 && at && at - page < POOL_SIZE; i++) {
+        if (at == block)
+            return true;
+        if (memory_read_word(runtime->memory, at, &at) != MEMORY_OK)
+            break;
+    }
+    return false;
+}
+
+bool pools_find_block(const struct runtime *runtime, vaddr at, struct pools_block *block)
+{
+    struct pool pool;
+    enum memory_status status;
+    vaddr page = at & ~(vaddr)(POOL_SIZE - 1);
+    const uint8_t *bytes = memory_view(runtime->memory, page, POOL_SIZE, &status);
+    if (!bytes || !read_pool(runtime, bytes, page, &pool) || at - page < pool.first)
+        return false;
+    uint64_t offset = (at - page - pool.first) / pool.block_size * pool.block_size + pool.first;
+    *block =
+        (struct pools_block){page + offset, pool.block_size,
+                             offset >= pool.end || is_free(runtime, bytes, page, page + offset)};
+    return true;
 }

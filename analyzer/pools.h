@@ -20,4 +20,14 @@ struct failure *pools_each_unmarked(struct heap *heap, void (*found)(void *conte
                                     void *context, bool *has_pools)
     __attribute__((warn_unused_result));
 
+// A block of pymalloc.
+struct pools_block {
+    vaddr start;
+    uint32_t size;
+    bool free; // not handed out
+};
+
+// The block that holds an address. False: the address lies in no page that looks like a pool.
+bool pools_find_block(const struct runtime *runtime, vaddr at, struct pools_block *block);
+
 #endif

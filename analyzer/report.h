@@ -14,11 +14,20 @@
 #include "failure.h"
 #include "findings.h"
 #include "heap.h"
+#include "holders.h"
 #include "interpreter.h"
 #include "stacks.h"
 #include "verify.h"
 
 #define PROGRAM_NAME "pycore-garbage"
+
+// The items of gc.garbage by what they are, each counted as often as it is listed.
+struct report_items {
+    uint64_t uncollectable;
+    uint64_t kept;   // would have been freed, had the list not kept them
+    uint64_t in_use; // held by something else as well
+    uint64_t untracked;
+};
 
 struct report {
     const struct core *core;
@@ -27,11 +36,17 @@ struct report {
     const struct collect_totals *totals;
     const struct findings *findings;
     const struct stacks *stacks;
-    vaddr garbage; // the list, 0: not found or not made yet
+    const struct holders *holders; // NULL: none
+    vaddr garbage;                 // the list, 0: not found or not made yet
     enum garbage_source garbage_source;
     const vaddr *garbage_objects; // its items, as many as could be read
     uint64_t garbage_length;      // its ob_size
     uint64_t garbage_read;
+    struct report_items garbage_items;
+    bool garbage_emptied; // has no items, and had some
+    enum garbage_binding garbage_binding;
+    vaddr garbage_bound;           // what the gc module calls garbage; 0: nothing
+    uint64_t garbage_bound_length; // of that list
     const struct heap_opaque_type *opaque_types;
     size_t opaque_type_count;
     const struct heap_opaque_reason *opaque_reasons;
@@ -44,6 +59,9 @@ struct report {
 
 // Could everything that the numbers rest on be read?
 bool report_is_complete(const struct report *report);
+
+// Was gc.DEBUG_SAVEALL set, by which all that is unreachable is put into gc.garbage?
+bool report_saves_all(const struct report *report);
 
 // "reachable", "uncollectable" ...
 const char *report_state_name(enum collect_state state);

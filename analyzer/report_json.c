@@ -1,9 +1,8 @@
 // The JSON report. Its members are a contract: they may be added to, never renamed.
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 
-#include "report.h"
+#include "report_values.h"
 #include "version.h"
 
 enum {
@@ -11,7 +10,7 @@ enum {
     ADDRESS_MAX = 24
 };
 
-static json_t *name_or_null(const char *name)
+json_t *value_name(const char *name)
 {
     char *clean = name ? report_clean_name(name) : NULL;
     json_t *value = clean ? json_string(clean) : json_null();
@@ -19,14 +18,14 @@ static json_t *name_or_null(const char *name)
     return value;
 }
 
-static json_t *address(vaddr at)
+json_t *value_address(vaddr at)
 {
     char text[ADDRESS_MAX];
     snprintf(text, sizeof(text), "0x%" PRIx64, at);
     return json_string(text);
 }
 
-static json_t *number(uint64_t value)
+json_t *value_number(uint64_t value)
 {
     return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
 }
@@ -46,11 +45,11 @@ static json_t *make_core(const struct report *report)
         signal = text;
     }
     return json_pack("{s:o, s:o, s:o, s:o, s:s?, s:s, s:o, s:b, s:o}", "file",
-                     name_or_null(core->path), "size", number(core->size), "pid",
-                     core->has_prpsinfo ? number(core->pid) : json_null(), "command",
-                     name_or_null(core->command), "signal", signal, "architecture",
-                     core->architecture, "threads", number(core->thread_count), "complete",
-                     core->complete, "bytes_missing", number(core->bytes_missing));
+                     value_name(core->path), "size", value_number(core->size), "pid",
+                     core->has_prpsinfo ? value_number(core->pid) : json_null(), "command",
+                     value_name(core->command), "signal", signal, "architecture",
+                     core->architecture, "threads", value_number(core->thread_count), "complete",
+                     core->complete, "bytes_missing", value_number(core->bytes_missing));
 }
 
 static json_t *make_interpreter(const struct report *report)
@@ -63,21 +62,32 @@ static json_t *make_interpreter(const struct report *report)
     json_t *match = module->match == MODULE_UNCHECKED
                         ? json_null()
                         : json_boolean(module->match == MODULE_MATCHES);
-    return json_pack(
-        "{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:s, s:i, s:i}", "version",
-        *runtime->version ? runtime->version : NULL, "unicode",
-        runtime->unicode_width == 2 ? "ucs2" : "ucs4", "debug_build", interpreter->debug_build,
-        "file", name_or_null(module->image->path), "build_id",
-        module->image->build_id.size ? json_string(id) : json_null(), "build_id_match", match,
-        "layout_source", interpreter->has_dwarf ? "dwarf" : "builtin", "layout_column",
-        runtime->layout.column->name, "layout_dwarf_members", (int)runtime->layout.dwarf_values,
-        "layout_dwarf_differences", (int)runtime->layout.dwarf_differences);
+    return json_pack("{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:s, s:i, s:i}", "version",
+                     *runtime->version ? runtime->version : NULL, "unicode",
+                     runtime->unicode_width == 2 ? "ucs2" : "ucs4", "debug_build",
+                     interpreter->debug_build, "file", value_name(module->image->path), "build_id",
+                     module->image->build_id.size ? json_string(id) : json_null(), "build_id_match",
+                     match, "layout_source", interpreter->has_dwarf ? "dwarf" : "builtin",
+                     "layout_column", runtime->layout.column->name, "layout_dwarf_members",
+                     (int)runtime->layout.dwarf_values, "layout_dwarf_differences",
+                     (int)runtime->layout.dwarf_differences);
+}
+
+static json_t *make_debug_flag_names(const struct runtime_flag *debug)
+{
+    if (!debug->known)
+        return json_null();
+    json_t *names = json_array();
+    for (unsigned bit = 0; bit < RUNTIME_DEBUG_FLAGS; bit++)
+        if (debug->value >> bit & 1)
+            json_array_append_new(names, json_string(runtime_debug_flag_name(bit)));
+    return names;
 }
 
 static json_t *make_place(const char *function, const char *file, int64_t line)
 {
-    return json_pack("{s:o, s:o, s:o}", "function", name_or_null(function), "file",
-                     name_or_null(file), "line", json_integer(line));
+    return json_pack("{s:o, s:o, s:o}", "function", value_name(function), "file", value_name(file),
+                     "line", json_integer(line));
 }
 
 static json_t *make_thread(const struct stack *stack)
@@ -86,8 +96,9 @@ static json_t *make_thread(const struct stack *stack)
     for (size_t i = 0; i < stack->frame_count; i++)
         json_array_append_new(frames, make_place(stack->frames[i].function, stack->frames[i].file,
                                                  stack->frames[i].line));
-    return json_pack("{s:o, s:b, s:o, s:o}", "thread_id", address(stack->thread_id), "holds_lock",
-                     stack->current, "depth", number(stack->depth), "frames", frames);
+    return json_pack("{s:o, s:b, s:o, s:o}", "thread_id", value_address(stack->thread_id),
+                     "holds_lock", stack->current, "depth", value_number(stack->depth), "frames",
+                     frames);
 }
 
 static json_t *make_threads(const struct report *report)
@@ -119,12 +130,14 @@ static json_t *make_collector(const struct report *report)
                               json_pack("{s:I, s:I, s:o}", "threshold",
                                         (json_int_t)runtime->generations[i].threshold, "count",
                                         (json_int_t)runtime->generations[i].count, "objects",
-                                        number(report->heap->generation_objects[i])));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "enabled", flag_or_null(&runtime->enabled),
-                     "collecting", flag_or_null(&runtime->collecting), "debug_flags",
+                                        value_number(report->heap->generation_objects[i])));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "enabled",
+                     flag_or_null(&runtime->enabled), "collecting",
+                     flag_or_null(&runtime->collecting), "debug_flags",
                      runtime->debug.known ? json_integer(runtime->debug.value) : json_null(),
-                     "flags_source", flags_source(runtime), "listed_aside",
-                     number(report->heap->listed_on_stacks + report->heap->listed_elsewhere),
+                     "debug_flag_names", make_debug_flag_names(&runtime->debug), "flags_source",
+                     flags_source(runtime), "listed_aside",
+                     value_number(report->heap->listed_on_stacks + report->heap->listed_elsewhere),
                      "generations", generations);
 }
 
@@ -136,8 +149,8 @@ static json_t *make_opaque_types(const struct report *report)
         shown = report->limit;
     for (size_t i = 0; i < shown; i++)
         json_array_append_new(types, json_pack("{s:o, s:o}", "type",
-                                               name_or_null(report->opaque_types[i].name),
-                                               "objects", number(report->opaque_types[i].objects)));
+                                               value_name(report->opaque_types[i].name), "objects",
+                                               value_number(report->opaque_types[i].objects)));
     return types;
 }
 
@@ -146,7 +159,7 @@ static json_t *make_reasons(const struct heap_opaque_reason *reasons, size_t cou
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++)
         json_array_append_new(array, json_pack("{s:s, s:o}", "traversal", reasons[i].text,
-                                               "objects", number(reasons[i].objects)));
+                                               "objects", value_number(reasons[i].objects)));
     return array;
 }
 
@@ -157,22 +170,23 @@ static json_t *make_heap(const struct report *report)
     const struct collect_totals *totals = report->totals;
     json_t *states = json_pack(
         "{s:o, s:o, s:o, s:o, s:o}", report_state_name(COLLECT_REACHABLE),
-        number(totals->objects[COLLECT_REACHABLE]), report_state_name(COLLECT_UNCOLLECTABLE),
-        number(totals->objects[COLLECT_UNCOLLECTABLE]), report_state_name(COLLECT_PENDING),
-        number(totals->objects[COLLECT_PENDING]), report_state_name(COLLECT_TRASH),
-        number(totals->objects[COLLECT_TRASH]), report_state_name(COLLECT_KEPT),
-        number(totals->objects[COLLECT_KEPT]));
+        value_number(totals->objects[COLLECT_REACHABLE]), report_state_name(COLLECT_UNCOLLECTABLE),
+        value_number(totals->objects[COLLECT_UNCOLLECTABLE]), report_state_name(COLLECT_PENDING),
+        value_number(totals->objects[COLLECT_PENDING]), report_state_name(COLLECT_TRASH),
+        value_number(totals->objects[COLLECT_TRASH]), report_state_name(COLLECT_KEPT),
+        value_number(totals->objects[COLLECT_KEPT]));
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "objects",
-        number(heap->count), "edges", number(heap->edges), "bytes", number(heap->bytes),
-        "opaque_objects", number(heap->opaque_objects), "emulated_objects",
-        number(heap->coded_objects), "opaque_types", make_opaque_types(report), "opaque_reasons",
+        value_number(heap->count), "edges", value_number(heap->edges), "bytes",
+        value_number(heap->bytes), "opaque_objects", value_number(heap->opaque_objects),
+        "emulated_objects", value_number(heap->coded_objects), "opaque_types",
+        make_opaque_types(report), "opaque_reasons",
         make_reasons(report->opaque_reasons, report->opaque_reason_count), "unreadable_objects",
-        number(losses->unreadable_objects), "unreadable_parts",
-        number(losses->unreadable_parts + losses->unreadable_sizes), "broken_links",
-        number(losses->broken_links), "objects_in_flux", number(losses->objects_in_flux),
-        "overdrawn_objects", number(totals->overdrawn), "states", states, "complete",
-        json_boolean(report_is_complete(report)));
+        value_number(losses->unreadable_objects), "unreadable_parts",
+        value_number(losses->unreadable_parts + losses->unreadable_sizes), "broken_links",
+        value_number(losses->broken_links), "objects_in_flux",
+        value_number(losses->objects_in_flux), "overdrawn_objects", value_number(totals->overdrawn),
+        "states", states, "complete", json_boolean(report_is_complete(report)));
 }
 
 static const char *source_name(enum garbage_source source)
@@ -194,6 +208,39 @@ static const char *source_name(enum garbage_source source)
     return "not found";
 }
 
+static const char *binding_name(enum garbage_binding binding)
+{
+    switch (binding) {
+    case GARBAGE_BINDING_SAME:
+        return "same";
+    case GARBAGE_BINDING_LIST:
+        return "another list";
+    case GARBAGE_BINDING_OTHER:
+        return "no list";
+    case GARBAGE_BINDING_DELETED:
+        return "deleted";
+    case GARBAGE_BINDING_UNKNOWN:
+        break;
+    }
+    return "not known";
+}
+
+// What gc.garbage is in the gc module.
+static json_t *make_binding(const struct report *report)
+{
+    bool list = report->garbage_binding == GARBAGE_BINDING_LIST;
+    return json_pack("{s:s, s:o, s:o}", "is", binding_name(report->garbage_binding), "address",
+                     report->garbage_bound ? value_address(report->garbage_bound) : json_null(),
+                     "length", list ? value_number(report->garbage_bound_length) : json_null());
+}
+
+static json_t *make_items(const struct report_items *items)
+{
+    return json_pack("{s:o, s:o, s:o, s:o}", "uncollectable", value_number(items->uncollectable),
+                     "kept", value_number(items->kept), "in_use", value_number(items->in_use),
+                     "untracked", value_number(items->untracked));
+}
+
 static json_t *make_garbage(const struct report *report)
 {
     uint64_t shown = report->garbage_read;
@@ -201,13 +248,15 @@ static json_t *make_garbage(const struct report *report)
     if (report->limit && shown > report->limit)
         shown = report->limit;
     for (uint64_t i = 0; i < shown; i++)
-        json_array_append_new(objects, address(report->garbage_objects[i]));
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:b, s:o}", "address",
-                     report->garbage ? address(report->garbage) : json_null(), "source",
-                     source_name(report->garbage_source), "length", number(report->garbage_length),
-                     "pending", number(report->pending_finalizers), "kept_bytes",
-                     number(report->kept_bytes), "objects_cut", shown < report->garbage_length,
-                     "objects", objects);
+        json_array_append_new(objects, value_address(report->garbage_objects[i]));
+    return json_pack(
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:b, s:o}", "address",
+        report->garbage ? value_address(report->garbage) : json_null(), "source",
+        source_name(report->garbage_source), "length", value_number(report->garbage_length),
+        "pending", value_number(report->pending_finalizers), "kept_bytes",
+        value_number(report->kept_bytes), "items", make_items(&report->garbage_items), "saveall",
+        report_saves_all(report), "emptied", report->garbage_emptied, "in_gc_module",
+        make_binding(report), "objects_cut", shown < report->garbage_length, "objects", objects);
 }
 
 static json_t *make_cycle(const struct finding *finding, uint64_t limit, bool *cut)
@@ -217,10 +266,10 @@ static json_t *make_cycle(const struct finding *finding, uint64_t limit, bool *c
     size_t shown = *cut ? limit : finding->step_count;
     for (size_t i = 0; i < shown; i++) {
         const struct finding_step *step = &finding->steps[i];
-        json_array_append_new(cycle,
-                              json_pack("{s:o, s:o, s:o, s:b}", "address", address(step->object),
-                                        "type", name_or_null(step->type), "edge",
-                                        name_or_null(step->edge), "finalizer", step->finalizer));
+        json_array_append_new(
+            cycle, json_pack("{s:o, s:o, s:o, s:b}", "address", value_address(step->object), "type",
+                             value_name(step->type), "edge", value_name(step->edge), "finalizer",
+                             step->finalizer));
     }
     return cycle;
 }
@@ -248,14 +297,13 @@ static json_t *make_finalizers(const struct finding *finding)
         const struct finding_finalizer *finalizer = &finding->finalizers[i];
         json_array_append_new(
             finalizers,
-            json_pack("{s:o, s:o, s:o, s:o, s:s?, s:o}", "class", name_or_null(finalizer->class),
-                      "defined_in", name_or_null(finalizer->del.defined_in), "file",
-                      name_or_null(finalizer->del.file), "line",
+            json_pack("{s:o, s:o, s:o, s:o, s:s?, s:o}", "class", value_name(finalizer->class),
+                      "defined_in", value_name(finalizer->del.defined_in), "file",
+                      value_name(finalizer->del.file), "line",
                       finalizer->del.file && finalizer->del.kind != OBJECT_DEL_SLOT
                           ? json_integer(finalizer->del.line)
                           : json_null(),
-                      "kind", del_kind(&finalizer->del), "what",
-                      name_or_null(finalizer->del.what)));
+                      "kind", del_kind(&finalizer->del), "what", value_name(finalizer->del.what)));
     }
     return finalizers;
 }
@@ -276,8 +324,8 @@ static json_t *make_breaks(const struct finding *finding)
     for (size_t i = 0; i < finding->break_count; i++) {
         const struct finding_step *step = &finding->steps[finding->breaks[i].step];
         json_t *entry = json_pack(
-            "{s:o, s:o, s:o, s:s, s:b}", "step", number(finding->breaks[i].step), "type",
-            name_or_null(step->type), "edge", name_or_null(step->edge), "kind",
+            "{s:o, s:o, s:o, s:s, s:b}", "step", value_number(finding->breaks[i].step), "type",
+            value_name(step->type), "edge", value_name(step->edge), "kind",
             report_break_name(finding->breaks[i].kind), "every", finding->breaks[i].every);
         if (i == 0)
             json_object_set_new(entry, "set_in", make_origins(&finding->origins));
@@ -292,11 +340,12 @@ static json_t *make_finding(const struct finding *finding, uint64_t limit)
     json_t *cycle = make_cycle(finding, limit, &cut);
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "signature",
                      finding->signature, "state", report_state_name(finding->state), "count",
-                     number(finding->count), "objects", number(finding->objects), "bytes",
-                     number(finding->bytes), "held_objects", number(finding->held_objects),
-                     "held_bytes", number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
+                     value_number(finding->count), "objects", value_number(finding->objects),
+                     "bytes", value_number(finding->bytes), "held_objects",
+                     value_number(finding->held_objects), "held_bytes",
+                     value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
                      "finalizers", make_finalizers(finding), "breaks", make_breaks(finding),
-                     "breaks_tried", number(finding->breaks_tried));
+                     "breaks_tried", value_number(finding->breaks_tried));
 }
 
 static json_t *make_findings(const struct report *report)
@@ -327,14 +376,14 @@ struct failure *report_json(const struct report *report, FILE *file)
 {
     const struct findings *findings = report->findings;
     json_t *root = json_pack(
-        "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o}",
+        "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o}",
         "schema_version", SCHEMA_VERSION, "tool", "name", PROGRAM_NAME, "version",
         PYCORE_GARBAGE_VERSION, "core", make_core(report), "interpreter", make_interpreter(report),
         "collector", make_collector(report), "heap", make_heap(report), "garbage",
         make_garbage(report), "findings", make_findings(report), "findings_total",
-        number(findings->count), "shared", "objects", number(findings->shared_objects), "bytes",
-        number(findings->shared_bytes), "threads", make_threads(report), "threads_total",
-        number(report->stacks->count));
+        value_number(findings->count), "shared", "objects", value_number(findings->shared_objects),
+        "bytes", value_number(findings->shared_bytes), "holders", value_holders(report), "threads",
+        make_threads(report), "threads_total", value_number(report->stacks->count));
     return write_json(root, file);
 }
 
@@ -345,21 +394,22 @@ static json_t *make_difference(const struct verify_type *type)
     const struct verify_difference *first = &type->first;
     if (!type->different)
         return json_null();
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "address", address(first->object),
-                     "table_visits", number(first->table_visits), "code_visits",
-                     number(first->code_visits), "position", number(first->position), "table_type",
-                     name_or_null(first->table_type), "code_type", name_or_null(first->code_type));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "address", value_address(first->object),
+                     "table_visits", value_number(first->table_visits), "code_visits",
+                     value_number(first->code_visits), "position", value_number(first->position),
+                     "table_type", value_name(first->table_type), "code_type",
+                     value_name(first->code_type));
 }
 
 static json_t *make_verified_type(const struct verify *verify, const struct verify_type *type)
 {
     struct heap_opaque_reason reasons[HEAP_OPAQUE_REASONS];
     size_t count = verify_list_reasons(verify, type, reasons);
-    return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "type", name_or_null(type->name),
-                     "objects", number(type->objects), "table", !type->by_code, "checked",
-                     number(type->checked), "different", number(type->different), "example",
-                     make_difference(type), "unchecked", number(type->unchecked), "reasons",
-                     make_reasons(reasons, count));
+    return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "type", value_name(type->name),
+                     "objects", value_number(type->objects), "table", !type->by_code, "checked",
+                     value_number(type->checked), "different", value_number(type->different),
+                     "example", make_difference(type), "unchecked", value_number(type->unchecked),
+                     "reasons", make_reasons(reasons, count));
 }
 
 // Those of which there is something to tell.
@@ -383,16 +433,17 @@ static json_t *make_verify(const struct verify *verify, uint64_t limit)
 {
     bool cut;
     json_t *problems = make_problems(verify, limit, &cut);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
-                     "limit", number(verify->limit), "objects", number(verify->heap->count),
-                     "types", number(verify->count), "types_checked", number(verify->checked_types),
-                     "types_different", number(verify->different_types), "types_unchecked",
-                     number(verify->unchecked_types), "types_without_table",
-                     number(verify->coded_types), "objects_checked", number(verify->checked),
-                     "objects_different", number(verify->different), "objects_unchecked",
-                     number(verify->unchecked), "unreadable_objects",
-                     number(verify->unreadable_objects), "clean", verify_is_clean(verify),
-                     "problems_cut", cut, "problems", problems);
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "limit",
+        value_number(verify->limit), "objects", value_number(verify->heap->count), "types",
+        value_number(verify->count), "types_checked", value_number(verify->checked_types),
+        "types_different", value_number(verify->different_types), "types_unchecked",
+        value_number(verify->unchecked_types), "types_without_table",
+        value_number(verify->coded_types), "objects_checked", value_number(verify->checked),
+        "objects_different", value_number(verify->different), "objects_unchecked",
+        value_number(verify->unchecked), "unreadable_objects",
+        value_number(verify->unreadable_objects), "clean", verify_is_clean(verify), "problems_cut",
+        cut, "problems", problems);
 }
 
 struct failure *report_verify_json(const struct report *report, const struct verify *verify,

@@ -25,6 +25,12 @@ const char *report_state_name(enum collect_state state)
     return "unknown";
 }
 
+bool report_saves_all(const struct report *report)
+{
+    const struct runtime_flag *debug = &report->interpreter->runtime.debug;
+    return debug->known && (debug->value & RUNTIME_DEBUG_SAVEALL);
+}
+
 bool report_is_complete(const struct report *report)
 {
     const struct heap_losses *losses = &report->heap->losses;
@@ -91,10 +97,25 @@ static void put_pending_verdict(const struct report *report, FILE *file)
         fprintf(file, "None is pending: the next full collection would add nothing to it.\n");
 }
 
+static void put_saveall_verdict(const struct report *report, FILE *file)
+{
+    const struct report_items *items = &report->garbage_items;
+    char length[NUMBER_MAX], uncollectable[NUMBER_MAX], kept[NUMBER_MAX];
+    fprintf(file,
+            "gc.DEBUG_SAVEALL is set: collections put all that they find unreachable into "
+            "gc.garbage.\nOf its %s item%s %s %s uncollectable; without that flag %s would have "
+            "been freed.\n",
+            grouped(report->garbage_length, length), plural(report->garbage_length),
+            grouped(items->uncollectable, uncollectable), items->uncollectable == 1 ? "is" : "are",
+            grouped(items->kept, kept));
+}
+
 static void put_kept_verdict(const struct report *report, FILE *file)
 {
     char count[NUMBER_MAX];
     uint32_t kept = report->totals->objects[COLLECT_KEPT];
+    if (report_saves_all(report))
+        put_saveall_verdict(report, file);
     if (kept)
         fprintf(file, "%s of them ha%s no finalizer in sight: emptying gc.garbage would free %s.\n",
                 grouped(kept, count), kept == 1 ? "s" : "ve", kept == 1 ? "it" : "them");
@@ -280,6 +301,7 @@ void report_text(const struct report *report, FILE *file)
 {
     put_verdict(report, file);
     put_findings(report, file);
+    put_holders(report, file);
     put_basis(report, file);
     put_stacks(report, file);
 }

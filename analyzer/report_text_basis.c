@@ -97,12 +97,31 @@ static void put_collection(const struct report *report, FILE *file)
     fputs(", ", file);
 }
 
+static void put_debug_flags(const struct runtime_flag *debug, FILE *file)
+{
+    int64_t unknown = debug->value;
+    const char *before = ", debug flags ";
+    if (!debug->known) {
+        fputs(", debug flags not known (stripped file)", file);
+        return;
+    }
+    for (unsigned bit = 0; bit < RUNTIME_DEBUG_FLAGS; bit++) {
+        if (!(debug->value >> bit & 1))
+            continue;
+        fprintf(file, "%s%s", before, runtime_debug_flag_name(bit));
+        unknown &= ~(INT64_C(1) << bit);
+        before = " + ";
+    }
+    if (unknown)
+        fprintf(file, "%s%" PRId64, before, unknown);
+}
+
 static void put_collector(const struct report *report, FILE *file)
 {
     const struct runtime *runtime = &report->interpreter->runtime;
     char count[NUMBER_MAX];
     fprintf(file, "Collector    %s",
-            !runtime->enabled.known  ? ""
+            !runtime->enabled.known  ? "enabled or not is not known (stripped file), "
             : runtime->enabled.value ? "enabled, "
                                      : "DISABLED, ");
     put_collection(report, file);
@@ -112,13 +131,81 @@ static void put_collector(const struct report *report, FILE *file)
     fputs(" objects, thresholds ", file);
     for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
         fprintf(file, "%s%" PRId64, i ? "/" : "", runtime->generations[i].threshold);
-    if (runtime->debug.known && runtime->debug.value)
-        fprintf(file, ", debug flags %" PRId64, runtime->debug.value);
-    fprintf(file, "\ngc.garbage   ");
+    fputs(", counts ", file);
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        fprintf(file, "%s%" PRId64, i ? "/" : "", runtime->generations[i].count);
+    put_debug_flags(&runtime->debug, file);
+    fputc('\n', file);
+}
+
+// What the gc module calls garbage, when that is not the collector's list.
+static void put_garbage_binding(const struct report *report, FILE *file)
+{
+    char count[NUMBER_MAX];
+    switch (report->garbage_binding) {
+    case GARBAGE_BINDING_LIST:
+        fprintf(file,
+                "             gc.garbage in the gc module is another list now, 0x%" PRIx64
+                ", %s item%s: the program replaced it;\n",
+                report->garbage_bound, grouped(report->garbage_bound_length, count),
+                plural(report->garbage_bound_length));
+        break;
+    case GARBAGE_BINDING_OTHER:
+        fprintf(file,
+                "             gc.garbage in the gc module is no list now (0x%" PRIx64
+                "): the program replaced it;\n",
+                report->garbage_bound);
+        break;
+    case GARBAGE_BINDING_DELETED:
+        fputs("             the gc module has no gc.garbage any more: the program deleted it;\n",
+              file);
+        break;
+    case GARBAGE_BINDING_SAME:
+    case GARBAGE_BINDING_UNKNOWN:
+        return;
+    }
+    fputs("             the collector goes on with its own list\n", file);
+}
+
+static void put_garbage(const struct report *report, FILE *file)
+{
+    const struct report_items *items = &report->garbage_items;
+    char count[NUMBER_MAX], kept[NUMBER_MAX];
+    fputs("gc.garbage   ", file);
     if (report->garbage)
         fprintf(file, "0x%" PRIx64 ", %s item%s, ", report->garbage,
                 grouped(report->garbage_length, count), plural(report->garbage_length));
+    if (report_saves_all(report) && report->garbage)
+        fprintf(file, "with DEBUG_SAVEALL: %s uncollectable, %s only saved, ",
+                grouped(items->uncollectable, count), grouped(items->kept, kept));
+    if (items->in_use)
+        fprintf(file, "%s in use elsewhere, ", grouped(items->in_use, count));
     fprintf(file, "%s\n", garbage_words(report));
+    if (report->garbage_emptied)
+        fputs("             it held items before: the program took them out\n", file);
+    else if (report->garbage && !report->garbage_length && report->pending_finalizers)
+        fputs("             no collection has come to the pending ones yet, or the program took "
+              "them out\n",
+              file);
+    put_garbage_binding(report, file);
+}
+
+static void put_overdrawn(const struct report *report, FILE *file)
+{
+    const struct holders *holders = report->holders;
+    char count[NUMBER_MAX];
+    size_t shown = holders ? holders->overdrawn_count : 0;
+    if (report->limit && shown > report->limit)
+        shown = report->limit;
+    for (size_t i = 0; i < shown; i++) {
+        fprintf(file, "             %s of ", grouped(holders->overdrawn[i].objects, count));
+        put_name(file, holders->overdrawn[i].type);
+        fprintf(file, ", e.g. 0x%" PRIx64 "\n", holders->overdrawn[i].example);
+    }
+    if (shown)
+        fputs("             (the core is damaged, or a traversal visits what the object does not "
+              "own)\n",
+              file);
 }
 
 // Why objects are opaque.
@@ -173,6 +260,7 @@ static void put_coverage(const struct report *report, FILE *file)
         fprintf(file,
                 "             DOUBT: %" PRIu32 " object%s with more references than ob_refcnt\n",
                 report->totals->overdrawn, plural(report->totals->overdrawn));
+    put_overdrawn(report, file);
     if (report->findings->unread_edges)
         fprintf(file, "             LOSS: %" PRIu64 " edge%s could not be named\n",
                 report->findings->unread_edges, plural(report->findings->unread_edges));
@@ -203,5 +291,6 @@ void put_basis(const struct report *report, FILE *file)
     put_core(report, file);
     put_interpreter(report, file);
     put_collector(report, file);
+    put_garbage(report, file);
     put_coverage(report, file);
 }

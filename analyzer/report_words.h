@@ -44,6 +44,9 @@ bool lists_are_odd(const struct report *report);
 // The interpreter's file and the layout.
 void put_interpreter(const struct report *report, FILE *file);
 
+// Who keeps objects in use that would be garbage; nothing when there are none.
+void put_holders(const struct report *report, FILE *file);
+
 // The lower half of the report: the core, the interpreter, the collector, and what could be read.
 void put_basis(const struct report *report, FILE *file);
 

@@ -359,15 +359,15 @@ static bool draw_step(struct heap *heap, const struct shape_link *links, size_t 
     return *text;
 }
 
-static bool draw(struct heap *heap, const struct shape_link *links, size_t count,
-                 struct drawing *drawing)
+// Draws from `start` on, all the way round, but for the last `left_out` links.
+static bool draw(struct heap *heap, const struct shape_link *links, size_t count, size_t start,
+                 size_t left_out, struct drawing *drawing)
 {
     drawing->steps = calloc(count, sizeof(*drawing->steps));
     drawing->texts = calloc(count, sizeof(*drawing->texts));
     if (!drawing->steps || !drawing->texts)
         return false;
-    size_t start = first_unfolded(links, count);
-    for (size_t done = 0; done < count;) {
+    for (size_t done = 0; done + left_out < count;) {
         size_t i = (start + done) % count;
         if (!draw_step(heap, links, count, i, drawing))
             return false;
@@ -390,16 +390,21 @@ static char *join_rotated(const struct drawing *drawing, size_t start)
     return text;
 }
 
-// Draws a cycle whose places are not known yet; NULL for lack of memory, else the canonical text.
-static char *draw_links(struct heap *heap, struct shape_link *links, size_t count,
-                        struct drawing *drawing, size_t *start, uint64_t *unread)
+static void find_places(struct heap *heap, struct shape_link *links, size_t count, uint64_t *unread)
 {
     for (size_t i = 0; i < count; i++) {
         links[i].place = (struct visit_place){.kind = VISIT_STACK};
         *unread +=
             heap_find_place(heap, links[i].node, links[i].edge, &links[i].place) != MEMORY_OK;
     }
-    if (!draw(heap, links, count, drawing))
+}
+
+// Draws a cycle whose places are not known yet; NULL for lack of memory, else the canonical text.
+static char *draw_links(struct heap *heap, struct shape_link *links, size_t count,
+                        struct drawing *drawing, size_t *start, uint64_t *unread)
+{
+    find_places(heap, links, count, unread);
+    if (!draw(heap, links, count, first_unfolded(links, count), 0, drawing))
         return NULL;
     *start = smallest_rotation(drawing->texts, drawing->count);
     return join_rotated(drawing, *start);
@@ -439,4 +444,33 @@ struct failure *shape_describe(struct heap *heap, struct shape_link *links, size
     finding->step_count = drawing.count;
     *text = joined;
     return NULL;
+}
+
+bool shape_draw_path(struct heap *heap, struct shape_link *links, size_t count,
+                     struct finding_step **steps, size_t *step_count, uint64_t *unread)
+{
+    struct drawing drawing = {0};
+    find_places(heap, links, count, unread);
+    // Nothing is folded into or over this one, so that the ends of the path do not meet.
+    links[count] = (struct shape_link){.place = {.kind = VISIT_STACK}};
+    bool drawn = draw(heap, links, count + 1, 0, 1, &drawing);
+    if (drawn) {
+        for (size_t i = 0; i < drawing.count; i++)
+            free(drawing.texts[i]);
+        free(drawing.texts);
+        *steps = drawing.steps;
+        *step_count = drawing.count;
+    } else {
+        drawing_deinit(&drawing);
+    }
+    return drawn;
+}
+
+void shape_free_steps(struct finding_step *steps, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(steps[i].type);
+        free(steps[i].edge);
+    }
+    free(steps);
 }

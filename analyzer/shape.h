@@ -33,6 +33,13 @@ vaddr shape_find_del_source(struct heap *heap, uint32_t node, vaddr *class);
 // The canonical text of a cycle alone, to be freed; NULL for lack of memory.
 char *shape_text(struct heap *heap, struct shape_link *links, size_t count);
 
+// A path, drawn as cycles are: `count` links, each from its node to that of the next one, and the
+// last to a node that is not among them. links has room for one more. The steps are to be freed
+// with shape_free_steps; edges are counted in *unread as there. False: memory is short.
+bool shape_draw_path(struct heap *heap, struct shape_link *links, size_t count,
+                     struct finding_step **steps, size_t *step_count, uint64_t *unread);
+void shape_free_steps(struct finding_step *steps, size_t count);
+
 // Finds the places of the links, reads names, folds instance dictionaries, closures and locals,
 // rotates; fills steps and signature of a finding. *text receives the canonical text of the shape,
 // by which equal shapes are known; to be freed. *unread grows by the edges whose place could not be

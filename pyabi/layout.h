@@ -217,10 +217,23 @@
     X(PyInterpreterState, modules, "modules", "pystate.c")                                         \
     X(PyInterpreterState, sysdict, "sysdict", "pystate.c")                                         \
     X(PyInterpreterState, builtins, "builtins", "pystate.c")                                       \
+    X(PyInterpreterState, codec_search_path, "codec_search_path", "pystate.c")                     \
+    X(PyInterpreterState, codec_search_cache, "codec_search_cache", "pystate.c")                   \
+    X(PyInterpreterState, codec_error_registry, "codec_error_registry", "pystate.c")               \
     X(PyThreadState, interp, "interp", "pystate.c")                                                \
     X(PyThreadState, next, "next", "pystate.c")                                                    \
     X(PyThreadState, thread_id, "thread_id", "pystate.c")                                          \
     X(PyThreadState, frame, "frame", "pystate.c")                                                  \
+    X(PyThreadState, c_profileobj, "c_profileobj", "pystate.c")                                    \
+    X(PyThreadState, c_traceobj, "c_traceobj", "pystate.c")                                        \
+    X(PyThreadState, curexc_type, "curexc_type", "pystate.c")                                      \
+    X(PyThreadState, curexc_value, "curexc_value", "pystate.c")                                    \
+    X(PyThreadState, curexc_traceback, "curexc_traceback", "pystate.c")                            \
+    X(PyThreadState, exc_type, "exc_type", "pystate.c")                                            \
+    X(PyThreadState, exc_value, "exc_value", "pystate.c")                                          \
+    X(PyThreadState, exc_traceback, "exc_traceback", "pystate.c")                                  \
+    X(PyThreadState, dict, "dict", "pystate.c")                                                    \
+    X(PyThreadState, async_exc, "async_exc", "pystate.c")                                          \
     X(dequeobject, sizeof, "", "_collectionsmodule.c")                                             \
     X(dequeobject, leftblock, "leftblock", "_collectionsmodule.c")                                 \
     X(dequeobject, rightblock, "rightblock", "_collectionsmodule.c")                               \

@@ -116,6 +116,11 @@ bool object_has_gc_head(const struct object_types *types, const struct object_ty
 uint64_t object_size(struct object_types *types, const struct object_type *type, vaddr object,
                      bool *partial);
 
+// Bytes from the object's address to the end of its block: its head and what is not in the block
+// left out, as far as the object itself goes.
+uint64_t object_block_size(const struct object_types *types, const struct object_type *type,
+                           vaddr object);
+
 // The items of a dict, in table order.
 struct dict_items {
     struct memory *memory;

@@ -200,13 +200,28 @@ static uint64_t items_size(struct measure *measure, const struct object_type *ty
     return items + (type->heap_type || type->is_metatype ? (uint64_t)type->tp_itemsize : 0);
 }
 
+// The object itself, without its PyGC_Head.
+static uint64_t measure_block(struct measure *measure, const struct object_type *type)
+{
+    uint64_t word = measure->runtime->memory->format.word_size;
+    uint64_t size = (uint64_t)type->tp_basicsize;
+    if (type->tp_itemsize)
+        size = (size + items_size(measure, type) + word - 1) & ~(word - 1);
+    return size;
+}
+
+uint64_t object_block_size(const struct object_types *types, const struct object_type *type,
+                           vaddr object)
+{
+    struct measure measure = {.runtime = types->runtime, .object = object};
+    return measure_block(&measure, type);
+}
+
 uint64_t object_size(struct object_types *types, const struct object_type *type, vaddr object,
                      bool *partial)
 {
     struct measure measure = {.runtime = types->runtime, .object = object};
-    uint64_t word = types->runtime->memory->format.word_size, size = (uint64_t)type->tp_basicsize;
-    if (type->tp_itemsize)
-        size = (size + items_size(&measure, type) + word - 1) & ~(word - 1);
+    uint64_t size = measure_block(&measure, type);
     if (object_has_gc_head(types, type, object))
         size += layout_offset(&types->runtime->layout, LAYOUT_PyGC_Head_sizeof);
     size = runtime_allocation_size(types->runtime, size);

@@ -342,17 +342,19 @@ static bool find_flag(const struct runtime *runtime, const struct runtime_source
     return true;
 }
 
-// What sys.modules['gc'] has under a name.
-static bool find_gc_item(const struct runtime *runtime, const char *name, vaddr *item)
+// What sys.modules['gc'] has under a name. MEMORY_UNMAPPED: there is such a module, without the
+// name.
+static enum memory_status find_gc_item(const struct runtime *runtime, const char *name, vaddr *item)
 {
     vaddr module;
     uint64_t dict;
-    return runtime->modules &&
-           object_dict_find(runtime, runtime->modules, "gc", &module) == MEMORY_OK &&
-           object_is_exact(runtime, module, RUNTIME_TYPE_module) &&
-           layout_read(&runtime->layout, runtime->memory, module, LAYOUT_PyModuleObject_md_dict,
-                       &dict) == MEMORY_OK &&
-           object_dict_find(runtime, dict, name, item) == MEMORY_OK;
+    if (!runtime->modules ||
+        object_dict_find(runtime, runtime->modules, "gc", &module) != MEMORY_OK ||
+        !object_is_exact(runtime, module, RUNTIME_TYPE_module) ||
+        layout_read(&runtime->layout, runtime->memory, module, LAYOUT_PyModuleObject_md_dict,
+                    &dict) != MEMORY_OK)
+        return MEMORY_NONSENSE;
+    return object_dict_find(runtime, dict, name, item);
 }
 
 // The code of a function of the gc module, unless the program has put another in its place.
@@ -361,7 +363,7 @@ static bool find_gc_function(const struct runtime *runtime, const char *name, va
     vaddr object;
     uint64_t method, text;
     char known_as[32];
-    return find_gc_item(runtime, name, &object) &&
+    return find_gc_item(runtime, name, &object) == MEMORY_OK &&
            object_is_exact(runtime, object, RUNTIME_TYPE_builtin) &&
            layout_read(&runtime->layout, runtime->memory, object, LAYOUT_PyCFunctionObject_m_ml,
                        &method) == MEMORY_OK &&
@@ -374,6 +376,29 @@ static bool find_gc_function(const struct runtime *runtime, const char *name, va
            *function - runtime->image.start < runtime->image.end - runtime->image.start;
 }
 
+enum garbage_binding runtime_find_garbage_name(const struct runtime *runtime, vaddr own,
+                                               vaddr *object)
+{
+    *object = 0;
+    enum memory_status status = find_gc_item(runtime, "garbage", object);
+    if (status == MEMORY_UNMAPPED)
+        return GARBAGE_BINDING_DELETED;
+    if (status != MEMORY_OK)
+        return GARBAGE_BINDING_UNKNOWN;
+    if (*object == own)
+        return GARBAGE_BINDING_SAME;
+    return object_is_exact(runtime, *object, RUNTIME_TYPE_list) ? GARBAGE_BINDING_LIST
+                                                                : GARBAGE_BINDING_OTHER;
+}
+
+const char *runtime_debug_flag_name(unsigned bit)
+{
+    static const char *const names[RUNTIME_DEBUG_FLAGS] = {
+        "DEBUG_STATS",     "DEBUG_COLLECTABLE", "DEBUG_UNCOLLECTABLE",
+        "DEBUG_INSTANCES", "DEBUG_OBJECTS",     "DEBUG_SAVEALL"};
+    return names[bit];
+}
+
 static void find_garbage(struct runtime *runtime, const struct runtime_source *source)
 {
     vaddr variable, list;
@@ -383,7 +408,7 @@ static void find_garbage(struct runtime *runtime, const struct runtime_source *s
         (!list || object_is_exact(runtime, list, RUNTIME_TYPE_list))) {
         runtime->garbage = list;
         runtime->garbage_source = list ? GARBAGE_BY_SYMBOL : GARBAGE_NONE_YET;
-    } else if (find_gc_item(runtime, "garbage", &list) &&
+    } else if (find_gc_item(runtime, "garbage", &list) == MEMORY_OK &&
                object_is_exact(runtime, list, RUNTIME_TYPE_list)) {
         runtime->garbage = list;
         runtime->garbage_source = GARBAGE_BY_MODULE;

@@ -109,6 +109,22 @@ enum garbage_source {
     GARBAGE_NONE_YET,    // by symbol: NULL, no collection ever ran
 };
 
+// What the gc module has under the name `garbage`: a program can put another list there, and then
+// the collector goes on with its own.
+enum garbage_binding {
+    GARBAGE_BINDING_UNKNOWN, // there is no gc module to ask (not imported), or it is not readable
+    GARBAGE_BINDING_SAME,    // the collector's own list
+    GARBAGE_BINDING_LIST,    // another list
+    GARBAGE_BINDING_OTHER,   // something that is no list
+    GARBAGE_BINDING_DELETED, // nothing
+};
+
+// Flags of gc.set_debug (Modules/gcmodule.c).
+enum {
+    RUNTIME_DEBUG_SAVEALL = 1 << 5,
+    RUNTIME_DEBUG_FLAGS = 6, // how many there are, from bit 0
+};
+
 // A variable that may be out of reach in a stripped file.
 struct runtime_flag {
     bool known;
@@ -151,6 +167,15 @@ struct failure *runtime_choose_layout(struct memory *memory, const struct runtim
 struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
                              const struct layout *layout, const struct runtime_source *source)
     __attribute__((warn_unused_result));
+
+// "DEBUG_STATS" ... by the number of the bit, below RUNTIME_DEBUG_FLAGS.
+const char *runtime_debug_flag_name(unsigned bit);
+
+// What the module that sys.modules has as `gc` calls `garbage`. `own` is the collector's list, 0
+// when it is not known: then a list that the module has is another one (or else it would be known).
+// *object is 0 when there is none.
+enum garbage_binding runtime_find_garbage_name(const struct runtime *runtime, vaddr own,
+                                               vaddr *object);
 
 // Steps through the words of the interpreter's static data that point to an exact list: what
 // gc.garbage must be when no symbol and no module leads to it. *cursor starts at 0. False: no more.

@@ -148,10 +148,87 @@ static inline void set_report(void)
                              .garbage_objects = garbage,
                              .garbage_length = 2,
                              .garbage_read = 2,
+                             .garbage_items = {.uncollectable = 2},
+                             .garbage_binding = GARBAGE_BINDING_SAME,
                              .opaque_types = opaque,
                              .opaque_reasons = opaque_reasons,
                              .kept_bytes = 1408,
                              .limit = 100};
+}
+
+// Items of gc.garbage in use, a cycle in use from outside, and references of every kind.
+static inline void set_holders(void)
+{
+    static struct finding_step way[] = {{0x100, (char *)"module", (char *)".clients", false},
+                                        {0x200, (char *)"dict", (char *)"[str]", false}};
+    static struct finding_step local[] = {{0x300, (char *)"frame", (char *)"local it", false}};
+    static struct holders_path paths[3];
+    static struct holders_surplus surplus[7];
+    static struct holders_overdrawn overdrawn[1];
+    static struct holders holders;
+    paths[0] = (struct holders_path){true,
+                                     (char *)"app.Client",
+                                     1233,
+                                     0x7000,
+                                     HOLDERS_MODULE,
+                                     (char *)"app.registry",
+                                     NULL,
+                                     0,
+                                     way,
+                                     2,
+                                     7};
+    paths[1] = (struct holders_path){true,
+                                     (char *)"app.Client",
+                                     1,
+                                     0x7100,
+                                     HOLDERS_FRAME,
+                                     (char *)"serve",
+                                     (char *)"/srv/app/main.py",
+                                     12,
+                                     local,
+                                     1,
+                                     0};
+    paths[2] = (struct holders_path){.type = (char *)"app.Relic",
+                                     .count = 1,
+                                     .example = 0x8000,
+                                     .kind = HOLDERS_OUTSIDE,
+                                     .root = (char *)"app.Relic"};
+    surplus[0] = (struct holders_surplus){(char *)"mod.X", 12, 12, 0x9000, HOLDERS_NOWHERE};
+    surplus[1] = (struct holders_surplus){(char *)"mod.X",
+                                          1,
+                                          1,
+                                          0x9100,
+                                          HOLDERS_IN_STATIC,
+                                          (char *)"kept",
+                                          (char *)"/usr/lib/awk\n.so",
+                                          0,
+                                          0x500};
+    surplus[2] = (struct holders_surplus){(char *)"mod.X",  1, 2, 0x9200, HOLDERS_IN_UNTRACKED,
+                                          (char *)"mod.Box"};
+    surplus[3] =
+        (struct holders_surplus){(char *)"mod.X", 1, 1, 0x9300, HOLDERS_IN_FRAME, (char *)"serve"};
+    surplus[4] = (struct holders_surplus){.type = (char *)"mod.X",
+                                          .objects = 3,
+                                          .references = 3,
+                                          .example = 0x9400,
+                                          .place = HOLDERS_IN_STACK,
+                                          .tid = 4321,
+                                          .at = 0x600};
+    surplus[5] = (struct holders_surplus){(char *)"mod.X", 1, 1, 0x9500, HOLDERS_IN_MEMORY};
+    surplus[6] = (struct holders_surplus){(char *)"mod.X",       1, 1, 0x9600, HOLDERS_IN_UNVISITED,
+                                          (char *)"mod.Careless"};
+    overdrawn[0] = (struct holders_overdrawn){(char *)"mod.Greedy", 2, 0xa000};
+    holders = (struct holders){.paths = paths,
+                               .path_count = 3,
+                               .listed = 1234,
+                               .cycles = 1,
+                               .surplus = surplus,
+                               .surplus_count = 7,
+                               .unexplained = 12,
+                               .audited = 20,
+                               .overdrawn = overdrawn,
+                               .overdrawn_count = 1};
+    report.holders = &holders;
 }
 
 #endif

@@ -622,3 +622,18 @@ WORLDS(garbage_that_the_program_has_replaced)
     cr_assert_not(heap_is_static_list(heap, &fake.source, fake.none), "%s", world);
     cr_assert_not(heap_is_static_list(heap, &fake.source, 0), "%s", world);
 }
+
+WORLDS(lists_that_were_emptied)
+{
+    vaddr fresh = fakeheap_list(&fake), emptied = fakeheap_list(&fake), full = fakeheap_list(&fake);
+    fakeheap_append(&fake, emptied, fresh);
+    fakeheap_append(&fake, full, fresh);
+    fakeheap_set(&fake, emptied, LAYOUT_PyVarObject_ob_size, 0);
+    open_heap(1);
+    cr_expect_not(heap_list_was_emptied(heap, fresh), "%s", world);
+    cr_expect(heap_list_was_emptied(heap, emptied), "%s", world);
+    cr_expect_not(heap_list_was_emptied(heap, full), "%s", world);
+    cr_expect_not(heap_list_was_emptied(heap, 1), "%s", world);
+    cr_expect_eq(heap_list_length(heap, full), 1, "%s", world);
+    cr_expect_eq(heap_list_length(heap, 1), 0, "%s", world);
+}

@@ -216,9 +216,10 @@ Test(seed, text_of_the_rest)
                                       real_string(report, "interpreter.file"),
                                       real_string(report, "interpreter.build_id")));
     expect_in_text(&core, "*\nLayout       built-in column 2.7*\n*");
-    expect_in_text(&core, real_format("*\nCollector    %sgenerations * objects, thresholds "
-                                      "700/10/10\n*",
-                                      by_symbol ? "enabled, " : ""));
+    expect_in_text(&core, real_format("*\nCollector    %s*generations * objects, thresholds "
+                                      "700/10/10, counts */*/*%s\n*",
+                                      by_symbol ? "enabled, " : "enabled or not is not known ",
+                                      by_symbol ? "" : ", debug flags not known *"));
     expect_in_text(&core, real_format("*\ngc.garbage   %s, 5 items, found %s\n*",
                                       real_string(report, "garbage.address"),
                                       by_symbol ? "by symbol" : "through the gc module"));

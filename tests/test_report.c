@@ -67,7 +67,8 @@ Test(report, the_story)
         "Interpreter  CPython 2.7.18, UCS4, /usr/lib/libpython2.7.so.1.0\n"
         "             build-id deadbeef (matches the core)\n"
         "Layout       built-in column 2.7.18-x86_64, the file has no DWARF\n"
-        "Collector    enabled, generations 3 / 97 / 900 objects, thresholds 700/10/10\n"
+        "Collector    enabled, generations 3 / 97 / 900 objects, thresholds 700/10/10, "
+        "counts 0/1/2\n"
         "gc.garbage   0x7f34e9500000, 2 items, found by symbol\n"
         "Coverage     1,000 objects read, 4,321 references, 121 KiB; 0 opaque, 0 unreadable\n"
         "\n"
@@ -395,6 +396,96 @@ Test(report, more_findings_than_the_limit)
     expect_no("--limit");
 }
 
+// --- who holds what
+
+Test(report, who_holds_what)
+{
+    set_holders();
+    const char *text = text_of_report();
+    cr_expect(strstr(text,
+                     "\n1,234 objects of gc.garbage are in use: the list alone does not leak "
+                     "them. The shortest ways to them:\n"
+                     "    1,233 app.Client, e.g. 0x7000\n"
+                     "      module app.registry\n"
+                     "        ... 7 more ...\n"
+                     "        .clients ─▶ dict\n"
+                     "        [str] ─▶ app.Client\n"
+                     "    1 app.Client, e.g. 0x7100\n"
+                     "      running frame of serve, main.py:12\n"
+                     "        local it ─▶ app.Client\n"
+                     "\n1 cycle with a finalizer is in use, though no module, running frame or "
+                     "state of the\ninterpreter leads there:\n"
+                     "    1 cycle with app.Relic, e.g. 0x8000\n"
+                     "      referred to from outside of the heap: app.Relic\n"),
+              "%s", text);
+    cr_expect(
+        strstr(
+            text,
+            "\nReferences to these that no tracked object has, and where a word with the "
+            "address\nstands. A word is evidence, no proof: it may be stale.\n"
+            "    12 objects of mod.X have one reference more than the heap explains: an extension "
+            "may leak them, e.g. 0x9000\n"
+            "    1 object of mod.X: static data of awk\\x0a.so: kept at 0x500, e.g. 0x9100\n"
+            "    1 object of mod.X: 2 words in an untracked object, mod.Box, e.g. 0x9200\n"
+            "    1 object of mod.X: the value stack of a running frame of serve, e.g. 0x9300\n"
+            "    3 objects of mod.X: the stack of thread 4321, e.g. 0x9400\n"
+            "    1 object of mod.X: other memory, as C code has it, e.g. 0x9500\n"
+            "    1 object of mod.X: an object that does not visit it, mod.Careless, e.g. "
+            "0x9600\n"),
+        "%s", text);
+}
+
+Test(report, references_that_nothing_explains)
+{
+    static struct holders holders;
+    static struct holders_surplus surplus = {.place = HOLDERS_NOWHERE, .example = 0x9000};
+    static const struct {
+        uint64_t objects, references;
+        const char *line;
+    } rows[] = {
+        {1, 1,
+         "    1 object of m.X has one reference more than the heap explains: an extension may "
+         "leak it, e.g. 0x9000"},
+        {1, 5,
+         "    1 object of m.X has 5 references more than the heap explains: an extension may "
+         "leak it, e.g. 0x9000"},
+        {2, 3000,
+         "    2 objects of m.X have 3,000 references more in all than the heap explains: an "
+         "extension may leak them, e.g. 0x9000"},
+    };
+    holders = (struct holders){.surplus = &surplus, .surplus_count = 1};
+    surplus.type = (char *)"m.X";
+    report.holders = &holders;
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        surplus.objects = rows[i].objects;
+        surplus.references = rows[i].references;
+        expect_line(rows[i].line);
+    }
+    holders.words_cut = true;
+    holders.audit_cut = 1;
+    holders.untraced = 2;
+    expect_line("    there were too many such words to look at all of them");
+    expect_line("    1 more object not looked at");
+    expect_line("    the ways to 2 more were not worked out");
+}
+
+Test(report, holders_are_cut_by_the_limit)
+{
+    set_holders();
+    report.limit = 1;
+    expect_line("    1 more way not shown (--limit)");
+    expect_line("    6 more not shown (--limit)");
+    expect_no("local it");
+}
+
+Test(report, types_of_overdrawn_objects)
+{
+    set_holders();
+    totals.overdrawn = 2;
+    expect_line("             DOUBT: 2 objects with more references than ob_refcnt");
+    expect_line("             2 of mod.Greedy, e.g. 0xa000");
+}
+
 // --- where the numbers come from
 
 Test(report, cores)
@@ -442,13 +533,22 @@ Test(report, collectors)
 {
     struct runtime *runtime = &interpreter.runtime;
     runtime->enabled.value = 0;
-    runtime->debug.value = 32;
+    runtime->debug.value = 1 | 32 | 64 | 1024;
     expect_line("Collector    DISABLED, generations 3 / 97 / 900 objects, thresholds 700/10/10, "
-                "debug flags 32");
+                "counts 0/1/2, debug flags DEBUG_STATS + DEBUG_SAVEALL + 1088");
+    runtime->debug.value = 2 | 4 | 8 | 16;
+    expect_line("Collector    DISABLED, generations 3 / 97 / 900 objects, thresholds 700/10/10, "
+                "counts 0/1/2, debug flags DEBUG_COLLECTABLE + DEBUG_UNCOLLECTABLE + "
+                "DEBUG_INSTANCES + DEBUG_OBJECTS");
+    runtime->debug.value = 128;
+    expect_line("Collector    DISABLED, generations 3 / 97 / 900 objects, thresholds 700/10/10, "
+                "counts 0/1/2, debug flags 128");
     runtime->enabled.known = runtime->debug.known = false;
+    runtime->generations[1] = (struct runtime_generation){.threshold = 0, .count = -1};
     runtime->collecting.value = 1;
-    expect_line("Collector    A COLLECTION WAS IN PROGRESS, generations 3 / 97 / 900 objects, "
-                "thresholds 700/10/10");
+    expect_line("Collector    enabled or not is not known (stripped file), A COLLECTION WAS IN "
+                "PROGRESS, generations 3 / 97 / 900 objects, thresholds 700/0/10, counts 0/-1/2, "
+                "debug flags not known (stripped file)");
     cr_assert(report_is_complete(&report));
 }
 
@@ -462,19 +562,71 @@ Test(report, collections_in_progress)
     for (int known = 0; known < 2; known++) {
         *collecting = (struct runtime_flag){known, known};
         expect_line("Collector    enabled, A COLLECTION WAS IN PROGRESS (1 object on its own "
-                    "lists), generations 3 / 97 / 900 objects, thresholds 700/10/10");
+                    "lists), generations 3 / 97 / 900 objects, thresholds 700/10/10, counts 0/1/2");
         cr_assert(report_is_complete(&report));
     }
     heap.listed_elsewhere = 1234;
     expect_line("Collector    enabled, A COLLECTION WAS IN PROGRESS (1,235 objects on its own "
-                "lists), generations 3 / 97 / 900 objects, thresholds 700/10/10");
+                "lists), generations 3 / 97 / 900 objects, thresholds 700/10/10, counts 0/1/2");
     cr_assert(report_is_complete(&report));
     // Found past the breaks of a damaged list.
     heap.losses.objects_in_flux = heap.listed_on_stacks = 0;
     heap.losses.broken_links = 2;
     collecting->known = false;
-    expect_line("Collector    enabled, generations 3 / 97 / 900 objects, thresholds 700/10/10");
+    expect_line("Collector    enabled, generations 3 / 97 / 900 objects, thresholds 700/10/10, "
+                "counts 0/1/2");
     cr_assert_not(report_is_complete(&report));
+}
+
+Test(report, saveall)
+{
+    interpreter.runtime.debug.value = 32;
+    report.garbage_length = report.garbage_read = 13;
+    report.garbage_items = (struct report_items){.uncollectable = 4, .kept = 8, .in_use = 1};
+    totals.objects[COLLECT_KEPT] = 8;
+    expect_line("gc.DEBUG_SAVEALL is set: collections put all that they find unreachable into "
+                "gc.garbage.");
+    expect_line("Of its 13 items 4 are uncollectable; without that flag 8 would have been freed.");
+    expect_line("gc.garbage   0x7f34e9500000, 13 items, with DEBUG_SAVEALL: 4 uncollectable, 8 "
+                "only saved, 1 in use elsewhere, found by symbol");
+    report.garbage_length = report.garbage_read = 1;
+    report.garbage_items = (struct report_items){.uncollectable = 1};
+    expect_line("Of its 1 item 1 is uncollectable; without that flag 0 would have been freed.");
+    interpreter.runtime.debug.known = false;
+    expect_no("SAVEALL");
+}
+
+Test(report, garbage_in_the_hands_of_the_program)
+{
+    report.garbage_bound = 0x2000;
+    report.garbage_bound_length = 1234;
+    report.garbage_binding = GARBAGE_BINDING_LIST;
+    expect_line(
+        "             gc.garbage in the gc module is another list now, 0x2000, 1,234 items: "
+        "the program replaced it;");
+    expect_line("             the collector goes on with its own list");
+    report.garbage_binding = GARBAGE_BINDING_OTHER;
+    expect_line("             gc.garbage in the gc module is no list now (0x2000): the program "
+                "replaced it;");
+    report.garbage_binding = GARBAGE_BINDING_DELETED;
+    expect_line("             the gc module has no gc.garbage any more: the program deleted it;");
+    expect_line("             the collector goes on with its own list");
+    report.garbage_binding = GARBAGE_BINDING_SAME;
+    expect_no("the program");
+}
+
+Test(report, garbage_that_was_emptied)
+{
+    report.garbage_length = report.garbage_read = 0;
+    report.pending_finalizers = 1;
+    expect_line("             no collection has come to the pending ones yet, or the program took "
+                "them out");
+    report.garbage_emptied = true;
+    expect_line("             it held items before: the program took them out");
+    expect_no("no collection");
+    report.garbage_emptied = false;
+    report.pending_finalizers = 0;
+    expect_no("the program");
 }
 
 Test(report, sources_of_garbage)

@@ -168,7 +168,7 @@ Test(report_json, the_whole)
         "\"layout_source\": \"builtin\", \"layout_column\": \"2.7.18-x86_64\", "
         "\"layout_dwarf_members\": 0, \"layout_dwarf_differences\": 0}, "
         "\"collector\": {\"enabled\": true, \"collecting\": false, \"debug_flags\": 0, "
-        "\"flags_source\": \"symbol\", \"listed_aside\": 0, "
+        "\"debug_flag_names\": [], \"flags_source\": \"symbol\", \"listed_aside\": 0, "
         "\"generations\": [{\"threshold\": 700, \"count\": 0, \"objects\": 3}, {\"threshold\": 10, "
         "\"count\": 1, \"objects\": 97}, {\"threshold\": 10, \"count\": 2, \"objects\": 900}]}, "
         "\"heap\": {\"objects\": 1000, \"edges\": 4321, \"bytes\": 123456, \"opaque_objects\": 0, "
@@ -178,7 +178,11 @@ Test(report_json, the_whole)
         "\"overdrawn_objects\": 0, \"states\": {\"reachable\": 992, \"uncollectable\": 8, "
         "\"pending\": 0, \"trash\": 0, \"kept\": 0}, \"complete\": true}, "
         "\"garbage\": {\"address\": \"0x7f34e9500000\", \"source\": \"symbol\", \"length\": 2, "
-        "\"pending\": 0, \"kept_bytes\": 1408, \"objects_cut\": false, \"objects\": [\"0x7f34e9520a90\", "
+        "\"pending\": 0, \"kept_bytes\": 1408, "
+        "\"items\": {\"uncollectable\": 2, \"kept\": 0, \"in_use\": 0, \"untracked\": 0}, "
+        "\"saveall\": false, \"emptied\": false, \"in_gc_module\": {\"is\": \"same\", "
+        "\"address\": null, \"length\": null}, "
+        "\"objects_cut\": false, \"objects\": [\"0x7f34e9520a90\", "
         "\"0x7f34e9520c90\"]}, "
         "\"findings\": [{\"signature\": \"5f3c2a91\", \"state\": \"uncollectable\", \"count\": 2, "
         "\"objects\": 8, \"bytes\": 1408, \"held_objects\": 0, \"held_bytes\": 0, \"cycle\": "
@@ -192,6 +196,9 @@ Test(report_json, the_whole)
         "{\"step\": 1, \"type\": \"__main__.T\", \"edge\": \"._api_client\", \"kind\": \"back "
         "reference\", \"every\": false}], \"breaks_tried\": 2}], "
         "\"findings_total\": 1, \"shared\": {\"objects\": 0, \"bytes\": 0}, "
+        "\"holders\": {\"listed\": 0, \"cycles\": 0, \"untraced\": 0, \"paths_total\": 0, \"paths\": "
+        "[], \"audited\": 0, \"unexplained\": 0, \"surplus_total\": 0, \"surplus\": [], "
+        "\"audit_cut\": 0, \"words_cut\": false, \"overdrawn\": []}, "
         "\"threads\": [{\"thread_id\": \"0x7f34\", \"holds_lock\": true, \"depth\": 2, "
         "\"frames\": [{\"function\": \"ping\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
         "63}, {\"function\": \"<module>\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
@@ -233,6 +240,7 @@ Test(report_json, what_is_not_known_is_null)
                                         "collector.enabled",
                                         "interpreter.build_id_match",
                                         "collector.debug_flags",
+                                        "collector.debug_flag_names",
                                         "garbage.address",
                                         "findings.0.finalizers.0.defined_in",
                                         "findings.0.finalizers.0.file",
@@ -290,6 +298,66 @@ Test(report_json, losses)
     report.pending_finalizers = 7;
     expect_json("garbage.pending", "7");
     expect_json("garbage.objects_cut", "true");
+}
+
+Test(report_json, garbage_in_the_hands_of_the_program)
+{
+    static const struct {
+        enum garbage_binding binding;
+        const char *json;
+    } rows[] = {
+        {GARBAGE_BINDING_LIST, "{\"is\":\"another list\",\"address\":\"0x2000\",\"length\":3}"},
+        {GARBAGE_BINDING_OTHER, "{\"is\":\"no list\",\"address\":\"0x2000\",\"length\":null}"},
+    };
+    report.garbage_bound = 0x2000;
+    report.garbage_bound_length = 3;
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        report.garbage_binding = rows[i].binding;
+        expect_json("garbage.in_gc_module", rows[i].json);
+    }
+    report.garbage_bound = 0;
+    report.garbage_binding = GARBAGE_BINDING_DELETED;
+    expect_json("garbage.in_gc_module.is", "\"deleted\"");
+    report.garbage_binding = GARBAGE_BINDING_UNKNOWN;
+    expect_json("garbage.in_gc_module.is", "\"not known\"");
+    report.garbage_emptied = true;
+    expect_json("garbage.emptied", "true");
+    interpreter.runtime.debug.value = 1 | 4 | 32 | 64;
+    expect_json("collector.debug_flags", "101");
+    expect_json("collector.debug_flag_names",
+                "[\"DEBUG_STATS\",\"DEBUG_UNCOLLECTABLE\",\"DEBUG_SAVEALL\"]");
+    expect_json("garbage.saveall", "true");
+}
+
+Test(report_json, who_holds_what)
+{
+    set_holders();
+    expect_json("holders.listed", "1234");
+    expect_json("holders.cycles", "1");
+    expect_json("holders.paths_total", "3");
+    expect_json("holders.paths.0",
+                "{\"listed\":true,\"type\":\"app.Client\",\"count\":1233,\"example\":"
+                "\"0x7000\",\"root\":{\"kind\":\"module\",\"name\":\"app.registry\",\"file\":"
+                "null,\"line\":null},\"steps_left_out\":7,\"steps\":[{\"address\":\"0x100\","
+                "\"type\":\"module\",\"edge\":\".clients\"},{\"address\":\"0x200\",\"type\":"
+                "\"dict\",\"edge\":\"[str]\"}]}");
+    expect_json("holders.paths.1.root", "{\"kind\":\"frame\",\"name\":\"serve\",\"file\":"
+                                        "\"/srv/app/main.py\",\"line\":12}");
+    expect_json("holders.paths.2.root.kind", "\"outside\"");
+    expect_json("holders.unexplained", "12");
+    expect_json("holders.surplus.0",
+                "{\"type\":\"mod.X\",\"objects\":12,\"references\":12,\"example\":\"0x9000\","
+                "\"place\":\"nowhere\",\"name\":null,\"file\":null,\"thread\":null,\"at\":null}");
+    expect_json("holders.surplus.1.place", "\"static data\"");
+    expect_json("holders.surplus.1.file", "\"/usr/lib/awk\\\\x0a.so\"");
+    expect_json("holders.surplus.4.thread", "4321");
+    expect_json("holders.overdrawn",
+                "[{\"type\":\"mod.Greedy\",\"objects\":2,\"example\":\"0xa000\"}]");
+    report.limit = 1;
+    json_t *root = read_report();
+    cr_assert_eq(json_array_size(at(root, "holders.paths")), 1);
+    cr_assert_eq(json_array_size(at(root, "holders.surplus")), 1);
+    json_decref(root);
 }
 
 Test(report_json, opaque_types_and_what_is_held)

@@ -372,6 +372,34 @@ WORLDS(garbage_that_was_rebound)
     expect_garbage("to what is no module", GARBAGE_NOT_FOUND, 0);
 }
 
+static void expect_binding(const char *what, enum garbage_binding binding, vaddr bound)
+{
+    vaddr object = 1;
+    fakeheap_open(&fake);
+    cr_assert_eq(runtime_find_garbage_name(&fake.runtime, fake.garbage, &object), binding, "%s, %s",
+                 world, what);
+    cr_assert_eq(object, bound, "%s, %s", world, what);
+}
+
+WORLDS(garbage_by_its_name)
+{
+    vaddr list = fakeheap_garbage(&fake), other = fakeheap_list(&fake);
+    expect_binding("gc not imported", GARBAGE_BINDING_UNKNOWN, 0);
+    vaddr module = fakeheap_module(&fake, "gc");
+    expect_binding("never set", GARBAGE_BINDING_DELETED, 0);
+    fakeheap_set_attr(&fake, module, "garbage", list);
+    expect_binding("as gc made it", GARBAGE_BINDING_SAME, list);
+    fakeheap_set_attr(&fake, module, "garbage", other);
+    expect_binding("another list", GARBAGE_BINDING_LIST, other);
+    fakeheap_set_attr(&fake, module, "garbage", fake.none);
+    expect_binding("None", GARBAGE_BINDING_OTHER, fake.none);
+    fakeheap_dict_delete(&fake, fakeheap_get(&fake, module, LAYOUT_PyModuleObject_md_dict),
+                         "garbage");
+    expect_binding("deleted", GARBAGE_BINDING_DELETED, 0);
+    fakeheap_dict_set_name(&fake, fake.modules, "gc", list);
+    expect_binding("no module", GARBAGE_BINDING_UNKNOWN, 0);
+}
+
 WORLDS(garbage_candidates)
 {
     vaddr first = fakeheap_garbage(&fake), second = fakeheap_list(&fake), list = 0;

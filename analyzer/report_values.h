@@ -1,0 +1,18 @@
+// Parts of the JSON report.
+#ifndef ANALYZER_REPORT_VALUES_H
+#define ANALYZER_REPORT_VALUES_H
+
+#include <jansson.h>
+
+#include "report.h"
+
+// A name of the dead process, made harmless; null for NULL.
+json_t *value_name(const char *name);
+json_t *value_address(vaddr at);
+// What is more than 63 bits is told as the largest number of these.
+json_t *value_number(uint64_t value);
+
+// The member "holders".
+json_t *value_holders(const struct report *report);
+
+#endif

@@ -6,7 +6,8 @@
 
 #include "scene_types.h"
 
-#define WORLDS(name) WORLD_TEST(object_values, name, close_types)
+#define WORLDS(name)              WORLD_TEST(object_values, name, close_types)
+#define WORLDS_SINCE(first, name) WORLD_TEST_SINCE(first, object_values, name, close_types)
 
 // --- strings and numbers
 
@@ -283,7 +284,7 @@ WORLDS(sizes_with_a_negative_count)
 }
 
 // What cannot be read counts as nothing, and is said.
-WORLDS(sizes_that_cannot_be)
+WORLDS_SINCE(206, sizes_that_cannot_be)
 {
     bool wide = fake.memory.format.word_size == 8;
     const struct {
@@ -315,7 +316,7 @@ WORLDS(sizes_that_cannot_be)
     }
 }
 
-WORLDS(sizes_that_were_not_saved)
+WORLDS_SINCE(204, sizes_that_were_not_saved)
 {
     static const struct {
         enum layout_member member;

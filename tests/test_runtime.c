@@ -671,3 +671,64 @@ Test(runtime, allocation_sizes_of_32_bits)
                      runtime_allocation_size(&fake.runtime, requests[i]));
     fakeheap_deinit(&fake);
 }
+
+// PYMALLOC_DEBUG puts its pads around what is asked for (fact sheet, section 1.1), and until 2.6
+// around what PyMem_Malloc hands out too, which then comes from pymalloc.
+Test(runtime, allocation_sizes_of_debug_builds)
+{
+    static const struct {
+        const char *column;
+        uint64_t requests[3], sizes[3];
+        uint64_t malloc_size; // of 1 byte
+    } rows[] = {
+        {"2.3.7-x86_64-pydebug", {1, 240, 241}, {24, 256, 272}, 24},
+        {"2.4.6-i386-pydebug", {1, 240, 241}, {24, 256, 264}, 24},
+        {"2.5.6-x86_64-pydebug", {1, 224, 225}, {40, 256, 272}, 40},
+        {"2.6.9-i386-pydebug", {1, 240, 241}, {24, 256, 264}, 24},
+        {"2.7.5-x86_64-pydebug", {1, 224, 225}, {40, 256, 272}, 48},
+        {"2.7.18-x86_64-pydebug", {1, 480, 481}, {48, 512, 528}, 48},
+        {"2.7.18-armhf-pydebug", {1, 496, 497}, {24, 512, 520}, 24},
+        {"2.7.18-armhf", {1, 512, 513}, {8, 512, 520}, 16},
+        {"2.4.6-x86_64", {1, 256, 257}, {8, 256, 272}, 32},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        init_world(&(struct fakeheap_spec){.column = fakelayout_column(rows[i].column)});
+        fakeheap_open(&fake);
+        for (size_t j = 0; j < LENGTH(rows[i].requests); j++) {
+            uint64_t size = runtime_allocation_size(&fake.runtime, rows[i].requests[j]);
+            cr_expect_eq(size, rows[i].sizes[j], "%s: %" PRIu64 " takes %" PRIu64, rows[i].column,
+                         rows[i].requests[j], size);
+        }
+        uint64_t size = runtime_malloc_size(&fake.runtime, 1);
+        cr_expect_eq(size, rows[i].malloc_size, "%s: malloc gives %" PRIu64, rows[i].column, size);
+        fakeheap_deinit(&fake);
+    }
+}
+
+// PyLong_Type's tp_itemsize is the width of a digit.
+WORLDS(digits)
+{
+    static const int widths[] = {2, 4};
+    vaddr type = fakeheap_find_type(&fake, "long");
+    for (size_t i = 0; i < LENGTH(widths); i++) {
+        fakeheap_set(&fake, type, LAYOUT_PyTypeObject_tp_itemsize, (uint64_t)widths[i]);
+        fakeheap_open(&fake);
+        cr_assert_eq(fake.runtime.digit_width, widths[i], "%s", world);
+    }
+    fakeheap_set(&fake, type, LAYOUT_PyTypeObject_tp_itemsize, 3);
+    fakeheap_open(&fake);
+    cr_assert_eq(fake.runtime.digit_width, 0, "%s", world);
+}
+
+// Static variables with symbols, but none of pymalloc's: there is none.
+WORLDS(pymalloc_by_its_variables)
+{
+    fakeheap_open(&fake);
+    cr_assert(fake.runtime.pymalloc.known && !fake.runtime.pymalloc.value, "%s", world);
+    fakeheap_symbol(&fake, SYMBOL_STATIC, "usedpools", 1);
+    fakeheap_open(&fake);
+    cr_assert(fake.runtime.pymalloc.known && fake.runtime.pymalloc.value, "%s", world);
+    fakeheap_strip(&fake);
+    fakeheap_open(&fake);
+    cr_assert_not(fake.runtime.pymalloc.known, "%s: a stripped file says nothing", world);
+}

@@ -403,6 +403,7 @@ struct layout {
     unsigned dwarf_values;                // how many are
     unsigned dwarf_differences;           // how many of them differ from the column
     bool head_by_evidence;                // PyGC_Head has another size than the column says
+    bool count_allocs;                    // COUNT_ALLOCS: types are longer than the column says
     unsigned rivals;                      // built-in columns that fit as well, but for the version
     bool by_version;                      // sys.hexversion has decided between those
 };

@@ -291,6 +291,9 @@ WORLDS(width_of_unicode)
     fakeheap_dict_delete(&fake, fake.sysdict, "maxunicode");
     fakeheap_open(&fake);
     cr_assert_eq(fake.runtime.unicode_width, 4, "%s: the usual one", world);
+    fakeheap_symbol(&fake, SYMBOL_EXPORTED, "PyUnicodeUCS2_FromUnicode", 1);
+    fakeheap_open(&fake);
+    cr_assert_eq(fake.runtime.unicode_width, 2, "%s: by the names of the functions", world);
 }
 
 WORLDS_SINCE(206, types_by_their_symbols)

@@ -137,7 +137,7 @@ WORLDS_SINCE(207, numbers_over_several_arenas)
     }
 }
 
-WORLDS(generations_of_objects)
+WORLDS_SINCE(207, generations_of_objects)
 {
     vaddr objects[9];
     uint8_t generations[9];

@@ -247,26 +247,26 @@ static uint32_t element_size(const struct heap *heap)
            layout->values[LAYOUT_PyObject_ob_type].width;
 }
 
-// The pool in a page, if one was seen there and its blocks are large enough for a tracked object.
+// The pool in a page, if one was seen there and its blocks have `least` bytes.
 static bool find_pool(const struct sweep *sweep, vaddr page, uint64_t number, const uint8_t *bytes,
-                      struct pool *pool)
+                      uint32_t least, struct pool *pool)
 {
     return sweep->pool_pages[number / 8] >> (number % 8) & 1 &&
-           read_pool(sweep->heap->runtime, bytes, page, pool) &&
-           pool->block_size >= element_size(sweep->heap);
+           read_pool(sweep->heap->runtime, bytes, page, pool) && pool->block_size >= least;
 }
 
 static void sweep_page(struct sweep_part *part, vaddr page, uint64_t number, const uint8_t *bytes)
 {
     struct sweep *sweep = part->sweep;
     struct pool pool;
-    uint32_t least = element_size(sweep->heap);
-    if (!find_pool(sweep, page, number, bytes, &pool))
+    // With PYMALLOC_DEBUG a block begins with its size and a pad.
+    uint32_t pad = sweep->heap->runtime->debug_pad, least = pad + element_size(sweep->heap);
+    if (!find_pool(sweep, page, number, bytes, least, &pool))
         return;
     for (uint32_t at = pool.first; at + least <= pool.end; at += pool.block_size) {
         vaddr next;
         __builtin_prefetch(bytes + at + PREFETCH_AHEAD * pool.block_size);
-        if (take(part, page + at, bytes + at, &next) && !is_pool_page(sweep, next))
+        if (take(part, page + at + pad, bytes + at + pad, &next) && !is_pool_page(sweep, next))
             part->no_memory |= !note_outside(part, next);
     }
 }
@@ -369,17 +369,18 @@ static void look_at_page(struct sweep_part *part, vaddr page, uint64_t number, c
 {
     struct sweep *sweep = part->sweep;
     struct pool pool;
-    uint32_t least = element_size(sweep->heap);
-    if (!find_pool(sweep, page, number, bytes, &pool))
+    uint32_t pad = sweep->heap->runtime->debug_pad, least = pad + element_size(sweep->heap);
+    if (!find_pool(sweep, page, number, bytes, least, &pool))
         return;
     for (uint32_t at = pool.first; at + least <= pool.end; at += pool.block_size) {
         struct discovery_element element;
-        if (discovery_is_marked(sweep->heap, page + at))
+        vaddr head = page + at + pad;
+        if (discovery_is_marked(sweep->heap, head))
             sweep->met_marked = true;
-        else if (discovery_read(sweep->heap, page + at, &element) &&
-                 is_linked(part, page + at, bytes + at) &&
+        else if (discovery_read(sweep->heap, head, &element) &&
+                 is_linked(part, head, bytes + at + pad) &&
                  discovery_is_object(sweep->heap, &element))
-            sweep->found(sweep->context, page + at);
+            sweep->found(sweep->context, head);
     }
 }
 
@@ -421,9 +422,12 @@ bool pools_find_block(const struct runtime *runtime, vaddr at, struct pools_bloc
     const uint8_t *bytes = memory_view(runtime->memory, page, POOL_SIZE, &status);
     if (!bytes || !read_pool(runtime, bytes, page, &pool) || at - page < pool.first)
         return false;
+    uint32_t pad = runtime->debug_pad;
     uint64_t offset = (at - page - pool.first) / pool.block_size * pool.block_size + pool.first;
+    if (pool.block_size <= 2 * pad)
+        return false;
     *block =
-        (struct pools_block){page + offset, pool.block_size,
+        (struct pools_block){page + offset + pad, pool.block_size - 2 * pad,
                              offset >= pool.end || is_free(runtime, bytes, page, page + offset)};
     return true;
 }

@@ -20,7 +20,7 @@ struct failure *pools_each_unmarked(struct heap *heap, void (*found)(void *conte
                                     void *context, bool *has_pools)
     __attribute__((warn_unused_result));
 
-// A block of pymalloc.
+// A block of pymalloc, without the pads that PYMALLOC_DEBUG puts around what it hands out.
 struct pools_block {
     vaddr start;
     uint32_t size;

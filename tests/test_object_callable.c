@@ -112,6 +112,8 @@ WORLDS(wrappers)
     fakeheap_link(&fake, function, LAYOUT_PyFunctionObject_func_name, fakeheap_str(&fake, "close"));
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char longer[256];
+        if (!layout_has(&fake.layout, rows[i].member))
+            continue; // of a later release
         inner = make_holder(rows[i].type, rows[i].structure, rows[i].member, inner);
         snprintf(longer, sizeof(longer), "%s of %s", rows[i].type, words);
         memcpy(words, longer, sizeof(words));

@@ -33,6 +33,16 @@ static vaddr rule_type(const struct ownership_rule *rule)
                                                  .in_module = rule->in_module});
 }
 
+// Are all offsets of a row known? Those of modules are only in columns of later releases.
+static bool is_known(const struct ownership_rule *rule)
+{
+    bool known_all = layout_has(&fake.layout, rule->basicsize);
+    for (size_t i = 0; rule->steps[i].label; i++)
+        known_all = known_all && layout_has(&fake.layout, rule->steps[i].member);
+    return known_all && (!rule->buffer.pointer || (layout_has(&fake.layout, rule->buffer.pointer) &&
+                                                   layout_has(&fake.layout, rule->buffer.count)));
+}
+
 static const struct ownership_rule *rule_named(const char *name)
 {
     for (size_t i = 0; i < ownership_rule_count; i++)
@@ -93,6 +103,8 @@ WORLDS(members_of_every_row)
     size_t rows = 0;
     for (size_t i = 0; i < ownership_rule_count; i++) {
         const struct ownership_rule *rule = &ownership_rules[i];
+        if (!is_known(rule))
+            continue;
         vaddr object = fakeheap_new(&fake, rule_type(rule), 0), expected[TRAVERSE_RULE_STEPS];
         size_t count = 0;
         for (; rule->steps[count].label && rule->steps[count].op == TRAVERSE_POINTER; count++) {
@@ -106,7 +118,8 @@ WORLDS(members_of_every_row)
             expect_place(j, VISIT_MEMBER, rule->steps[j].label, 0, 0);
         rows++;
     }
-    cr_assert_gt(rows, 30, "%s: only %zu rows looked at", world, rows);
+    bool newest = layout_has(&fake.layout, LAYOUT_ElementObject_sizeof);
+    cr_assert_gt(rows, newest ? 30 : 5, "%s: only %zu rows looked at", world, rows);
 }
 
 WORLDS(strangers_with_the_name_of_a_row)
@@ -130,6 +143,8 @@ WORLDS(strangers_with_the_name_of_a_row)
 
 WORLDS(a_class_derived_from_a_row)
 {
+    if (!is_known(rule_named("_csv.Dialect")))
+        return;
     vaddr base = rule_type(rule_named("_csv.Dialect")), text = something();
     vaddr class = fakeheap_class(
         &fake, &(struct fakeheap_class){.name = "Mine", .module = "app", .base = base});
@@ -191,6 +206,8 @@ static vaddr make_structseq(unsigned fields, int64_t told)
 
 WORLDS(all_fields_of_a_structseq)
 {
+    if (!layout_has(&fake.layout, LAYOUT_PyStructSequence_ob_item))
+        return;
     vaddr expected[5], object = fakeheap_new(&fake, make_structseq(5, 5), 0);
     vaddr items = object + layout_offset(&fake.layout, LAYOUT_PyStructSequence_ob_item);
     fakeheap_set(&fake, object, LAYOUT_PyVarObject_ob_size, 2);
@@ -204,6 +221,8 @@ WORLDS(all_fields_of_a_structseq)
 
 WORLDS(a_structseq_whose_size_does_not_fit)
 {
+    if (!layout_has(&fake.layout, LAYOUT_PyStructSequence_ob_item))
+        return;
     static const int64_t told[] = {4, 6, 0, -5, INT64_C(0x20000005)};
     for (size_t i = 0; i < LENGTH(told); i++) {
         vaddr object = fakeheap_new(&fake, make_structseq(5, told[i]), 0);
@@ -216,6 +235,8 @@ WORLDS(a_structseq_whose_size_does_not_fit)
 
 WORLDS(the_time_zone_of_a_datetime)
 {
+    if (!is_known(rule_named("datetime.datetime")))
+        return;
     vaddr object = fakeheap_new(&fake, rule_type(rule_named("datetime.datetime")), 0);
     vaddr zone = something();
     fakeheap_link(&fake, object, LAYOUT_PyDateTime_DateTime_tzinfo, zone);
@@ -242,6 +263,8 @@ static vaddr make_element(vaddr children, unsigned length, unsigned allocated)
 
 WORLDS(parts_of_an_element)
 {
+    if (!is_known(rule_named("Element")))
+        return;
     vaddr array = fakeheap_allocate(&fake, 64), tag = something(), text = something();
     vaddr child = something(), attributes = something();
     vaddr object = make_element(array, 1, 4);
@@ -257,6 +280,8 @@ WORLDS(parts_of_an_element)
 
 WORLDS(elements_that_make_no_sense)
 {
+    if (!is_known(rule_named("Element")))
+        return;
     vaddr array = fakeheap_allocate(&fake, 64);
     cr_expect_eq(find_owned(make_element(array, 0x7fffffff, 4)), 1, "%s", world);
     cr_expect_eq(find_owned(make_element(array, 0x80000000, 4)), 1, "%s", world);
@@ -289,6 +314,8 @@ WORLDS(buffers)
                                         "_io.BufferedReader", "Struct"};
     for (size_t i = 0; i < LENGTH(names); i++) {
         const struct ownership_rule *rule = rule_named(names[i]);
+        if (!is_known(rule))
+            continue;
         vaddr type = rule_type(rule), object = fakeheap_new(&fake, type, 0);
         vaddr empty = fakeheap_new(&fake, type, 0), bytes = fakeheap_allocate(&fake, 32768);
         fakeheap_set(&fake, object, rule->buffer.pointer, bytes);
@@ -309,6 +336,8 @@ WORLDS(buffers)
 
 WORLDS(arrays_and_elements)
 {
+    if (!is_known(rule_named("Element")) || !is_known(rule_named("array.array")))
+        return;
     vaddr type = rule_type(rule_named("array.array")), object = fakeheap_new(&fake, type, 0);
     vaddr description = fakeheap_allocate(&fake, 64), bytes = fakeheap_allocate(&fake, 4096);
     fakeheap_set(&fake, description, LAYOUT_arraydescr_itemsize, 8);

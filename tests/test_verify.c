@@ -35,7 +35,8 @@ static void close_all(void)
     close_heap();
 }
 
-#define WORLDS(name) WORLD_TEST(verify, name, close_all)
+#define WORLDS(name)              WORLD_TEST(verify, name, close_all)
+#define WORLDS_SINCE(first, name) WORLD_TEST_SINCE(first, verify, name, close_all)
 
 struct taker {
     struct visitor visitor;
@@ -243,7 +244,7 @@ WORLDS(objects_are_spread_evenly)
 }
 
 // Objects with many references count for several.
-WORLDS(large_objects_are_few)
+WORLDS_SINCE(204, large_objects_are_few)
 {
     vaddr item = fakeheap_dict(&fake);
     for (int i = 0; i < 10; i++) {

@@ -146,6 +146,15 @@ static struct failure *read_file_header(struct image *image, Elf *elf, GElf_Ehdr
     return NULL;
 }
 
+static void add_dynamic(struct image *image, const GElf_Phdr *header)
+{
+    if (header->p_offset > image->size || header->p_filesz > image->size - header->p_offset)
+        return;
+    image->dynamic = header->p_vaddr;
+    image->dynamic_offset = header->p_offset;
+    image->dynamic_size = header->p_filesz;
+}
+
 static struct failure *read_segments(struct image *image, Elf *elf)
 {
     size_t count;
@@ -156,10 +165,13 @@ static struct failure *read_segments(struct image *image, Elf *elf)
         return failure_no_memory();
     for (size_t i = 0; i < count; i++) {
         GElf_Phdr header;
-        if (!gelf_getphdr(elf, (int)i, &header) || header.p_type != PT_LOAD)
+        if (!gelf_getphdr(elf, (int)i, &header))
             continue;
-        image->segments[image->segment_count++] = (struct image_segment){
-            header.p_vaddr, header.p_memsz, header.p_offset, header.p_filesz, header.p_flags};
+        if (header.p_type == PT_LOAD)
+            image->segments[image->segment_count++] = (struct image_segment){
+                header.p_vaddr, header.p_memsz, header.p_offset, header.p_filesz, header.p_flags};
+        else if (header.p_type == PT_DYNAMIC)
+            add_dynamic(image, &header);
     }
     if (image->segment_count == 0)
         return failure_create(FAILURE_MISMATCH,

@@ -45,6 +45,9 @@ struct image {
     bool position_independent; // ET_DYN
     vaddr entry;
     uint64_t program_headers_offset; // e_phoff
+    vaddr dynamic;                   // PT_DYNAMIC: its address,
+    uint64_t dynamic_offset;         // where it is in the file,
+    uint64_t dynamic_size;           // and its size there; 0: none
     struct build_id build_id;
     struct image_segment *segments;
     size_t segment_count;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "builder.h"
+#include "modules.h"
 #include "placement.h"
 
 enum {
@@ -100,7 +101,7 @@ static struct failure *use_executable(const struct builder *builder, struct imag
     return NULL;
 }
 
-// The executable becomes the only module. One that cannot be placed is left out.
+// The executable becomes the first module. One that cannot be placed is left out.
 static struct failure *use_lone_executable(const struct builder *builder, struct image *image)
 {
     struct process *process = builder->process;
@@ -126,16 +127,12 @@ static struct failure *use_lone_executable(const struct builder *builder, struct
         is_main = true;
     }
     struct module *module = &process->modules[process->module_count++];
-    module->path = image->path;
-    module->start = bias + placement_page_down(builder, image->segments[0].start);
+    *module = (struct module){.path = image->path, .is_main = is_main};
     placement_attach(builder, module, image, bias, match);
-    module->end = module->data_end;
-    module->core_build_id = match == MODULE_MATCHES ? image->build_id : (struct build_id){0};
-    module->is_main = is_main;
     return NULL;
 }
 
-struct failure *module_files_open_executable(const struct builder *builder)
+struct failure *module_files_open_executable(struct builder *builder)
 {
     struct image *image;
     if (!builder->options->executable)
@@ -143,13 +140,16 @@ struct failure *module_files_open_executable(const struct builder *builder)
     struct failure *failure = image_open(builder->options->executable, &image);
     if (failure)
         return failure;
-    if (builder->core->mapping_count > 0)
-        failure = use_executable(builder, image);
-    else
-        failure = use_lone_executable(builder, image);
-    if (failure)
+    const struct process *process = builder->process;
+    bool listed = process->module_count > 0;
+    failure = listed ? use_executable(builder, image) : use_lone_executable(builder, image);
+    if (failure) {
         image_close(image);
-    return failure;
+        return failure;
+    }
+    if (listed || process->module_count == 0 || image->dynamic_size == 0)
+        return NULL;
+    return modules_add_links(builder, process->modules[0].bias + image->dynamic);
 }
 
 // ---- Files that the core names
@@ -208,6 +208,17 @@ static struct failure *search_library_path(const struct builder *builder, struct
     return failure;
 }
 
+// qemu's -L, like a linker's --library-path, leaves the process with paths of both kinds: seen from
+// inside of the sysroot, and from outside.
+static bool is_below(const char *sysroot, const char *path)
+{
+    char *real = realpath(sysroot, NULL);
+    size_t length = real ? strlen(real) : 0;
+    bool below = length > 1 && !strncmp(path, real, length) && path[length] == '/';
+    free(real);
+    return below;
+}
+
 static struct failure *find_file(const struct builder *builder, struct module *module)
 {
     bool deleted;
@@ -215,10 +226,13 @@ static struct failure *find_file(const struct builder *builder, struct module *m
     const char *name = basename(module->path);
     struct failure *failure =
         search_library_path(builder, module, name, length - (size_t)(name - module->path));
-    if (failure || module->image)
+    // A relative one (of the link map) was relative to another directory.
+    if (failure || module->image || module->path[0] != '/')
         return failure;
     const char *sysroot = builder->options->sysroot ? builder->options->sysroot : "";
     char *path;
+    if (is_below(sysroot, module->path))
+        sysroot = "";
     if (asprintf(&path, "%s%.*s", sysroot, (int)length, module->path) < 0)
         return failure_no_memory();
     failure = try_path(builder, module, path, false);
@@ -238,8 +252,7 @@ struct failure *module_files_find(const struct builder *builder)
 {
     struct process *process = builder->process;
     struct failure *failure = NULL;
-    bool listed = builder->core->mapping_count > 0;
-    for (size_t i = 0; listed && i < process->module_count && !failure; i++)
+    for (size_t i = 0; i < process->module_count && !failure; i++)
         if (!process->modules[i].image && !is_data_file(builder, &process->modules[i]))
             failure = find_file(builder, &process->modules[i]);
     return failure;

@@ -13,9 +13,10 @@
 struct builder;
 
 // The user's executable, if there is one: for the module with its build-id, of its name, else for
-// the main program. Without NT_FILE it becomes the only module, unless nothing tells where it was.
-// Failures: those of image_open, MISMATCH, NO_MEMORY.
-struct failure *module_files_open_executable(const struct builder *builder)
+// the main program. Where the core lists no modules it becomes the first, unless nothing tells
+// where it was, and the link map is looked for through it. Failures: those of image_open, MISMATCH,
+// NO_MEMORY.
+struct failure *module_files_open_executable(struct builder *builder)
     __attribute__((warn_unused_result));
 
 // Files for the modules that have none yet: from the library path, then below the sysroot. One that

@@ -91,12 +91,13 @@ static struct failure *build_process(struct builder *builder)
         failure = modules_list(builder);
     if (failure)
         return failure;
-    modules_describe(builder);
     failure = module_files_open_executable(builder);
     if (!failure)
         failure = module_files_find(builder);
     if (!failure)
         failure = add_file_layer(builder);
+    // Those of NT_FILE are sorted. From here on nobody asks for a module's run.
+    modules_sort(builder->process);
     if (!failure)
         failure = layers_merge(builder->layers, LAYER_COUNT, &builder->process->memory);
     builder->process->main_absent = true;
@@ -124,6 +125,7 @@ struct failure *process_open(const struct core *core, const struct process_optio
         layer_deinit(&builder.layers[i]);
     free(builder.lines);
     free(builder.runs);
+    free(builder.links);
     if (failure)
         process_close(builder.process);
     else

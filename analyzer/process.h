@@ -1,8 +1,8 @@
 // One address space over the core and the files of the process, and the list of those files.
 //
 // Memory comes from the core first. Ranges for which the core has no bytes and promised none are
-// filled from the file that NT_FILE says was mapped there, once that file is known to be the right
-// one. It does not know Python.
+// filled from the file that NT_FILE, or else the linker's own list, says was mapped there, once
+// that file is known to be the right one. It does not know Python.
 #ifndef ANALYZER_PROCESS_H
 #define ANALYZER_PROCESS_H
 
@@ -24,7 +24,7 @@ enum module_match {
 
 // A file mapped into the process.
 struct module {
-    const char *path; // NT_FILE's
+    const char *path; // NT_FILE's or the link map's; never NULL
     vaddr start;      // of its lowest mapping
     vaddr end;        // of its highest mapping (bss that follows belongs to it up to the next
                       // mapping of another file: see data_end)

@@ -140,7 +140,9 @@ struct real_run real_run(const char *const arguments[])
 
 json_t *real_report(const struct real_core *core, int status)
 {
-    struct real_run run = REAL_RUN("--format=json", "--limit=0", core->path, core->interpreter);
+    struct real_run run =
+        REAL_RUN("--format=json", "--limit=0", real_format("--sysroot=%s", core->sysroot),
+                 core->path, core->interpreter);
     cr_assert_eq(run.status, status, "%s: exit status %d: %s", core->name, run.status, run.errors);
     if (status == 0)
         cr_assert_str_empty(run.errors, "%s: %s", core->name, run.errors);
@@ -346,6 +348,15 @@ static const char *short_path(const char *path)
     return at + (*at == '/');
 }
 
+// What find-python2 fetched for another machine lies in a root directory.
+static const char *find_sysroot(const char *interpreter)
+{
+    const char *end = strstr(interpreter, "/usr/bin/");
+    if (!end || access(real_format("%s.start", interpreter), R_OK) != 0)
+        return "";
+    return real_format("%.*s", (int)(end - interpreter), interpreter);
+}
+
 struct real_core real_make_core(const char *interpreter, const char *kind, const char *command)
 {
     bool is_path = *interpreter == '/';
@@ -355,6 +366,7 @@ struct real_core real_make_core(const char *interpreter, const char *kind, const
         real_format("%s %s %s", is_path ? short_path(interpreter) : interpreter, kind, command);
     core.directory = real_format("%s/%s", cores_directory(), file_name(core.name));
     core.path = real_format("%s/core", core.directory);
+    core.sysroot = find_sysroot(core.interpreter);
     char *made = real_format("%s/made", core.directory);
     int held = lock(core.name);
     if (is_older(modified(made), fixtures_modified(core.interpreter)))

@@ -43,12 +43,13 @@ struct real_core {
     const char *directory;
     const char *path;
     const char *interpreter;
+    const char *sysroot; // where another machine's interpreter has its libraries; "" for this one's
     json_t *truth;
 };
 
 // The core of `command` ("seed_leak.py 5") under an interpreter, by its name or its path. kind:
-// "kernel" or "gcore". Skips the test if this machine cannot make such a core, fails it if the
-// fixture is broken.
+// "kernel", "gcore" or "qemu". Skips the test if this machine cannot make such a core, fails it if
+// the fixture is broken.
 struct real_core real_make_core(const char *interpreter, const char *kind, const char *command);
 
 // Removes it, if the test has no complaint about it: hundreds of cores are too many to keep.

@@ -101,7 +101,8 @@ static void equality_with(const char *interpreter, const char *kind, const char 
     json_t *last = NULL;
     // The test of another file may run on the same core at the same time.
     const char *path = real_format("%s/graph%s", core.directory, file ? ".unstripped" : "");
-    struct real_run run = REAL_RUN("--format=json", "--limit=0", "--graph", path, core.path,
+    struct real_run run = REAL_RUN("--format=json", "--limit=0", "--graph", path,
+                                   real_format("--sysroot=%s", core.sysroot), core.path,
                                    file ? file : core.interpreter);
     cr_assert_eq(run.status, 0, "%s: %d: %s", core.name, run.status, run.errors);
     json_t *report = real_parse(run.output);
@@ -167,7 +168,12 @@ Test(graph_equality, plain)
     equality("debian", "kernel", "wide_heap.py --plain");
 }
 
-// In address order; every line has what the design promises.
+// Another machine, and a core without NT_FILE.
+Test(graph_equality, arm64)
+{
+    equality("debian-arm64", "qemu", "wide_heap.py");
+}
+
 // Types that no table mirrors: their own code says what they refer to.
 Test(graph_equality, awkward_extension)
 {
@@ -176,6 +182,7 @@ Test(graph_equality, awkward_extension)
     equality("debian", "gcore", "awkward_heap.py");
 }
 
+// In address order; every line has what the design promises.
 Test(graph_equality, form)
 {
     static const char *const numbers[] = {"refcount", "generation", "size"};

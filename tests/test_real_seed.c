@@ -97,6 +97,12 @@ Test(seed, debian_gcore)
     five("debian", "gcore");
 }
 
+// Another machine.
+Test(seed, arm64)
+{
+    five("debian-arm64", "qemu");
+}
+
 // A python2.7 of the machine itself, where there is one: not every machine has.
 Test(seed, path)
 {

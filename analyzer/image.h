@@ -1,7 +1,7 @@
-// One ELF file of the process (executable or library), as it lies on this machine's disk:
-// build-id, segments, symbols, bytes. It does not know Python: symbol names are strings to it. It
-// does not know where the process had it: addresses are the file's own. Types and members are
-// image_dwarf.h's.
+// One ELF file of the process (executable or library), as it lies on this machine's disk, or what
+// its core has of it: build-id, segments, symbols, bytes. It does not know Python: symbol names are
+// strings to it. It does not know where the process had it: addresses are the file's own. Types and
+// members are image_dwarf.h's.
 #ifndef ANALYZER_IMAGE_H
 #define ANALYZER_IMAGE_H
 
@@ -40,6 +40,7 @@ struct image {
     char *path;
     uint64_t size;
     const uint8_t *bytes; // the whole file, mapped privately (libelf unpacks sections in place)
+    vaddr moved_by;       // what a linker may have added to addresses in the dynamic section
     unsigned machine;
     struct memory_format format;
     bool position_independent; // ET_DYN
@@ -61,13 +62,18 @@ struct image {
 // block); O_CLOEXEC|O_NONBLOCK, then fstat.
 struct failure *image_open(const char *path, struct image **image)
     __attribute__((warn_unused_result));
+// The same of bytes that lie as in the file, a private mapping that becomes the image's if it
+// succeeds. Its section headers are not read. moved_by: see above.
+struct failure *image_open_bytes(const char *path, uint8_t *bytes, uint64_t size, vaddr moved_by,
+                                 struct image **image) __attribute__((warn_unused_result));
 void image_close(struct image *image);
 
 // libelf's handle, for image_dwarf.c. It stays the image's.
 struct Elf;
 struct Elf *image_elf(const struct image *image);
 
-// The value of a defined symbol, from .symtab when there is one, else .dynsym. A name of LTO's
+// The value of a defined symbol, from .symtab when there is one, else .dynsym, and where there are
+// no sections, the table that the dynamic section names. A name of LTO's
 // making (NAME.lto_priv.N) counts as NAME when NAME itself is absent; static ones too. When several
 // local symbols share the name (two `delstr`, or `garbage` twice) the first defined OBJECT with
 // st_size > 0 wins, and *ambiguous (if not NULL) is set.

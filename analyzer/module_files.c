@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "builder.h"
+#include "module_memory.h"
 #include "modules.h"
 #include "placement.h"
 
@@ -253,7 +254,10 @@ struct failure *module_files_find(const struct builder *builder)
     struct process *process = builder->process;
     struct failure *failure = NULL;
     for (size_t i = 0; i < process->module_count && !failure; i++)
-        if (!process->modules[i].image && !is_data_file(builder, &process->modules[i]))
+        if (!process->modules[i].image && !is_data_file(builder, &process->modules[i])) {
             failure = find_file(builder, &process->modules[i]);
+            if (!failure && !process->modules[i].image)
+                failure = module_memory_open(builder, &process->modules[i]);
+        }
     return failure;
 }

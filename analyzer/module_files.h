@@ -19,8 +19,9 @@ struct builder;
 struct failure *module_files_open_executable(struct builder *builder)
     __attribute__((warn_unused_result));
 
-// Files for the modules that have none yet: from the library path, then below the sysroot. One that
-// is not there or not the right one is no failure: the module's stays absent. Failure: NO_MEMORY.
+// Files for the modules that have none yet: from the library path, then below the sysroot, else
+// what the core itself has (module_memory.h). One that is not there or not the right one is no
+// failure: the module's stays absent. Failure: NO_MEMORY.
 struct failure *module_files_find(const struct builder *builder)
     __attribute__((warn_unused_result));
 

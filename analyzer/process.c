@@ -76,6 +76,8 @@ static struct failure *add_file_layer(struct builder *builder)
     struct failure *failure = NULL;
     for (size_t i = 0; i < builder->process->module_count; i++) {
         const struct module *module = &builder->process->modules[i];
+        if (module->match == MODULE_FROM_CORE) // has nothing that the core has not
+            continue;
         for (size_t j = 0; module->image && j < module->image->segment_count && !failure; j++)
             failure = add_file_segment(builder, module, &module->image->segments[j]);
     }

@@ -20,6 +20,7 @@ enum module_match {
     MODULE_MATCHES,   // build-ids equal
     MODULE_UNCHECKED, // one side has no build-id
     MODULE_FORCED,    // build-ids differ, used because the user said --force
+    MODULE_FROM_CORE, // no file found, but the core has all of it that a process cannot write
 };
 
 // A file mapped into the process.

@@ -60,18 +60,19 @@ static json_t *make_interpreter(const struct report *report)
     const struct module *module = interpreter->module;
     char id[2 * BUILD_ID_MAX + 1];
     build_id_format(&module->image->build_id, id, sizeof(id));
-    json_t *match = module->match == MODULE_UNCHECKED
+    json_t *match = module->match == MODULE_UNCHECKED || module->match == MODULE_FROM_CORE
                         ? json_null()
                         : json_boolean(module->match == MODULE_MATCHES);
-    return json_pack(
-        "{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:s, s:i, s:i}", "version",
-        *runtime->version ? runtime->version : NULL, "unicode",
-        runtime->unicode_width == 2 ? "ucs2" : "ucs4", "debug_build", interpreter->debug_build,
-        "file", name_or_null(module->image->path), "build_id",
-        module->image->build_id.size ? json_string(id) : json_null(), "build_id_match", match,
-        "layout_source", interpreter->has_dwarf ? "dwarf" : "builtin", "layout_column",
-        runtime->layout.column->name, "layout_dwarf_members", (int)runtime->layout.dwarf_values,
-        "layout_dwarf_differences", (int)runtime->layout.dwarf_differences);
+    return json_pack("{s:s?, s:s, s:b, s:o, s:o, s:o, s:b, s:s, s:s, s:i, s:i}", "version",
+                     *runtime->version ? runtime->version : NULL, "unicode",
+                     runtime->unicode_width == 2 ? "ucs2" : "ucs4", "debug_build",
+                     interpreter->debug_build, "file", name_or_null(module->image->path),
+                     "build_id", module->image->build_id.size ? json_string(id) : json_null(),
+                     "build_id_match", match, "read_from_core", module->match == MODULE_FROM_CORE,
+                     "layout_source", interpreter->has_dwarf ? "dwarf" : "builtin", "layout_column",
+                     runtime->layout.column->name, "layout_dwarf_members",
+                     (int)runtime->layout.dwarf_values, "layout_dwarf_differences",
+                     (int)runtime->layout.dwarf_differences);
 }
 
 static json_t *make_collector(const struct report *report)

@@ -351,6 +351,8 @@ static const char *match_words(const struct module *module)
         return "not checked, the core has none";
     case MODULE_FORCED:
         return "DIFFERS from the core's, used because of --force";
+    case MODULE_FROM_CORE:
+        return "no file here, read from the core";
     case MODULE_ABSENT:
         break;
     }

@@ -319,7 +319,7 @@ static struct real_run run_make_core(const char *interpreter, const char *kind,
                                      const char *directory, const char *command)
 {
     // The shell splits the command into words.
-    char *script = real_format("exec \"$1\"/make-core --timeout %d --python \"$2\" --kind \"$3\" "
+    char *script = real_format("exec \"$1\"/make-core --timeout %d --python \"$2\" --kind $3 "
                                "--out \"$4\" \"$1\"/%s",
                                FIXTURE_SECONDS / 2, command);
     const char *const arguments[] = {
@@ -373,7 +373,7 @@ struct real_core real_make_core(const char *interpreter, const char *kind, const
         make_core(&core, kind, command, made);
     close(held);
     const char *kind_made = read_file(real_format("%s/kind", core.directory));
-    if (strncmp(kind_made, kind, strlen(kind)) != 0)
+    if (strncmp(kind_made, kind, strcspn(kind, " ")) != 0)
         real_skip("no %s core can be made here: %s", kind, read_file(made));
     core.truth = real_parse_file(real_format("%s/truth.json", core.directory));
     return core;

@@ -48,7 +48,7 @@ struct real_core {
 };
 
 // The core of `command` ("seed_leak.py 5") under an interpreter, by its name or its path. kind:
-// "kernel", "gcore" or "qemu". Skips the test if this machine cannot make such a core, fails it if
+// "kernel", "gcore" or "qemu", more options of make-core may follow it. Skips the test if this machine cannot make such a core, fails it if
 // the fixture is broken.
 struct real_core real_make_core(const char *interpreter, const char *kind, const char *command);
 

@@ -98,20 +98,6 @@ static struct failure *map_image(struct image *image)
 
 static struct failure *explain_no_elf(const struct image *image)
 {
-    if (image->size >= 2 && !memcmp(image->bytes, "#!", 2)) {
-        char line[61]; // enough to know the script by
-        size_t length = 0;
-        while (length < sizeof(line) - 1 && length < image->size && image->bytes[length] >= 0x20 &&
-               image->bytes[length] < 0x7f) {
-            line[length] = (char)image->bytes[length];
-            length++;
-        }
-        line[length] = '\0';
-        return failure_create(FAILURE_MISMATCH,
-                              "%s: not an ELF executable but a script (%s); pass the ELF "
-                              "executable that it starts",
-                              image->path, line);
-    }
     char first[4 * 3 + 1] = "";
     for (size_t i = 0; i < 4 && i < image->size; i++)
         snprintf(first + 3 * i, sizeof(first) - 3 * i, " %02x", image->bytes[i]);
@@ -245,6 +231,28 @@ struct failure *image_open(const char *path, struct image **image)
     else
         *image = made;
     return failure;
+}
+
+bool image_read_script(const char *path, char *line)
+{
+    struct image *image;
+    struct failure *failure = create_image(path, &image);
+    if (!failure && (failure = map_image(image)))
+        image_close(image);
+    if (failure) {
+        failure_destroy(failure);
+        return false;
+    }
+    bool is_script = image->size >= 2 && !memcmp(image->bytes, "#!", 2);
+    size_t at = 2, length = 0;
+    while (is_script && at < image->size && image->bytes[at] == ' ')
+        at++;
+    while (is_script && length < SCRIPT_MAX - 1 && at < image->size && image->bytes[at] >= 0x20 &&
+           image->bytes[at] < 0x7f)
+        line[length++] = (char)image->bytes[at++];
+    line[length] = '\0';
+    image_close(image);
+    return is_script;
 }
 
 // Section headers are no part of what is mapped: something else lies where they were.

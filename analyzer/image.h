@@ -57,8 +57,8 @@ struct image {
     void *elf;
 };
 
-// Failures: IO, MISMATCH (not an ELF executable or shared object: says what it is instead, e.g. a
-// script), NO_MEMORY. Only regular files are opened (a FIFO or device named by a core must not
+// Failures: IO, MISMATCH (not an ELF executable or shared object: says what it is instead),
+// NO_MEMORY. Only regular files are opened (a FIFO or device named by a core must not
 // block); O_CLOEXEC|O_NONBLOCK, then fstat.
 struct failure *image_open(const char *path, struct image **image)
     __attribute__((warn_unused_result));
@@ -67,6 +67,14 @@ struct failure *image_open(const char *path, struct image **image)
 struct failure *image_open_bytes(const char *path, uint8_t *bytes, uint64_t size, vaddr moved_by,
                                  struct image **image) __attribute__((warn_unused_result));
 void image_close(struct image *image);
+
+enum {
+    SCRIPT_MAX = 256 // what Linux reads of a script's first line (BINPRM_BUF_SIZE)
+};
+
+// Is the file a script? Then its first line without "#!" and the spaces behind it, as far as it is
+// printable; of SCRIPT_MAX bytes.
+bool image_read_script(const char *path, char *line);
 
 // libelf's handle, for image_dwarf.c. It stays the image's.
 struct Elf;

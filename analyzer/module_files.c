@@ -32,13 +32,21 @@ static bool is_called(const struct module *module, const char *name)
     return strlen(name) == length && !strncmp(base, name, length);
 }
 
+static struct module *find_by_build_id(const struct process *process, const struct image *image)
+{
+    for (size_t i = 0; i < process->module_count; i++)
+        if (build_id_equal(&process->modules[i].core_build_id, &image->build_id))
+            return &process->modules[i];
+    return NULL;
+}
+
 // Which module the user's file is for: by build-id, by name, else the main program. May be NULL.
 static struct module *choose_module(const struct builder *builder, const struct image *image)
 {
     struct process *process = builder->process;
-    for (size_t i = 0; i < process->module_count; i++)
-        if (build_id_equal(&process->modules[i].core_build_id, &image->build_id))
-            return &process->modules[i];
+    struct module *by_id = find_by_build_id(process, image);
+    if (by_id)
+        return by_id;
     // NT_FILE has the name behind symbolic links (python2 -> python2.7).
     char *real = realpath(image->path, NULL);
     struct module *chosen = NULL;
@@ -131,26 +139,6 @@ static struct failure *use_lone_executable(const struct builder *builder, struct
     *module = (struct module){.path = image->path, .is_main = is_main};
     placement_attach(builder, module, image, bias, match);
     return NULL;
-}
-
-struct failure *module_files_open_executable(struct builder *builder)
-{
-    struct image *image;
-    if (!builder->options->executable)
-        return NULL;
-    struct failure *failure = image_open(builder->options->executable, &image);
-    if (failure)
-        return failure;
-    const struct process *process = builder->process;
-    bool listed = process->module_count > 0;
-    failure = listed ? use_executable(builder, image) : use_lone_executable(builder, image);
-    if (failure) {
-        image_close(image);
-        return failure;
-    }
-    if (listed || process->module_count == 0 || image->dynamic_size == 0)
-        return NULL;
-    return modules_add_links(builder, process->modules[0].bias + image->dynamic);
 }
 
 // ---- Files that the core names
@@ -260,4 +248,55 @@ struct failure *module_files_find(const struct builder *builder)
                 failure = module_memory_open(builder, &process->modules[i]);
         }
     return failure;
+}
+
+// ---- Both
+
+// The process was perhaps started by the script, so its interpreter may be one of the process's
+// files: only by its build-id, since nobody said so.
+static struct failure *use_script(const struct builder *builder, const char *line)
+{
+    struct process *process = builder->process;
+    struct image *image;
+    char path[SCRIPT_MAX];
+    snprintf(path, sizeof(path), "%.*s", (int)strcspn(line, " \t"), line);
+    process->script = strdup(line);
+    if (!process->script)
+        return failure_no_memory();
+    struct failure *failure = path[0] == '/' ? image_open(path, &image) : NULL;
+    if (failure) {
+        bool fatal = failure_kind(failure) == FAILURE_NO_MEMORY;
+        if (!fatal)
+            failure_destroy(failure);
+        return fatal ? failure : NULL;
+    }
+    struct module *module = path[0] == '/' ? find_by_build_id(process, image) : NULL;
+    if (module)
+        try_image(builder, module, image, false);
+    else if (path[0] == '/')
+        image_close(image);
+    return NULL;
+}
+
+struct failure *module_files_open_executable(struct builder *builder)
+{
+    struct image *image;
+    char line[SCRIPT_MAX];
+    if (!builder->options->executable)
+        return NULL;
+    if (image_read_script(builder->options->executable, line))
+        return use_script(builder, line);
+    struct failure *failure = image_open(builder->options->executable, &image);
+    if (failure)
+        return failure;
+    const struct process *process = builder->process;
+    bool listed = process->module_count > 0;
+    failure = listed ? use_executable(builder, image) : use_lone_executable(builder, image);
+    if (failure) {
+        image_close(image);
+        return failure;
+    }
+    if (listed || process->module_count == 0 || image->dynamic_size == 0)
+        return NULL;
+    return modules_add_links(builder, process->modules[0].bias + image->dynamic);
 }

@@ -13,9 +13,9 @@
 struct builder;
 
 // The user's executable, if there is one: for the module with its build-id, of its name, else for
-// the main program. Where the core lists no modules it becomes the first, unless nothing tells
-// where it was, and the link map is looked for through it. Failures: those of image_open, MISMATCH,
-// NO_MEMORY.
+// the main program. Of a script the interpreter is tried. Where the core lists no modules it
+// becomes the first, unless nothing tells where it was, and the link map is looked for through it.
+// Failures: those of image_open, MISMATCH, NO_MEMORY.
 struct failure *module_files_open_executable(struct builder *builder)
     __attribute__((warn_unused_result));
 

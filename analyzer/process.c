@@ -142,6 +142,7 @@ void process_close(struct process *process)
     for (size_t i = 0; i < process->module_count; i++)
         image_close(process->modules[i].image);
     free(process->modules);
+    free(process->script);
     memory_deinit(&process->memory);
     free(process);
 }

@@ -50,13 +50,16 @@ struct process {
     struct module *modules; // by start address; anonymous and device mappings are not among them
     size_t module_count;
     bool main_absent; // the main program's file was not found
+    char *script;     // the first line of the executable that the user named, which is a script and
+                      // not used; NULL: it is none
 };
 
 // Opens the files, checks build-ids, builds the memory. The core must outlive the process.
 // A file named only in the core that does not match is left out (MODULE_ABSENT), one that the user
 // named is a MISMATCH with both ids, what it was compared with, and what to do. The file that the
 // user names may belong to any module (a libpython given instead of the launcher), decided by
-// build-id; with no build-id in the core: by base name, else the main program.
+// build-id; with no build-id in the core: by base name, else the main program. A script is not
+// used, but the file that its first line names is, where that is the right one.
 struct failure *process_open(const struct core *core, const struct process_options *options,
                              struct process **process) __attribute__((warn_unused_result));
 void process_close(struct process *process);

@@ -172,7 +172,8 @@ static char *file_name(const char *text)
 {
     char *name = real_format("%s", text);
     for (char *at = name; *at; at++)
-        if (*at == ' ' || *at == '/')
+        if (*at == ' ' || *at == '/' ||
+            *at == '=') // env takes a program's name with = for a variable
             *at = '_';
     return name;
 }
@@ -286,6 +287,27 @@ const char *real_need_unstripped(void)
     }
     close(held);
     return whole;
+}
+
+const char *real_need_embedding(const char *kind, const char *environment)
+{
+    const char *fixtures = need_environment("FIXTURES");
+    char *name = real_format("embed %s %s", kind, environment);
+    char *directory = real_format("%s/%s", cores_directory(), file_name(name));
+    char *program = real_format("%s/appserver", directory);
+    int held = lock(name);
+    if (is_older(modified(program), modified(real_format("%s/embed.c", fixtures))) ||
+        is_older(modified(program), modified(real_format("%s/build-embed", fixtures)))) {
+        struct real_run run =
+            run_for((const char *const[]){"sh", "-c", "exec \"$0\"/build-embed \"$1\" \"$2\" $3",
+                                          fixtures, kind, directory, environment, NULL},
+                    FIXTURE_SECONDS);
+        if (run.status == 77)
+            real_skip("%s", run.errors);
+        cr_assert_eq(run.status, 0, "build-embed %s: %s", kind, run.errors);
+    }
+    close(held);
+    return program;
 }
 
 bool real_has_symbol(const char *file, const char *name)

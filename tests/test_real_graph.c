@@ -186,6 +186,14 @@ Test(graph_equality, self_contained_core)
     equality_without_files("shared", "kernel");
 }
 
+// A library's data copied into the program, several interpreters with one collector.
+Test(graph_equality, embedded)
+{
+    equality(real_need_embedding("shared-fixed", "EMBED_INTERPRETERS=2"), "kernel", "wide_heap.py");
+    equality(real_need_embedding("static", "EMBED_INTERPRETERS=2 EMBED_IN_LAST=1"), "kernel",
+             "wide_heap.py");
+}
+
 // Another machine, and a core without NT_FILE.
 Test(graph_equality, arm64)
 {

@@ -224,13 +224,6 @@ static struct failure *open_process(struct run *run)
     if (failure)
         return failure;
     const struct core *core = run->core;
-    if (core->format.word_size != 8 || core->format.big_endian)
-        return failure_create(FAILURE_UNSUPPORTED,
-                              "%s: a core of a %d-bit %s process (%s); only 64-bit little-endian "
-                              "processes are supported yet",
-                              core->path, core->format.word_size * 8,
-                              core->format.big_endian ? "big-endian" : "little-endian",
-                              core->architecture);
     if (core->bytes_missing)
         return failure_create(FAILURE_UNSUPPORTED,
                               "%s: the core is cut: its headers promise %" PRIu64 " bytes beyond "
@@ -287,8 +280,11 @@ static struct failure *read_heap(struct run *run)
     if (failure)
         return failure;
     const struct runtime *runtime = &run->interpreter->runtime;
-    tell(run, "interpreter %s in %s, layout %s, generations %s", runtime->version,
-         run->interpreter->module->image->path, runtime->layout.column->name,
+    const struct layout *layout = &runtime->layout;
+    tell(run, "interpreter %s in %s, layout %s (%s; %u others fit%s%s), generations %s",
+         runtime->version, run->interpreter->module->image->path, layout->column->name,
+         layout->column->origin, layout->rivals, layout->by_version ? " but for the version" : "",
+         layout->head_by_evidence ? "; the size of PyGC_Head by the lists" : "",
          runtime->generations_by_symbol ? "by their symbol" : "through _PyGC_generation0");
     failure = heap_create(runtime, &run->interpreter->source, run->options->jobs, &run->heap);
     if (failure)

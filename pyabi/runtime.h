@@ -13,6 +13,7 @@
 #include "failure.h"
 #include "layout.h"
 #include "memory.h"
+#include "release.h"
 
 enum symbol_scope {
     SYMBOL_EXPORTED, // what the dynamic linker would find: main program first
@@ -118,14 +119,21 @@ struct runtime {
     uint32_t hexversion;    // sys.hexversion; 0: not readable
     char version[32];       // "2.7.18" from sys.version, "" if not readable
     int unicode_width;      // sizeof(Py_UNICODE): 2 or 4
+    int digit_width;        // of a digit of a long, in bytes: 2 or 4; 0: not readable
+    const struct release *release;
     // pymalloc (Objects/obmalloc.c): requests up to the limit are rounded up to the alignment.
     unsigned small_request_limit;
     unsigned small_alignment;
+    struct runtime_flag pymalloc; // is it there? known where variables have symbols
+    bool debug_malloc;            // PYMALLOC_DEBUG
+    unsigned debug_pad;           // its bytes in front of what is handed out, and behind it
 };
 
-// Decides which built-in column fits: PyType_Type's type is itself, its tp_name reads "type", and
-// the known types have the basicsizes of the column; the version (sys.hexversion read by means of
-// the column) decides between columns that differ only in what this cannot show.
+// Decides which built-in column fits: PyType_Type's type is itself, its tp_name reads "type", the
+// known types have the basicsizes of the column, and objects with types stand behind the PyGC_Heads
+// of the lists; the version (sys.hexversion read by means of the column) decides between columns
+// that differ only in what this cannot show. Where all fits but PyGC_Head's size, which depends on
+// the machine's long double, that is taken from the lists.
 // Failures: UNSUPPORTED (none fits: each column with the first evidence against it), DAMAGED
 // (PyType_Type is not saved), MISMATCH (no PyType_Type).
 struct failure *runtime_choose_layout(struct memory *memory, const struct runtime_source *source,
@@ -146,11 +154,20 @@ bool runtime_next_static_list(const struct runtime *runtime, const struct runtim
 bool runtime_is_static_list(const struct runtime *runtime, const struct runtime_source *source,
                             vaddr list);
 
-// What a request of `size` bytes takes from malloc (glibc's: a word of its own, chunks of two
+// What PyMem_Malloc takes for `size` bytes: from malloc (glibc's: a word of its own, chunks of two
 // words).
 uint64_t runtime_malloc_size(const struct runtime *runtime, uint64_t size);
 
 // What an object of `size` bytes takes: from pymalloc if it is small, else from malloc.
 uint64_t runtime_allocation_size(const struct runtime *runtime, uint64_t size);
+
+// --- between the files of runtime: each finds a part of it by means of runtime->layout
+
+void runtime_find_types(struct runtime *runtime, const struct runtime_source *source);
+void runtime_find_interp(struct runtime *runtime, const struct runtime_source *source);
+void runtime_find_version(struct runtime *runtime);
+// The heads of the lists. Failures: MISMATCH, DAMAGED.
+struct failure *runtime_find_heads(struct runtime *runtime, const struct runtime_source *source)
+    __attribute__((warn_unused_result));
 
 #endif

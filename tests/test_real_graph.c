@@ -194,10 +194,26 @@ Test(graph_equality, embedded)
              "wide_heap.py");
 }
 
-// Another machine, and a core without NT_FILE.
+// Other machines, their extension types by their own code in the emulator.
+Test(graph_equality, i386_kernel)
+{
+    equality("debian-i386", "kernel", "wide_heap.py");
+}
+
+Test(graph_equality, i386_gcore)
+{
+    equality("debian-i386", "gcore", "wide_heap.py");
+}
+
+// Cores without NT_FILE.
 Test(graph_equality, arm64)
 {
     equality("debian-arm64", "qemu", "wide_heap.py");
+}
+
+Test(graph_equality, armhf)
+{
+    equality("debian-armhf", "qemu", "wide_heap.py");
 }
 
 // Types that no table mirrors: their own code says what they refer to.

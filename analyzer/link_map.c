@@ -99,13 +99,27 @@ static bool is_debug(const struct builder *builder, vaddr at, vaddr base)
            read_word(builder, map + LINK_PREVIOUS * width, &previous) && previous == 0;
 }
 
+// Where the linker is. One that was started itself, and told the program by its arguments, has no
+// AT_BASE: the program headers are its own, on its first page (Linux, fs/binfmt_elf.c; glibc,
+// elf/rtld.c).
+static bool find_linker(const struct builder *builder, vaddr *base)
+{
+    vaddr headers;
+    if (core_find_auxv(builder->core, AT_BASE, base) && *base)
+        return true;
+    if (!core_find_auxv(builder->core, AT_PHDR, &headers))
+        return false;
+    *base = headers & ~(builder->page_size - 1);
+    return *base != 0;
+}
+
 // The linker's data hold one struct r_debug, whose last word says where the linker itself is.
 static bool find_by_look(const struct builder *builder, vaddr *debug)
 {
     const vaddr width = builder->core->format.word_size;
     const struct layer *saved = &builder->layers[LAYER_SAVED];
     vaddr base, word;
-    if (!core_find_auxv(builder->core, AT_BASE, &base) || base == 0)
+    if (!find_linker(builder, &base))
         return false;
     for (size_t i = 0; i < saved->count; i++) {
         const struct memory_span *span = &saved->pieces[i].span;

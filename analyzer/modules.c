@@ -85,6 +85,30 @@ static void describe_modules(const struct builder *builder)
     }
 }
 
+// The dynamic linker itself was started, and told which program to load.
+static bool is_linker_started(const struct builder *builder)
+{
+    uint64_t base;
+    return !core_find_auxv(builder->core, AT_BASE, &base) || base == 0;
+}
+
+// The main program then is not where the kernel says, but the first of the linker's list.
+static struct failure *find_loaded_main(struct builder *builder)
+{
+    struct process *process = builder->process;
+    size_t count, main = SIZE_MAX;
+    struct failure *failure = link_map_read(builder, 0, &builder->links, &count);
+    if (failure || count == 0)
+        return failure;
+    for (size_t i = 0; i < process->module_count; i++)
+        if (builder->links[0].dynamic - process->modules[i].start <
+            process->modules[i].end - process->modules[i].start)
+            main = i;
+    for (size_t i = 0; main != SIZE_MAX && i < process->module_count; i++)
+        process->modules[i].is_main = i == main;
+    return NULL;
+}
+
 // The link map does not have the main program's name, the kernel has it on the stack.
 static const char *main_path(const struct builder *builder)
 {
@@ -102,11 +126,12 @@ static void add_link(struct builder *builder, const struct link *link, bool is_m
     if (!is_main && !is_file_name(link->path))
         return; // the kernel's own (linux-vdso.so.1), or nonsense
     vaddr start = link->bias;
-    if (is_main && core_find_auxv(builder->core, AT_PHDR, &headers))
+    const char *path = is_main && !*link->path ? main_path(builder) : link->path;
+    if (is_main && !is_linker_started(builder) && core_find_auxv(builder->core, AT_PHDR, &headers))
         start = placement_page_down(builder, headers);
     builder->runs[process->module_count] = (struct run){.link = link};
     process->modules[process->module_count++] = (struct module){
-        .path = is_main ? main_path(builder) : link->path,
+        .path = path,
         .start = start,
         .end = start,
         .data_end = start,
@@ -158,5 +183,5 @@ struct failure *modules_list(struct builder *builder)
         return modules_add_links(builder, 0);
     list_lines(builder, count);
     describe_modules(builder);
-    return NULL;
+    return is_linker_started(builder) ? find_loaded_main(builder) : NULL;
 }

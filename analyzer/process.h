@@ -34,7 +34,7 @@ struct module {
     struct build_id core_build_id; // size 0: the core has not saved that page
     struct image *image;           // NULL when absent
     enum module_match match;
-    bool is_main; // holds AT_PHDR or AT_ENTRY
+    bool is_main; // holds AT_PHDR or AT_ENTRY, or is what the linker was told to load
 };
 
 struct process_options {

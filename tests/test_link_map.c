@@ -128,6 +128,7 @@ static size_t read_scene(struct scene *scene, vaddr dynamic, struct link **links
     const struct core_segment *saved = &scene->core->segments[0];
     struct layer *layer = &scene->builder.layers[LAYER_SAVED];
     scene->builder.core = scene->core;
+    scene->builder.page_size = 4096;
     cr_assert_null(layer_add(layer, saved->start, saved->saved_size, saved->bytes));
     layer_sort(layer);
     size_t count;
@@ -200,6 +201,18 @@ Test(link_map, by_its_look)
         add_auxv(&scene, AT_BASE, LINKER);
         // Another word of that value.
         PUT(&scene, MEMORY + 0xf00, 1, 2, 3, 4, LINKER, 1, LINKS, 3, 4, LINKER);
+        expect_links(&scene, 0, "look");
+    }
+}
+
+// The linker was started by hand: its program headers are on its first page.
+Test(link_map, by_its_look_without_a_base)
+{
+    for (size_t i = 0; i < LENGTH(kinds); i++) {
+        struct scene scene;
+        init(&scene, kinds[i].width, kinds[i].big_endian);
+        add_auxv(&scene, AT_BASE, 0);
+        add_auxv(&scene, AT_PHDR, LINKER + 64);
         expect_links(&scene, 0, "look");
     }
 }

@@ -137,26 +137,41 @@ Test(embed, files_elsewhere)
         link);
 }
 
-// The main program is the dynamic linker, told by hand which program to load.
-Test(embed, started_through_the_linker)
+// The program of the process is the dynamic linker, told by hand what to load.
+static void started_through_the_linker(const char *file, const char *interpreter)
 {
-    const char *debian = real_need_interpreter("debian");
-    const char *directory = real_format("%s/", real_directory("wrapped"));
-    const char *program = real_format("%spython2.7", directory);
+    const char *name = strrchr(file, '/');
+    const char *program =
+        real_format("%s%s", real_directory(real_format("by_hand_%s", name + 1)), name);
     struct real_run run =
         REAL_COMMAND("sh", "-c",
                      "ln -s \"$0\" \"$1\" && cp \"$0.env\" \"$1.env\" && "
                      "readelf -lW \"$0\" | sed -n 's/.*interpreter: \\(.*\\)]/\\1/p' >\"$1.start\"",
-                     debian, program);
+                     file, program);
     cr_assert_eq(run.status, 0, "%s", run.errors);
     for (size_t i = 0; i < LENGTH(kinds); i++) {
         struct real_core core = real_make_core(program, kinds[i], "seed_leak.py 5");
-        expect_right(&core,
-                     parse(&core, REAL_RUN("--format=json", "--limit=0", core.path, program)),
-                     program);
         expect_right(&core, parse(&core, REAL_RUN("--format=json", "--limit=0", core.path)),
-                     debian);
+                     interpreter);
+        json_t *report = parse(&core, REAL_RUN("--format=json", "--limit=0", core.path, program));
+        compare_report(&core, report);
     }
+}
+
+Test(embed, started_through_the_linker)
+{
+    const char *debian = real_need_interpreter("debian");
+    started_through_the_linker(debian, debian);
+}
+
+// The program's copies of the library's data count, though the kernel takes another for the
+// program.
+Test(embed, copies_in_a_program_started_through_the_linker)
+{
+    const char *program = real_need_embedding("shared", "");
+    struct real_run run = REAL_COMMAND("readelf", "-rW", program);
+    cr_assert(strstr(run.output, "R_X86_64_COPY"), "no copy relocations");
+    started_through_the_linker(program, interpreter_of(program, "shared"));
 }
 
 // A script that a virtualenv would have put in the place of a program: its interpreter is the

@@ -119,36 +119,10 @@ static bool segment_fits_run(const struct run *run, const struct image *image,
     return false;
 }
 
-// Without build-ids: does the file explain every mapping that the core has of it, has the core one
-// for every segment of it, and are the bytes of the saved page (its symbols begin there) the same?
-// The file header is not compared: strip changes it.
-static bool is_plausible(const struct builder *builder, const struct module *module,
-                         const struct image *image, vaddr bias)
-{
-    const struct run *run = builder_run(builder, module);
-    for (size_t i = 0; i < run->count; i++)
-        if (!line_fits_image(builder, &run->lines[i], image, bias))
-            return false;
-    for (size_t i = 0; i < image->segment_count; i++)
-        if (!segment_fits_run(run, image, &image->segments[i], bias))
-            return false;
-    uint64_t size;
-    const uint8_t *saved = builder_saved_beginning(builder, module, &size);
-    const struct image_segment *first = &image->segments[0];
-    if (!saved || run->base->file_offset != 0 || first->file_offset != 0)
-        return true;
-    if (size > builder->page_size)
-        size = builder->page_size;
-    if (size > first->file_size)
-        size = first->file_size;
-    size_t header = image->format.word_size == 8 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr);
-    return size <= header || !memcmp(saved + header, image->bytes + header, size - header);
-}
-
-// Without build-ids and NT_FILE: the dynamic section that the process had is the file's, but for
-// what the linker wrote there: addresses, and DT_DEBUG. It has the sizes of all tables, the
-// library's name and where its code begins.
-static bool is_plausible_link(const struct builder *builder, const struct image *image, vaddr bias)
+// The dynamic section that the process had is the file's, but for what the linker wrote there:
+// addresses, and DT_DEBUG. It has the sizes of all tables, the library's name and where its code
+// begins.
+static bool has_same_dynamic(const struct builder *builder, const struct image *image, vaddr bias)
 {
     const struct memory_format format = image->format;
     const uint8_t *ours = image->bytes + image->dynamic_offset;
@@ -170,6 +144,36 @@ static bool is_plausible_link(const struct builder *builder, const struct image 
     return false;
 }
 
+// Without build-ids: does the file explain every mapping that the core has of it, has the core one
+// for every segment of it, are the bytes of the saved page (its symbols begin there) the same, and
+// its dynamic section, where that is saved? The file header is not compared: strip changes it.
+static bool is_plausible(const struct builder *builder, const struct module *module,
+                         const struct image *image, vaddr bias)
+{
+    const struct run *run = builder_run(builder, module);
+    for (size_t i = 0; i < run->count; i++)
+        if (!line_fits_image(builder, &run->lines[i], image, bias))
+            return false;
+    for (size_t i = 0; i < image->segment_count; i++)
+        if (!segment_fits_run(run, image, &image->segments[i], bias))
+            return false;
+    if (image->dynamic_size > 0 &&
+        builder_saved_bytes(builder, bias + image->dynamic, image->dynamic_size) &&
+        !has_same_dynamic(builder, image, bias))
+        return false;
+    uint64_t size;
+    const uint8_t *saved = builder_saved_beginning(builder, module, &size);
+    const struct image_segment *first = &image->segments[0];
+    if (!saved || run->base->file_offset != 0 || first->file_offset != 0)
+        return true;
+    if (size > builder->page_size)
+        size = builder->page_size;
+    if (size > first->file_size)
+        size = first->file_size;
+    size_t header = image->format.word_size == 8 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr);
+    return size <= header || !memcmp(saved + header, image->bytes + header, size - header);
+}
+
 enum module_match placement_compare(const struct builder *builder, const struct module *module,
                                     const struct image *image, vaddr *bias)
 {
@@ -183,7 +187,7 @@ enum module_match placement_compare(const struct builder *builder, const struct 
                            &id);
     if (id.size && image->build_id.size)
         return build_id_equal(&id, &image->build_id) ? MODULE_MATCHES : MODULE_ABSENT;
-    bool plausible = linked ? is_plausible_link(builder, image, *bias)
+    bool plausible = linked ? has_same_dynamic(builder, image, *bias)
                             : is_plausible(builder, module, image, *bias);
     return plausible ? MODULE_UNCHECKED : MODULE_ABSENT;
 }

@@ -174,6 +174,23 @@ Test(embed, copies_in_a_program_started_through_the_linker)
     started_through_the_linker(program, interpreter_of(program, "shared"));
 }
 
+// No first pages of files in the core, so no build-ids: the file must fit in all other ways.
+Test(embed, core_without_build_ids)
+{
+    const char *shared = real_need_interpreter("shared");
+    for (size_t i = 0; i < LENGTH(kinds); i++) {
+        struct real_core core =
+            real_make_core("debian", real_format("%s --filter 0x23", kinds[i]), "seed_leak.py 5");
+        json_t *report = real_report(&core, 0);
+        compare_report(&core, report);
+        cr_expect(json_is_null(real_json(report, "interpreter.build_id_match")), "%s", core.name);
+        struct real_run run = REAL_RUN(core.path, shared);
+        cr_expect_eq(run.status, 2, "%s: %s", core.name, run.output);
+        cr_expect(strstr(run.errors, "its segments are not those that were mapped"), "%s: %s",
+                  core.name, run.errors);
+    }
+}
+
 // A script that a virtualenv would have put in the place of a program: its interpreter is the
 // process's.
 Test(embed, script_as_executable)

@@ -37,6 +37,7 @@ struct library {
     const char *text; // at TEXT
     size_t text_size; // p_filesz, 0: a page
     size_t size;      // of the file, 0: whole
+    vaddr linked_at;  // p_vaddr of its first segment
     uint64_t strings; // DT_STRSZ of a dynamic section at DYNAMIC; 0: it has none
 };
 

@@ -83,7 +83,8 @@ static struct failure *explain_mismatch(const struct builder *builder, const str
     build_id_format(&module->core_build_id, theirs, sizeof(theirs));
     const char *what = "its build-id differs";
     if (!image->build_id.size || !module->core_build_id.size)
-        what = "its segments are not those that were mapped";
+        what = builder_run(builder, module)->link ? "its dynamic section is not what was mapped"
+                                                  : "its segments are not those that were mapped";
     return failure_create(FAILURE_MISMATCH,
                           "%s: not the file of %s: %s (build-id %s here, %s in the core for %s); "
                           "pass the file that ran there%s",
@@ -208,6 +209,17 @@ static bool is_below(const char *sysroot, const char *path)
     return below;
 }
 
+static struct failure *try_below(const struct builder *builder, struct module *module,
+                                 const char *directory, size_t length)
+{
+    char *path;
+    if (asprintf(&path, "%s%.*s", directory, (int)length, module->path) < 0)
+        return failure_no_memory();
+    struct failure *failure = try_path(builder, module, path, false);
+    free(path);
+    return failure;
+}
+
 static struct failure *find_file(const struct builder *builder, struct module *module)
 {
     bool deleted;
@@ -219,13 +231,9 @@ static struct failure *find_file(const struct builder *builder, struct module *m
     if (failure || module->image || module->path[0] != '/')
         return failure;
     const char *sysroot = builder->options->sysroot ? builder->options->sysroot : "";
-    char *path;
-    if (is_below(sysroot, module->path))
-        sysroot = "";
-    if (asprintf(&path, "%s%.*s", sysroot, (int)length, module->path) < 0)
-        return failure_no_memory();
-    failure = try_path(builder, module, path, false);
-    free(path);
+    failure = try_below(builder, module, sysroot, length);
+    if (!failure && !module->image && is_below(sysroot, module->path))
+        failure = try_below(builder, module, "", length);
     return failure;
 }
 

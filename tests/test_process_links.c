@@ -145,7 +145,7 @@ Test(process_links, executable_is_the_library)
     cr_assert_eq(rename("elsewhere", "here"), 0);
     cr_assert_eq(symlink("here", "lib.so.1"), 0);
     assert_failure(&world, &(struct process_options){.executable = "here"},
-                   "here: not the file of core.1: its segments are not those that were mapped "
+                   "here: not the file of core.1: its dynamic section is not what was mapped "
                    "(build-id none here, none in the core for %s/main); pass the file that ran "
                    "there, or use this one all the same with --force",
                    world.directory);

@@ -113,7 +113,7 @@ static struct failure *find_loaded_main(struct builder *builder)
 static const char *main_path(const struct builder *builder)
 {
     uint64_t at, size;
-    const char *path = core_find_auxv(builder->core, AT_EXECFN, &at)
+    const char *path = !is_linker_started(builder) && core_find_auxv(builder->core, AT_EXECFN, &at)
                            ? (const char *)layer_find(&builder->layers[LAYER_SAVED], at, &size)
                            : NULL;
     return path && *path && strnlen(path, size) < size ? path : builder->core->command;

@@ -64,7 +64,7 @@ static json_t *make_interpreter(const struct report *report)
                         ? json_null()
                         : json_boolean(module->match == MODULE_MATCHES);
     return json_pack(
-        "{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:s, s:i, s:i, s:s, s:i, s:b, s:b, s:b, s:o, s:b, "
+        "{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:s, s:i, s:i, s:s, s:i, s:b, s:b, s:b, s:b, s:o, s:b, "
         "s:o, s:b}",
         "version", *runtime->version ? runtime->version : NULL, "unicode",
         runtime->unicode_width == 2 ? "ucs2" : "ucs4", "debug_build", interpreter->debug_build,
@@ -76,8 +76,9 @@ static json_t *make_interpreter(const struct report *report)
         runtime->layout.column->origin, "layout_rivals", (int)runtime->layout.rivals,
         "layout_by_version", runtime->layout.by_version, "gc_head_by_evidence",
         runtime->layout.head_by_evidence, "trace_refs", runtime->layout.column->trace_refs,
-        "pymalloc", report->heap->by_pools ? json_true() : flag_or_null(&runtime->pymalloc),
-        "pymalloc_debug", runtime->debug_malloc, "digit_bits",
+        "count_allocs", runtime->layout.count_allocs, "pymalloc",
+        report->heap->by_pools ? json_true() : flag_or_null(&runtime->pymalloc), "pymalloc_debug",
+        runtime->debug_malloc, "digit_bits",
         runtime->digit_width ? number(runtime->digit_width == 2 ? 15 : 30) : json_null(),
         "read_from_core", module->match == MODULE_FROM_CORE);
 }

@@ -378,6 +378,10 @@ static void put_build(const struct report *report, FILE *file)
         fprintf(file, "%sPYMALLOC_DEBUG", before);
         before = ", ";
     }
+    if (runtime->layout.count_allocs) {
+        fprintf(file, "%sCOUNT_ALLOCS", before);
+        before = ", ";
+    }
     if (runtime->layout.column->trace_refs)
         fprintf(file, "%sPy_TRACE_REFS", before);
 }

@@ -8,6 +8,7 @@ static const struct release releases[] = {
      .small_request_limit = 256,
      .small_alignment = 8,
      .debug_pad = 8,
+     .int_type_counters = true,
      .debug_mem_pooled = true},
     {.since = 0x020500,
      .small_request_limit = 256,

@@ -17,6 +17,7 @@ struct release {
     uint8_t debug_pad;
     bool debug_mem_pooled;     // with PYMALLOC_DEBUG, PyMem_Malloc takes from pymalloc
     bool unicode_pooled;       // the characters of a unicode come from PyObject_Malloc
+    bool int_type_counters;    // COUNT_ALLOCS ends a type by three ints and a pointer; else 5 words
     bool generator_finalizers; // a generator may have one (PyGen_NeedsFinalizing)
 };
 

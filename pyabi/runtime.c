@@ -306,6 +306,9 @@ struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
         return failure;
     find_thresholds(runtime);
     runtime_find_interp(runtime, source);
+    // Include/unicodeobject.h: the names of the functions say which width they are for.
+    if (find_exported(source, "PyUnicodeUCS2_FromUnicode", &(vaddr){0}))
+        runtime->unicode_width = 2;
     runtime_find_version(runtime);
     find_allocator(runtime, source);
     find_digits(runtime);

@@ -36,12 +36,10 @@ enum {
     HEADS_LOOKED_AT = 64,
 };
 
-// What a column fails by.
 enum verdict {
     VERDICT_FITS,
-    VERDICT_OTHER,
-    VERDICT_HEAD,    // all but the size of PyGC_Head
-    VERDICT_VERSION, // all but the version
+    VERDICT_FITS_NOT,
+    VERDICT_OTHER_VERSION, // all else fits
 };
 
 // A layout under trial: enough of a runtime to read objects with.
@@ -172,28 +170,48 @@ static void set_head_size(struct layout *layout, uint16_t size)
     layout->head_by_evidence = true;
 }
 
+// COUNT_ALLOCS (Include/object.h) ends PyTypeObject by more members, so what a heap type adds
+// stands farther behind (fact sheet, section 1).
+static void add_type_counters(struct layout *layout)
+{
+    static const enum layout_member moved[] = {
+        LAYOUT_PyTypeObject_sizeof, LAYOUT_PyHeapTypeObject_sizeof, LAYOUT_PyHeapTypeObject_ht_name,
+        LAYOUT_PyHeapTypeObject_ht_slots};
+    unsigned word = layout->column->word_size;
+    bool ints = release_find(layout->column->hexversion_first)->int_type_counters;
+    unsigned more = ints ? (3 * 4 + word - 1) / word * word + word : 5 * word;
+    for (size_t i = 0; i < sizeof(moved) / sizeof(moved[0]); i++) {
+        struct layout_value *value = &layout->values[moved[i]];
+        if (value->offset == value->width) // a size
+            value->width = (uint16_t)(value->width + more);
+        value->offset = (uint16_t)(value->offset + more);
+    }
+    layout->count_allocs = true;
+}
+
 // head_size 0: the column's own.
 static enum verdict try_column(struct trial *trial, const struct layout_column *column,
                                uint16_t head_size)
 {
     struct runtime *runtime = &trial->runtime;
+    vaddr symbol;
     if (column->word_size != runtime->memory->format.word_size) {
         snprintf(trial->against, EVIDENCE_MAX, "its words have %d bits, the core's %d",
                  column->word_size * 8, runtime->memory->format.word_size * 8);
-        return VERDICT_OTHER;
+        return VERDICT_FITS_NOT;
     }
     layout_init(&runtime->layout, column);
     if (head_size)
         set_head_size(&runtime->layout, head_size);
-    if (!type_type_fits(trial) || !witnesses_fit(trial))
-        return VERDICT_OTHER;
-    if (!heads_fit(trial))
-        return VERDICT_HEAD;
+    if (trial->source->find_symbol(trial->source->context, SYMBOL_EXPORTED, "inc_count", &symbol))
+        add_type_counters(&runtime->layout);
+    if (!type_type_fits(trial) || !witnesses_fit(trial) || !heads_fit(trial))
+        return VERDICT_FITS_NOT;
     runtime->hexversion = 0;
     runtime->version[0] = '\0';
     runtime_find_interp(runtime, trial->source);
     runtime_find_version(runtime);
-    return version_fits(trial, column) ? VERDICT_FITS : VERDICT_VERSION;
+    return version_fits(trial, column) ? VERDICT_FITS : VERDICT_OTHER_VERSION;
 }
 
 // Adds to a sentence; what does not fit is left out.
@@ -240,7 +258,7 @@ static bool choose(struct trial *trial, uint16_t head_size, struct layout *layou
     unsigned fitting = 0, structures = 0;
     for (size_t i = layout_column_count; i-- > 0;) {
         enum verdict verdict = try_column(trial, &layout_columns[i], head_size);
-        structures += verdict == VERDICT_FITS || verdict == VERDICT_VERSION;
+        structures += verdict != VERDICT_FITS_NOT;
         if (verdict == VERDICT_FITS && fitting++ == 0)
             *layout = trial->runtime.layout;
     }

@@ -7,7 +7,7 @@
 #include "compare.h"
 #include "real.h"
 
-static const char *const interpreters[] = {"shared", "debian"};
+static const char *const interpreters[] = {"shared", "debian", "debian-dbg"};
 static const char *const kinds[] = {"kernel", "gcore"};
 
 // The one finding of a report on seed_leak.py.
@@ -112,6 +112,13 @@ Test(seed, other_machines)
         five(machines[i].interpreter, machines[i].kind);
 }
 
+// Py_DEBUG: two words in front of each object, pads around each block.
+Test(seed, debian_dbg)
+{
+    five("debian-dbg", "kernel");
+    five("debian-dbg", "gcore");
+}
+
 // A python2.7 of the machine itself, where there is one: not every machine has.
 Test(seed, path)
 {
@@ -181,6 +188,11 @@ Test(seed, sizes_debian)
     sizes("debian");
 }
 
+Test(seed, sizes_debian_dbg)
+{
+    sizes("debian-dbg");
+}
+
 // --- the text
 
 static const char *expected_text(const struct real_core *core)
@@ -189,18 +201,21 @@ static const char *expected_text(const struct real_core *core)
     const json_t *finding = only_finding(core, report);
     const json_t *finalizer = json_array_get(real_json(finding, "finalizers"), 0);
     const json_t *step = json_array_get(real_json(finding, "cycle"), 0);
+    // Two instances and two dicts; each is 16 bytes longer with Py_TRACE_REFS, and has pads of 32.
+    bool traced = json_is_true(real_json(report, "interpreter.trace_refs"));
+    const char *size = traced ? "4.4 KiB" : "3.4 KiB";
     return real_format(
-        "gc.garbage keeps 20 objects alive: 3.4 KiB, less than 1 %% of all tracked objects.\n"
+        "gc.garbage keeps 20 objects alive: %s, less than 1 %% of all tracked objects.\n"
         "\n"
-        "5 cycles like this one, 3.4 KiB%41ssignature %s\n"
+        "5 cycles like this one, %s%41ssignature %s\n"
         "    __main__.MyApiClient     has __del__: __main__.ApiClient, seed_leak.py:%lld\n"
         "      .t ─▶ __main__.T\n"
         "      ._api_client ─▶ back to MyApiClient\n"
-        "  e.g. %s; each 4 objects, 704 bytes\n"
+        "  e.g. %s; each 4 objects, %d bytes\n"
         "\n"
         "Core         %s, ",
-        "", real_string(finding, "signature"), real_number(finalizer, "line"),
-        real_string(step, "address"), core->path);
+        size, size, "", real_string(finding, "signature"), real_number(finalizer, "line"),
+        real_string(step, "address"), traced ? 896 : 704, core->path);
 }
 
 static void expect_start(const struct real_core *core, const char *expected)
@@ -216,7 +231,8 @@ static void expect_start(const struct real_core *core, const char *expected)
 Test(seed, text)
 {
     for (size_t i = 0; i < LENGTH(interpreters) * LENGTH(kinds); i++) {
-        struct real_core core = real_make_core(interpreters[i % 2], kinds[i / 2], "seed_leak.py 5");
+        struct real_core core = real_make_core(interpreters[i % LENGTH(interpreters)],
+                                               kinds[i / LENGTH(interpreters)], "seed_leak.py 5");
         expect_start(&core, expected_text(&core));
     }
 }
@@ -279,7 +295,12 @@ static void expect_facts(const char *interpreter, const char *kind, const char *
                  core.name);
     cr_expect_str_eq(real_string(report, "interpreter.unicode"), real_string(truth, "ucs"), "%s",
                      core.name);
-    cr_expect(json_is_false(real_json(report, "interpreter.debug_build")), "%s", core.name);
+    static const char *const debug[] = {"debug_build", "trace_refs", "pymalloc_debug"};
+    for (size_t i = 0; i < LENGTH(debug); i++)
+        cr_expect_eq(json_is_true(real_json(report, real_format("interpreter.%s", debug[i]))),
+                     strcmp(interpreter, "debian-dbg") == 0, "%s: %s", core.name, debug[i]);
+    cr_expect(json_is_true(real_json(report, "interpreter.pymalloc")), "%s", core.name);
+    cr_expect_eq(real_number(report, "interpreter.digit_bits"), 30, "%s", core.name);
     cr_expect(json_is_true(real_json(report, "interpreter.build_id_match")), "%s", core.name);
     cr_expect_str_eq(real_string(report, "interpreter.build_id"),
                      real_build_id(real_string(report, "interpreter.file")), "%s", core.name);

@@ -340,7 +340,8 @@ Test(report, builds)
     runtime->layout.column = &column;
     expect_line("             built with 30-bit digits, pymalloc, PYMALLOC_DEBUG, Py_TRACE_REFS");
     runtime->digit_width = 0;
-    expect_line("             built with pymalloc, PYMALLOC_DEBUG, Py_TRACE_REFS");
+    runtime->layout.count_allocs = true;
+    expect_line("             built with pymalloc, PYMALLOC_DEBUG, COUNT_ALLOCS, Py_TRACE_REFS");
     column.hexversion_first = 0x020300;
     runtime->version[0] = '\0';
     expect_line("Interpreter  CPython 2.3, UCS4, /usr/lib/libpython2.7.so.1.0");

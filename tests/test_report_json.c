@@ -165,7 +165,7 @@ Test(report_json, the_whole)
         "\"layout_source\": \"builtin\", \"layout_column\": \"2.7.18-x86_64\", "
         "\"layout_dwarf_members\": 0, \"layout_dwarf_differences\": 0, \"layout_origin\": \"DWARF\", "
         "\"layout_rivals\": 0, \"layout_by_version\": false, \"gc_head_by_evidence\": false, "
-        "\"trace_refs\": false, \"pymalloc\": null, \"pymalloc_debug\": false, "
+        "\"trace_refs\": false, \"count_allocs\": false, \"pymalloc\": null, \"pymalloc_debug\": false, "
         "\"digit_bits\": null, \"read_from_core\": false}, "
         "\"collector\": {\"enabled\": true, \"collecting\": false, \"debug_flags\": 0, "
         "\"generations\": [{\"threshold\": 700, \"count\": 0, \"objects\": 3}, {\"threshold\": 10, "
@@ -329,7 +329,7 @@ Test(report_json, builds)
     runtime->layout.column = &column;
     runtime->layout.rivals = 2;
     runtime->layout.by_version = runtime->layout.head_by_evidence = true;
-    runtime->debug_malloc = true;
+    runtime->debug_malloc = runtime->layout.count_allocs = true;
     runtime->digit_width = 2;
     runtime->pymalloc = (struct runtime_flag){.known = true};
     expect_json("interpreter.trace_refs", "true");
@@ -338,6 +338,7 @@ Test(report_json, builds)
     expect_json("interpreter.layout_by_version", "true");
     expect_json("interpreter.gc_head_by_evidence", "true");
     expect_json("interpreter.pymalloc_debug", "true");
+    expect_json("interpreter.count_allocs", "true");
     expect_json("interpreter.pymalloc", "false");
     expect_json("interpreter.digit_bits", "15");
     // Objects found in its pools say more than a symbol that is not there.

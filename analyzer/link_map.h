@@ -28,8 +28,8 @@ enum {
 // The links in the linker's order; none when it cannot be found, and *links is NULL then. The array
 // is the caller's to free. It is looked for through the main program's dynamic section, when
 // `dynamic` is its address, else when the core has the program headers (AT_PHDR); and else by its
-// look in the dynamic linker's own data (AT_BASE, or AT_PHDR when it was started itself). The layer of saved bytes must be sorted.
-// Failure: NO_MEMORY.
+// look in the dynamic linker's own data (AT_BASE, or AT_PHDR when it was started itself). The layer
+// of saved bytes must be sorted. Failure: NO_MEMORY.
 struct failure *link_map_read(const struct builder *builder, vaddr dynamic, struct link **links,
                               size_t *count) __attribute__((warn_unused_result));
 

@@ -59,12 +59,12 @@ static json_t *make_interpreter(const struct report *report)
     const struct module *module = interpreter->module;
     char id[2 * BUILD_ID_MAX + 1];
     build_id_format(&module->image->build_id, id, sizeof(id));
-    json_t *match = module->match == MODULE_UNCHECKED
+    json_t *match = module->match == MODULE_UNCHECKED || module->match == MODULE_FROM_CORE
                         ? json_null()
                         : json_boolean(module->match == MODULE_MATCHES);
     return json_pack(
         "{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:s, s:i, s:i, s:s, s:i, s:b, s:b, s:b, s:b, s:o, s:b, "
-        "s:o}",
+        "s:o, s:b}",
         "version", *runtime->version ? runtime->version : NULL, "unicode",
         runtime->unicode_width == 2 ? "ucs2" : "ucs4", "debug_build", interpreter->debug_build,
         "file", value_name(module->image->path), "build_id",
@@ -78,7 +78,8 @@ static json_t *make_interpreter(const struct report *report)
         "count_allocs", runtime->layout.count_allocs, "pymalloc",
         report->heap->by_pools ? json_true() : flag_or_null(&runtime->pymalloc), "pymalloc_debug",
         runtime->debug_malloc, "digit_bits",
-        runtime->digit_width ? value_number(runtime->digit_width == 2 ? 15 : 30) : json_null());
+        runtime->digit_width ? value_number(runtime->digit_width == 2 ? 15 : 30) : json_null(),
+        "read_from_core", module->match == MODULE_FROM_CORE);
 }
 
 static json_t *make_debug_flag_names(const struct runtime_flag *debug)

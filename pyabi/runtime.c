@@ -132,7 +132,7 @@ static bool scan_for_interp(const struct runtime *runtime, const struct runtime_
     return false;
 }
 
-static void find_interp(struct runtime *runtime, const struct runtime_source *source)
+void runtime_find_modules(struct runtime *runtime, const struct runtime_source *source)
 {
     vaddr variable, state, interp;
     runtime->interp = 0;
@@ -155,7 +155,7 @@ static void find_interp(struct runtime *runtime, const struct runtime_source *so
 }
 
 // sys.hexversion, sys.version and sys.maxunicode.
-static void find_version(struct runtime *runtime)
+void runtime_find_version(struct runtime *runtime)
 {
     uint64_t sysdict, length;
     vaddr value;
@@ -199,8 +199,8 @@ static bool column_fits(struct trial *trial, struct memory *memory,
     find_types(&trial->runtime, trial->source);
     if (!type_type_fits(trial) || !witnesses_fit(trial))
         return false;
-    find_interp(&trial->runtime, trial->source);
-    find_version(&trial->runtime);
+    runtime_find_modules(&trial->runtime, trial->source);
+    runtime_find_version(&trial->runtime);
     return version_fits(trial, column);
 }
 
@@ -267,7 +267,7 @@ static bool is_ring_head(const struct runtime *runtime, vaddr head)
 
 // The distance between the heads: sizeof(struct gc_generation) depends on the alignment of
 // PyGC_Head, which 2.7.15 changed and distributors patch. The first distance at which the next
-// two heads are rings is right; when damage hides that, the column's own.
+// two heads are rings is right; 0: none is.
 static uint64_t probe_stride(const struct runtime *runtime, vaddr first)
 {
     uint64_t column = layout_offset(&runtime->layout, LAYOUT_gc_generation_sizeof);
@@ -277,7 +277,16 @@ static uint64_t probe_stride(const struct runtime *runtime, vaddr first)
         if (is_ring_head(runtime, first + candidates[i]) &&
             is_ring_head(runtime, first + 2 * candidates[i]))
             return candidates[i];
-    return column;
+    return 0;
+}
+
+static struct runtime_generation read_generation(const struct runtime *runtime, vaddr head)
+{
+    uint64_t threshold = 0, count = 0;
+    layout_read(&runtime->layout, runtime->memory, head, LAYOUT_gc_generation_threshold,
+                &threshold);
+    layout_read(&runtime->layout, runtime->memory, head, LAYOUT_gc_generation_count, &count);
+    return (struct runtime_generation){head, (int32_t)threshold, (int32_t)count};
 }
 
 static struct failure *find_generations(struct runtime *runtime,
@@ -302,18 +311,39 @@ static struct failure *find_generations(struct runtime *runtime,
                               "generations");
     }
     uint64_t stride = probe_stride(runtime, first);
-    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++) {
-        struct runtime_generation *generation = &runtime->generations[i];
-        uint64_t threshold = 0, count = 0;
-        generation->head = first + i * stride;
-        layout_read(&runtime->layout, runtime->memory, generation->head,
-                    LAYOUT_gc_generation_threshold, &threshold);
-        layout_read(&runtime->layout, runtime->memory, generation->head, LAYOUT_gc_generation_count,
-                    &count);
-        generation->threshold = (int32_t)threshold;
-        generation->count = (int32_t)count;
-    }
+    if (!stride) // damage hides it
+        stride = layout_offset(&runtime->layout, LAYOUT_gc_generation_sizeof);
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        runtime->generations[i] = read_generation(runtime, first + i * stride);
     return NULL;
+}
+
+// A ring that is not empty begins with an object: the type of the type of its type is `type`.
+static bool has_object(const struct runtime *runtime, vaddr head)
+{
+    const struct layout *layout = &runtime->layout;
+    uint64_t next, at;
+    if (layout_read(layout, runtime->memory, head, LAYOUT_PyGC_Head_gc_next, &next) != MEMORY_OK ||
+        next == head)
+        return false;
+    at = next + layout_offset(layout, LAYOUT_PyGC_Head_sizeof);
+    for (unsigned i = 0; i < 3; i++)
+        if (layout_read(layout, runtime->memory, at, LAYOUT_PyObject_ob_type, &at) != MEMORY_OK)
+            return false;
+    return at == runtime->types[RUNTIME_TYPE_type];
+}
+
+bool runtime_is_generations(const struct runtime *runtime, vaddr first)
+{
+    uint64_t stride = is_ring_head(runtime, first) ? probe_stride(runtime, first) : 0;
+    unsigned with_objects = 0;
+    for (unsigned i = 0; stride && i < RUNTIME_GENERATIONS; i++) {
+        struct runtime_generation generation = read_generation(runtime, first + i * stride);
+        if (generation.threshold < 0 || generation.count < 0)
+            return false;
+        with_objects += has_object(runtime, generation.head);
+    }
+    return with_objects > 0;
 }
 
 static void find_flag(const struct runtime *runtime, const struct runtime_source *source,
@@ -414,14 +444,17 @@ static void find_allocator(struct runtime *runtime)
 struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
                              const struct layout *layout, const struct runtime_source *source)
 {
-    *runtime = (struct runtime){
-        .memory = memory, .layout = *layout, .image = source->image, .unicode_width = 4};
+    *runtime = (struct runtime){.memory = memory,
+                                .layout = *layout,
+                                .image = source->image,
+                                .names = source->names,
+                                .unicode_width = 4};
     find_types(runtime, source);
     struct failure *failure = find_generations(runtime, source);
     if (failure)
         return failure;
-    find_interp(runtime, source);
-    find_version(runtime);
+    runtime_find_modules(runtime, source);
+    runtime_find_version(runtime);
     find_allocator(runtime);
     find_subtype_traverse(runtime, source);
     find_garbage(runtime, source);

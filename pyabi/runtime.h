@@ -35,6 +35,14 @@ struct runtime_code {
     void (*close)(void *runner);
 };
 
+// Names of static types whose own tp_name cannot be read.
+struct runtime_names {
+    void *context;
+    // `name` is what to show; `rule` what the traversal table may call it, or NULL. Both stay as
+    // they are while the source is in use. False: no name is known.
+    bool (*find)(void *context, vaddr type, const char **name, const char **rule);
+};
+
 // What the runtime is told about the files of the process.
 struct runtime_source {
     void *context;
@@ -47,7 +55,8 @@ struct runtime_source {
     // The live part of each thread's stack. A collection in progress has list heads there.
     const struct runtime_range *stacks;
     size_t stack_count;
-    const struct runtime_code *code; // NULL: nothing can be run
+    const struct runtime_code *code;   // NULL: nothing can be run
+    const struct runtime_names *names; // NULL: there are none but in memory
 };
 
 // Types that the code asks for by name. X(name in the enum, exported symbol)
@@ -106,7 +115,8 @@ struct runtime {
     struct memory *memory;
     struct layout layout;
     struct runtime_range image;
-    vaddr types[RUNTIME_TYPE_COUNT]; // 0: this interpreter has no such symbol
+    const struct runtime_names *names; // the source's
+    vaddr types[RUNTIME_TYPE_COUNT];   // 0: this interpreter has no such symbol
     struct runtime_generation generations[RUNTIME_GENERATIONS];
     bool generations_by_symbol; // `generations` itself, else through _PyGC_generation0
     vaddr garbage;              // the list object; 0 unless garbage_source says found
@@ -135,6 +145,14 @@ struct failure *runtime_choose_layout(struct memory *memory, const struct runtim
 struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
                              const struct layout *layout, const struct runtime_source *source)
     __attribute__((warn_unused_result));
+
+// The parts of it that need less than all types. Could three generation lists start there: rings at
+// a distance that is possible, sane thresholds and counts, and not all of them empty?
+bool runtime_is_generations(const struct runtime *runtime, vaddr first);
+// Finds interp and modules, which needs the type dict; 0: not found.
+void runtime_find_modules(struct runtime *runtime, const struct runtime_source *source);
+// Finds hexversion, version and unicode_width, which needs interp and the types dict, int, str.
+void runtime_find_version(struct runtime *runtime);
 
 // Steps through the words of the interpreter's static data that point to an exact list: what
 // gc.garbage must be when no symbol and no module leads to it. *cursor starts at 0. False: no more.

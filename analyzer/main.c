@@ -276,15 +276,31 @@ static void choose_garbage(struct run *run)
         report->garbage_source = heap_find_garbage(run->heap, source, &report->garbage);
 }
 
+static void note_recognition(const struct run *run)
+{
+    const struct interpreter *interpreter = run->interpreter;
+    if (!interpreter->recognition || run->options->quiet)
+        return;
+    fprintf(stderr,
+            PROGRAM_NAME ": %s %s; the interpreter was recognized in the core alone; with the file "
+                         "as EXECUTABLE types and references are surer\n",
+            interpreter_file(interpreter),
+            interpreter->module && interpreter->module->image ? "has no symbols"
+                                                              : "is not on this machine");
+}
+
 static struct failure *read_heap(struct run *run)
 {
     struct failure *failure = interpreter_open(run->process, &run->interpreter);
     if (failure)
         return failure;
     const struct runtime *runtime = &run->interpreter->runtime;
+    note_recognition(run);
     tell(run, "interpreter %s in %s, layout %s, generations %s", runtime->version,
-         run->interpreter->module->image->path, runtime->layout.column->name,
-         runtime->generations_by_symbol ? "by their symbol" : "through _PyGC_generation0");
+         interpreter_file(run->interpreter), runtime->layout.column->name,
+         run->interpreter->recognition    ? "by their rings"
+         : runtime->generations_by_symbol ? "by their symbol"
+                                          : "through _PyGC_generation0");
     failure = heap_create(runtime, &run->interpreter->source, run->options->jobs, &run->heap);
     if (failure)
         return failure;

@@ -357,21 +357,40 @@ static const char *match_words(const struct module *module)
     return "absent";
 }
 
+static void put_interpreter_file(const struct interpreter *interpreter, FILE *file)
+{
+    const struct module *module = interpreter->module;
+    const struct image *image = module ? module->image : NULL;
+    char id[2 * BUILD_ID_MAX + 1] = "";
+    if (image)
+        build_id_format(&image->build_id, id, sizeof(id));
+    else if (module)
+        build_id_format(&module->core_build_id, id, sizeof(id));
+    put_name(file, interpreter_file(interpreter));
+    if (image)
+        fprintf(file, "\n             build-id %s (%s)\n", id, match_words(module));
+    else
+        fprintf(file, "\n             build-id %s (the core's; the file was not at hand)\n",
+                *id ? id : "none");
+    if (interpreter->recognition)
+        fputs("             RECOGNIZED IN THE CORE: types are named by the modules that hold them\n"
+              "             and by their structure; the file would be surer\n",
+              file);
+}
+
 static void put_interpreter(const struct report *report, FILE *file)
 {
     const struct interpreter *interpreter = report->interpreter;
     const struct runtime *runtime = &interpreter->runtime;
-    const struct image *image = interpreter->module->image;
-    char id[2 * BUILD_ID_MAX + 1];
-    build_id_format(&image->build_id, id, sizeof(id));
     fprintf(file, "Interpreter  CPython %s, UCS%d, ", *runtime->version ? runtime->version : "2.7",
             runtime->unicode_width);
-    put_name(file, image->path);
-    fprintf(file, "\n             build-id %s (%s)\n", id, match_words(interpreter->module));
+    put_interpreter_file(interpreter, file);
     fprintf(file, "Layout       built-in column %s", runtime->layout.column->name);
     if (interpreter->has_dwarf)
         fprintf(file, ", checked by the file's DWARF: %u members, %u differ",
                 runtime->layout.dwarf_values, runtime->layout.dwarf_differences);
+    else if (interpreter->recognition)
+        fputs(", the one that fits what the core has", file);
     else
         fputs(", the file has no DWARF", file);
     fputc('\n', file);

@@ -232,6 +232,29 @@ Test(no_file, words)
     }
 }
 
+// The core that comes with the program, for machines without a Python 2: the same leak, and the
+// same signature, as one that is made here.
+Test(no_file, story_core)
+{
+    const char *path = real_format("%s/core", real_directory("story"));
+    struct real_run unpacked =
+        REAL_COMMAND("sh", "-c", "xz -dc \"$0\" >\"$1\"",
+                     real_format("%s/story.core.xz", getenv("FIXTURES")), path);
+    cr_assert_eq(unpacked.status, 0, "%s", unpacked.errors);
+    struct real_run run = REAL_RUN("-q", "--format=json", no_files, path);
+    cr_assert_eq(run.status, 0, "%d: %s", run.status, run.errors);
+    json_t *report = real_parse(run.output);
+    cr_assert_eq(json_array_size(real_json(report, "findings")), 1, "%s", run.output);
+    const json_t *finding = json_array_get(real_json(report, "findings"), 0);
+    struct real_core core = real_make_core("shared", "kernel", "seed_leak.py 5");
+    const json_t *here = json_array_get(real_json(real_report(&core, 0), "findings"), 0);
+    static const char *const paths[] = {"count", "objects", "bytes", "signature"};
+    for (size_t i = 0; i < LENGTH(paths); i++)
+        cr_expect(json_equal(real_json(finding, paths[i]), real_json(here, paths[i])), "%s: %s",
+                  paths[i], run.output);
+    cr_expect_eq(real_number(report, "heap.opaque_objects"), 0);
+}
+
 // --- what is no Python 2
 
 // A Python 3 that no path gives away.

@@ -1,11 +1,13 @@
 #include "core_data.h"
 
+#include <elf.h>
 #include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    HEADER_PAGE = 4096 // what the kernel saves of a mapped ELF file (coredump_filter bit 4)
+    HEADER_PAGE = 4096, // what the kernel saves of a mapped ELF file (coredump_filter bit 4)
+    BSS_MAX = 16 << 20  // of a file whose program headers are not saved
 };
 
 const char *core_data_file(const struct module *module)
@@ -34,13 +36,27 @@ static vaddr headers_end(Elf *elf, vaddr start)
     return end > base ? start + (end - base) : start;
 }
 
+// Without program headers: what the process could write right behind the file's last mapping. That
+// may go on with other memory, which does no harm.
+static vaddr anonymous_end(const struct core *core, vaddr end)
+{
+    for (size_t i = 0; i < core->segment_count; i++) {
+        const struct core_segment *segment = &core->segments[i];
+        if (segment->start == end && (segment->flags & PF_W))
+            return end + (segment->saved_size < BSS_MAX ? segment->saved_size : BSS_MAX);
+    }
+    return end;
+}
+
 vaddr core_data_module_end(struct process *process, const struct module *module)
 {
     enum memory_status status;
     vaddr end = module->end > module->data_end ? module->end : module->data_end;
-    const uint8_t *page = memory_view(&process->memory, module->start, HEADER_PAGE, &status);
-    if (module->image || !page || memcmp(page, ELFMAG, SELFMAG) != 0)
+    if (module->image)
         return end;
+    const uint8_t *page = memory_view(&process->memory, module->start, HEADER_PAGE, &status);
+    if (!page || memcmp(page, ELFMAG, SELFMAG) != 0)
+        return anonymous_end(process->core, end);
     elf_version(EV_CURRENT);
     Elf *elf = elf_memory((char *)page, HEADER_PAGE);
     vaddr promised = headers_end(elf, module->start);
@@ -103,7 +119,11 @@ static void make_disjoint(struct list *list)
             range.start = end;
         if (range.start >= range.end)
             continue;
-        list->ranges[kept++] = range;
+        // .data and .bss of a file that no note tells of are neighbours.
+        if (kept && !range.file && !list->ranges[kept - 1].file && range.start == end)
+            list->ranges[kept - 1].end = range.end;
+        else
+            list->ranges[kept++] = range;
         end = range.end;
     }
     list->count = kept;

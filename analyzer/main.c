@@ -281,12 +281,14 @@ static void note_recognition(const struct run *run)
     const struct interpreter *interpreter = run->interpreter;
     if (!interpreter->recognition || run->options->quiet)
         return;
+    const struct module *module = interpreter->module;
     fprintf(stderr,
-            PROGRAM_NAME ": %s %s; the interpreter was recognized in the core alone; with the file "
+            PROGRAM_NAME ": %s%s; the interpreter was recognized in the core alone; with its file "
                          "as EXECUTABLE types and references are surer\n",
-            interpreter_file(interpreter),
-            interpreter->module && interpreter->module->image ? "has no symbols"
-                                                              : "is not on this machine");
+            module ? interpreter_file(interpreter) : "the core does not name its files",
+            !module         ? ""
+            : module->image ? " has no symbols"
+                            : " is not on this machine");
 }
 
 static struct failure *read_heap(struct run *run)

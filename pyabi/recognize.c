@@ -19,7 +19,8 @@
 
 enum {
     EVIDENCE_MAX = 160,
-    CANDIDATES_MAX = 1 << 16 // words that are themselves: heads of empty lists are such, too
+    CANDIDATES_MAX = 1 << 16, // words that are themselves: heads of empty lists are such, too
+    TRIES_MAX = 64            // of these, objects that look like `type`; an honest core has one
 };
 
 // The first evidence against a column, of the candidate that came furthest.
@@ -241,10 +242,9 @@ static bool interpreter_fits(struct recognition *recognition, const struct layou
 // --- columns
 
 static bool candidate_fits(struct recognition *recognition, const struct layout_column *column,
-                           vaddr candidate, struct evidence *evidence)
+                           struct evidence *evidence)
 {
-    return type_fits(recognition, candidate, evidence) && mro_fits(recognition, evidence) &&
-           dict_fits(recognition, evidence) &&
+    return mro_fits(recognition, evidence) && dict_fits(recognition, evidence) &&
            (find_generations(recognition, true, evidence) ||
             find_generations(recognition, false, evidence)) &&
            interpreter_fits(recognition, column, evidence);
@@ -291,9 +291,12 @@ static bool column_fits(struct recognition *recognition, struct memory *memory,
                       memory->format.word_size * 8);
     search_ranges(recognition, memory, column->values[LAYOUT_PyObject_ob_type].offset, in_files,
                   search);
-    for (size_t i = 0; i < search->candidates.count; i++) {
+    for (size_t i = 0, tries = 0; i < search->candidates.count && tries < TRIES_MAX; i++) {
         begin(recognition, memory, column);
-        if (candidate_fits(recognition, column, search->candidates.at[i], evidence))
+        if (!type_fits(recognition, search->candidates.at[i], evidence))
+            continue;
+        tries++;
+        if (candidate_fits(recognition, column, evidence))
             return true;
     }
     return reject(evidence, 0, "no object is its own type");

@@ -199,7 +199,8 @@ static enum rank rank_name(const char *module, const char *file, const struct re
         return RANK_EXCEPTIONS;
     if (strcmp(module, "__builtin__") == 0)
         return RANK_BUILTIN;
-    if (!file || !type->file || strcmp(file, type->file) != 0)
+    // Where nothing tells files apart, a name that the table knows is believed.
+    if (type->file ? !file || strcmp(file, type->file) != 0 : !find_rule(name))
         return RANK_FOREIGN;
     return find_rule(name) ? RANK_KNOWN : RANK_EXTENSION;
 }

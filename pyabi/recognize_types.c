@@ -7,7 +7,7 @@
 
 enum {
     TYPE_SIZE_MAX = 1 << 20, // a static type with a larger tp_basicsize is not believed
-    TYPES_MAX = 1 << 16,
+    TYPES_MAX = 1 << 13,
     METATYPE_DEPTH = 4, // metatypes of metatypes
     BASES_MAX = 64,
 };
@@ -86,8 +86,7 @@ static bool add_type(struct recognition *recognition, const struct recognized_ty
     return true;
 }
 
-// All objects of one metatype in the data of files (in the interpreter's range, where there are no
-// files).
+// All objects of one metatype in a range.
 static bool list_range(struct recognition *recognition, const struct recognize_range *range,
                        vaddr metatype)
 {
@@ -111,12 +110,12 @@ static bool list_range(struct recognition *recognition, const struct recognize_r
     return true;
 }
 
+// In the data of files; in all memory where nothing tells which data that is.
 static bool list_objects(struct recognition *recognition, vaddr metatype)
 {
     for (size_t i = 0; i < recognition->range_count; i++) {
         const struct recognize_range *range = &recognition->ranges[i];
-        if ((range->file || recognition->generations - range->start < range->end - range->start) &&
-            !list_range(recognition, range, metatype))
+        if ((range->file || !recognition->file) && !list_range(recognition, range, metatype))
             return false;
     }
     return true;

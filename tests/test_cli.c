@@ -321,7 +321,7 @@ Test(cli, interpreter_absent)
     expect_match(run.output, "gc.garbage keeps 20 objects alive: *", "without the file");
     cr_expect_str_eq(run.errors,
                      real_format("pycore-garbage: %s is not on this machine; the interpreter was "
-                                 "recognized in the core alone; with the file as EXECUTABLE types "
+                                 "recognized in the core alone; with its file as EXECUTABLE types "
                                  "and references are surer\n",
                                  core.interpreter),
                      "%s", run.errors);

@@ -198,6 +198,63 @@ Test(no_file, graph_of_unknown_types)
     }
 }
 
+// --- less than a core without files, and a little more
+
+// A core whose notes do not say which files were mapped, as emulators write it.
+Test(no_file, no_names_of_files)
+{
+    static const char *const commands[] = {"seed_leak.py 5", "wide_heap.py", "no_gc_module.py"};
+    for (size_t i = 0; i < LENGTH(interpreters) * LENGTH(commands); i++) {
+        struct real_core core = real_make_core(interpreters[i % 2], "kernel", commands[i / 2]);
+        json_t *full = bare_report(&core);
+        const char *copy = real_copy(core.path, "nameless.core");
+        // The type of the note NT_FILE, in front of its owner's name.
+        struct real_run made = REAL_COMMAND(
+            "python3", "-c",
+            "import sys; data = open(sys.argv[1], 'rb').read(); "
+            "assert data.count(b'ELIFCORE\\0') == 1; "
+            "open(sys.argv[1], 'wb').write(data.replace(b'ELIFCORE\\0', b'ELI_CORE\\0'))",
+            copy);
+        cr_assert_eq(made.status, 0, "%s: %s", core.name, made.errors);
+        core.path = copy;
+        json_t *report = bare_report(&core);
+        expect_equal(&core, report, full, "findings");
+        expect_equal(&core, report, full, "heap.edges");
+        cr_expect_eq(real_number(report, "heap.opaque_objects"), 0, "%s", core.name);
+        cr_expect(json_is_null(real_json(report, "interpreter.file_in_core")), "%s", core.name);
+    }
+}
+
+// A program that embeds the interpreter and exports none of its symbols: names of types can be
+// read, nothing else.
+Test(no_file, no_symbols)
+{
+    struct real_core core = real_make_core("debian", "kernel", "wide_heap.py");
+    const char *copy = real_format("%s/python2.7", real_directory("symbolless"));
+    struct real_run made = REAL_COMMAND(
+        "python3", "-c",
+        "import sys; data = open(sys.argv[1], 'rb').read(); "
+        "assert data.count(b'\\0PyGC_Collect\\0') == 1; "
+        "open(sys.argv[2], 'wb').write(data.replace(b'\\0PyGC_Collect\\0', b'\\0QyGC_Collect\\0'))",
+        core.interpreter, copy);
+    cr_assert_eq(made.status, 0, "%s", made.errors);
+    const char *graphs[] = {real_format("%s/full", core.directory),
+                            real_format("%s/symbolless", core.directory)};
+    struct real_run full =
+        REAL_RUN("--format=json", "--graph", graphs[0], core.path, core.interpreter);
+    struct real_run run = REAL_RUN("--format=json", "--graph", graphs[1], core.path, copy);
+    cr_assert_eq(run.status, 0, "%d: %s", run.status, run.errors);
+    cr_expect(strstr(run.errors, "/symbolless/python2.7 has no symbols; the interpreter was "
+                                 "recognized in the core alone;"),
+              "%s", run.errors);
+    json_t *report = real_parse(run.output);
+    expect_equal(&core, report, real_parse(full.output), "findings");
+    cr_expect_str_eq(real_string(report, "interpreter.file"), copy);
+    cr_expect_str_eq(real_string(report, "interpreter.recognized_from"), "core");
+    cr_expect(json_is_true(real_json(report, "interpreter.build_id_match")));
+    cr_expect_eq(REAL_COMMAND("cmp", graphs[0], graphs[1]).status, 0, "another graph");
+}
+
 // --- what the report says of it
 
 Test(no_file, words)
@@ -211,7 +268,7 @@ Test(no_file, words)
         cr_expect_eq(run.status, 0);
         cr_expect_str_eq(run.errors,
                          real_format("pycore-garbage: %s is not on this machine; the interpreter "
-                                     "was recognized in the core alone; with the file as "
+                                     "was recognized in the core alone; with its file as "
                                      "EXECUTABLE types and references are surer\n",
                                      file));
         cr_expect_eq(

@@ -20,16 +20,15 @@ const char *core_data_file(const struct module *module)
 static vaddr headers_end(Elf *elf, vaddr start)
 {
     size_t count = 0;
-    vaddr base = UINT64_MAX, end = 0;
+    vaddr base = 0, end = 0;
     if (!elf || elf_getphdrnum(elf, &count) != 0)
         return start;
     for (size_t i = 0; i < count && i < INT32_MAX; i++) {
         GElf_Phdr header;
         if (!gelf_getphdr(elf, (int)i, &header) || header.p_type != PT_LOAD)
             continue;
-        vaddr first = header.p_vaddr - header.p_offset;
-        if (first < base)
-            base = first;
+        if (header.p_offset < HEADER_PAGE)
+            base = header.p_vaddr - header.p_offset;
         if (header.p_vaddr + header.p_memsz > end)
             end = header.p_vaddr + header.p_memsz;
     }

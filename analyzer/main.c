@@ -224,13 +224,6 @@ static struct failure *open_process(struct run *run)
     if (failure)
         return failure;
     const struct core *core = run->core;
-    if (core->format.word_size != 8 || core->format.big_endian)
-        return failure_create(FAILURE_UNSUPPORTED,
-                              "%s: a core of a %d-bit %s process (%s); only 64-bit little-endian "
-                              "processes are supported yet",
-                              core->path, core->format.word_size * 8,
-                              core->format.big_endian ? "big-endian" : "little-endian",
-                              core->architecture);
     if (core->bytes_missing)
         return failure_create(FAILURE_UNSUPPORTED,
                               "%s: the core is cut: its headers promise %" PRIu64 " bytes beyond "
@@ -297,9 +290,12 @@ static struct failure *read_heap(struct run *run)
     if (failure)
         return failure;
     const struct runtime *runtime = &run->interpreter->runtime;
+    const struct layout *layout = &runtime->layout;
     note_recognition(run);
-    tell(run, "interpreter %s in %s, layout %s, generations %s", runtime->version,
-         interpreter_file(run->interpreter), runtime->layout.column->name,
+    tell(run, "interpreter %s in %s, layout %s (%s; %u others fit%s%s), generations %s",
+         runtime->version, interpreter_file(run->interpreter), layout->column->name,
+         layout->column->origin, layout->rivals, layout->by_version ? " but for the version" : "",
+         layout->head_by_evidence ? "; the size of PyGC_Head by the lists" : "",
          run->interpreter->recognition    ? "by their rings"
          : runtime->generations_by_symbol ? "by their symbol"
                                           : "through _PyGC_generation0");

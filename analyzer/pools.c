@@ -248,14 +248,15 @@ static void sweep_page(struct sweep_part *part, vaddr page, uint64_t number, con
 {
     struct sweep *sweep = part->sweep;
     struct pool pool;
-    uint32_t least = element_size(sweep->heap);
+    // With PYMALLOC_DEBUG a block begins with its size and a pad.
+    uint32_t pad = sweep->heap->runtime->debug_pad, least = pad + element_size(sweep->heap);
     if (!(sweep->pool_pages[number / 8] >> (number % 8) & 1) ||
         !read_pool(sweep, bytes, page, &pool) || pool.block_size < least)
         return;
     for (uint32_t at = pool.first; at + least <= pool.end; at += pool.block_size) {
         vaddr next;
         __builtin_prefetch(bytes + at + PREFETCH_AHEAD * pool.block_size);
-        if (take(part, page + at, bytes + at, &next) && !is_pool_page(sweep, next))
+        if (take(part, page + at + pad, bytes + at + pad, &next) && !is_pool_page(sweep, next))
             part->no_memory |= !note_outside(part, next);
     }
 }

@@ -73,8 +73,9 @@ static json_t *make_interpreter(const struct report *report)
                         ? json_null()
                         : json_boolean(module->match == MODULE_MATCHES);
     return json_pack(
-        "{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:o, s:s, s:s, s:i, s:i}", "version",
-        *runtime->version ? runtime->version : NULL, "unicode",
+        "{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:o, s:s, s:s, s:i, s:i, s:s, s:i, s:b, s:b, s:b, s:b, s:o, s:b, "
+        "s:o}",
+        "version", *runtime->version ? runtime->version : NULL, "unicode",
         runtime->unicode_width == 2 ? "ucs2" : "ucs4", "debug_build", interpreter->debug_build,
         "file", name_or_null(image ? image->path : NULL), "build_id",
         id_or_null(image    ? &image->build_id
@@ -84,7 +85,14 @@ static json_t *make_interpreter(const struct report *report)
         "file_in_core", name_or_null(module ? module->path : NULL), "layout_source",
         interpreter->has_dwarf ? "dwarf" : "builtin", "layout_column", runtime->layout.column->name,
         "layout_dwarf_members", (int)runtime->layout.dwarf_values, "layout_dwarf_differences",
-        (int)runtime->layout.dwarf_differences);
+        (int)runtime->layout.dwarf_differences, "layout_origin", runtime->layout.column->origin,
+        "layout_rivals", (int)runtime->layout.rivals, "layout_by_version",
+        runtime->layout.by_version, "gc_head_by_evidence", runtime->layout.head_by_evidence,
+        "trace_refs", runtime->layout.column->trace_refs, "count_allocs",
+        runtime->layout.count_allocs, "pymalloc",
+        report->heap->by_pools ? json_true() : flag_or_null(&runtime->pymalloc), "pymalloc_debug",
+        runtime->debug_malloc, "digit_bits",
+        runtime->digit_width ? number(runtime->digit_width == 2 ? 15 : 30) : json_null());
 }
 
 static json_t *make_collector(const struct report *report)

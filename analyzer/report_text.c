@@ -368,32 +368,78 @@ static void put_interpreter_file(const struct interpreter *interpreter, FILE *fi
         build_id_format(&module->core_build_id, id, sizeof(id));
     put_name(file, interpreter_file(interpreter));
     if (image)
-        fprintf(file, "\n             build-id %s (%s)\n", id, match_words(module));
+        fprintf(file, "\n             build-id %s (%s)", id, match_words(module));
     else
-        fprintf(file, "\n             build-id %s (the core's; the file was not at hand)\n",
+        fprintf(file, "\n             build-id %s (the core's; the file was not at hand)",
                 *id ? id : "none");
     if (interpreter->recognition)
-        fputs("             RECOGNIZED IN THE CORE: types are named by the modules that hold them\n"
-              "             and by their structure; the file would be surer\n",
+        fputs("\n             RECOGNIZED IN THE CORE: types are named by the modules that hold them"
+              "\n             and by their structure; the file would be surer",
               file);
+}
+
+// What the interpreter was built with, as far as it shows.
+static void put_build(const struct report *report, FILE *file)
+{
+    const struct runtime *runtime = &report->interpreter->runtime;
+    const char *before = "\n             built with ";
+    if (runtime->digit_width) {
+        fprintf(file, "%s%d-bit digits", before, runtime->digit_width == 2 ? 15 : 30);
+        before = ", ";
+    }
+    if (report->heap->by_pools || runtime->pymalloc.known) {
+        bool there = report->heap->by_pools || runtime->pymalloc.value;
+        fprintf(file, "%s%spymalloc", before, there ? "" : "no ");
+        before = ", ";
+    }
+    if (runtime->debug_malloc) {
+        fprintf(file, "%sPYMALLOC_DEBUG", before);
+        before = ", ";
+    }
+    if (runtime->layout.count_allocs) {
+        fprintf(file, "%sCOUNT_ALLOCS", before);
+        before = ", ";
+    }
+    if (runtime->layout.column->trace_refs)
+        fprintf(file, "%sPy_TRACE_REFS", before);
+}
+
+// How sure the column is.
+static void put_layout(const struct interpreter *interpreter, FILE *file)
+{
+    const struct layout *layout = &interpreter->runtime.layout;
+    fprintf(file, "Layout       built-in column %s", layout->column->name);
+    if (interpreter->has_dwarf)
+        fprintf(file, ", checked by the file's DWARF: %u members, %u differ", layout->dwarf_values,
+                layout->dwarf_differences);
+    else if (interpreter->recognition)
+        fputs(", the one that fits what the core has", file);
+    else
+        fputs(", the file has no DWARF", file);
+    if (layout->head_by_evidence)
+        fprintf(file, "\n             PyGC_Head has %u bytes, to judge by the collector's lists",
+                layout_offset(layout, LAYOUT_PyGC_Head_sizeof));
+    if (layout->rivals && !layout->by_version)
+        fprintf(file,
+                "\n             DOUBT: no version could be read, and %u other column%s as well",
+                layout->rivals, layout->rivals == 1 ? " fits" : "s fit");
+    fputc('\n', file);
 }
 
 static void put_interpreter(const struct report *report, FILE *file)
 {
     const struct interpreter *interpreter = report->interpreter;
     const struct runtime *runtime = &interpreter->runtime;
-    fprintf(file, "Interpreter  CPython %s, UCS%d, ", *runtime->version ? runtime->version : "2.7",
-            runtime->unicode_width);
+    fputs("Interpreter  CPython ", file);
+    if (*runtime->version)
+        fputs(runtime->version, file);
+    else // of the column at least
+        fprintf(file, "2.%u", runtime->layout.column->hexversion_first >> 8 & 0xff);
+    fprintf(file, ", UCS%d, ", runtime->unicode_width);
     put_interpreter_file(interpreter, file);
-    fprintf(file, "Layout       built-in column %s", runtime->layout.column->name);
-    if (interpreter->has_dwarf)
-        fprintf(file, ", checked by the file's DWARF: %u members, %u differ",
-                runtime->layout.dwarf_values, runtime->layout.dwarf_differences);
-    else if (interpreter->recognition)
-        fputs(", the one that fits what the core has", file);
-    else
-        fputs(", the file has no DWARF", file);
+    put_build(report, file);
     fputc('\n', file);
+    put_layout(interpreter, file);
 }
 
 static const char *garbage_words(const struct report *report)

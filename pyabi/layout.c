@@ -12,11 +12,11 @@ void layout_init(struct layout *layout, const struct layout_column *column)
 
 void layout_overlay(struct layout *layout, enum layout_member member, struct layout_value value)
 {
-    const struct layout_value *old = &layout->column->values[member];
+    struct layout_value old = layout->values[member];
     layout->values[member] = value;
     layout->dwarf_values += !layout->from_dwarf[member];
     layout->from_dwarf[member] = true;
-    if (old->offset != LAYOUT_ABSENT && (old->offset != value.offset || old->width != value.width))
+    if (old.offset != LAYOUT_ABSENT && (old.offset != value.offset || old.width != value.width))
         layout->dwarf_differences++;
 }
 

@@ -1,8 +1,8 @@
 // Where the members of CPython's structs lie, as data.
 //
 // One list of rows names every member that this program reads. From it come the enum below, the
-// printable names and the DWARF queries; the columns in layout_tables.c (one per release, word
-// size and Py_TRACE_REFS) are generated from the DWARF of real builds by
+// printable names and the DWARF queries; the columns in layout_tables.c (one per range of releases,
+// word size, alignment and Py_TRACE_REFS) are generated from the DWARF of real builds by
 // fixtures/generate_layout_tables.py and never typed. Which column is right is decided by evidence
 // (runtime.c); DWARF of the very build may then be laid over it.
 //
@@ -72,6 +72,7 @@
     X(PyListObject, allocated, "allocated", "listobject.c")                                        \
     X(PyTupleObject, ob_item, "ob_item", "tupleobject.c")                                          \
     X(PySetObject, sizeof, "", "setobject.c")                                                      \
+    X(PySetObject, data, "data", "setobject.c")                                                    \
     X(PySetObject, mask, "mask", "setobject.c")                                                    \
     X(PySetObject, table, "table", "setobject.c")                                                  \
     X(PySetObject, smalltable, "smalltable", "setobject.c")                                        \
@@ -186,6 +187,8 @@
     X(PySyntaxErrorObject, print_file_and_line, "print_file_and_line", "exceptions.c")             \
     X(PyUnicodeErrorObject, encoding, "encoding", "exceptions.c")                                  \
     X(PyUnicodeErrorObject, object, "object", "exceptions.c")                                      \
+    X(PyUnicodeErrorObject, start, "start", "exceptions.c")                                        \
+    X(PyUnicodeErrorObject, end, "end", "exceptions.c")                                            \
     X(PyUnicodeErrorObject, reason, "reason", "exceptions.c")                                      \
     X(PyStringObject, sizeof, "", "stringobject.c")                                                \
     X(PyStringObject, ob_sval, "ob_sval", "stringobject.c")                                        \
@@ -247,6 +250,7 @@
     X(iziplongestobject, fillvalue, "fillvalue", "itertoolsmodule.c")                              \
     X(chainobject, source, "source", "itertoolsmodule.c")                                          \
     X(chainobject, active, "active", "itertoolsmodule.c")                                          \
+    X(chainobject, ittuple, "ittuple", "itertoolsmodule.c")                                        \
     X(repeatobject, element, "element", "itertoolsmodule.c")                                       \
     X(groupbyobject, it, "it", "itertoolsmodule.c")                                                \
     X(groupbyobject, keyfunc, "keyfunc", "itertoolsmodule.c")                                      \
@@ -380,7 +384,8 @@ extern const struct layout_row layout_rows[LAYOUT_MEMBER_COUNT];
 
 // A built-in column.
 struct layout_column {
-    const char *name;          // "2.7.18-x86_64"
+    const char *name;          // "2.7.18-x86_64"; "-pydebug" for Py_TRACE_REFS
+    const char *origin;        // of its figures: "DWARF", or how they were computed from such
     uint32_t hexversion_first; // sys.hexversion of the first and last release that it fits,
     uint32_t hexversion_last;  // release level left out
     uint8_t word_size;
@@ -397,6 +402,10 @@ struct layout {
     bool from_dwarf[LAYOUT_MEMBER_COUNT]; // the value is DWARF's, be it equal to the column's
     unsigned dwarf_values;                // how many are
     unsigned dwarf_differences;           // how many of them differ from the column
+    bool head_by_evidence;                // PyGC_Head has another size than the column says
+    bool count_allocs;                    // COUNT_ALLOCS: types are longer than the column says
+    unsigned rivals;                      // built-in columns that fit as well, but for the version
+    bool by_version;                      // sys.hexversion has decided between those
 };
 
 void layout_init(struct layout *layout, const struct layout_column *column);

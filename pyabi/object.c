@@ -257,7 +257,8 @@ static void decide_rules(const struct runtime *runtime, struct object_type *type
         type->finalizer = tp_del ? FINALIZER_ALWAYS : FINALIZER_NEVER;
     else if (type->address == runtime->types[RUNTIME_TYPE_instance])
         type->finalizer = FINALIZER_INSTANCE;
-    else if (type->address == runtime->types[RUNTIME_TYPE_generator])
+    else if (type->address == runtime->types[RUNTIME_TYPE_generator] &&
+             runtime->release->generator_finalizers)
         type->finalizer = FINALIZER_GENERATOR;
     type->size = find_size_rule(type);
     if (is_subtype(runtime, type->address, runtime->types[RUNTIME_TYPE_unicode]))

@@ -98,6 +98,32 @@ static uint64_t deque_size(struct measure *measure)
     return count * runtime_malloc_size(runtime, size);
 }
 
+// roundupsize, Objects/listobject.c of 2.3, which has no `allocated`: in steps of 8 items below
+// 256, of 64 below 2048 and so on.
+static int64_t round_up_items(int64_t count)
+{
+    unsigned bits = 3;
+    for (int64_t rest = count >> 8; rest > 0; rest >>= 3)
+        bits += 3;
+    return ((count >> bits) + 1) << bits;
+}
+
+static uint64_t list_size(struct measure *measure)
+{
+    const struct runtime *runtime = measure->runtime;
+    vaddr items = read_pointer(measure, LAYOUT_PyListObject_ob_item);
+    int64_t count;
+    if (layout_has(&runtime->layout, LAYOUT_PyListObject_allocated)) {
+        count = read_number(measure, measure->object, LAYOUT_PyListObject_allocated);
+    } else {
+        count = read_number(measure, measure->object, LAYOUT_PyVarObject_ob_size);
+        if (items && count >= 0 && count < INT32_MAX)
+            count = round_up_items(count);
+    }
+    return malloc_size(measure,
+                       array_size(measure, items, count, runtime->memory->format.word_size));
+}
+
 // Memory that only this object refers to, outside of its block.
 static uint64_t owned_size(struct measure *measure, enum size_rule rule)
 {
@@ -113,11 +139,7 @@ static uint64_t owned_size(struct measure *measure, enum size_rule rule)
         return table_size(measure, LAYOUT_PySetObject_table, LAYOUT_PySetObject_smalltable,
                           LAYOUT_PySetObject_mask, LAYOUT_setentry_sizeof);
     case SIZE_LIST:
-        return malloc_size(
-            measure,
-            array_size(measure, read_pointer(measure, LAYOUT_PyListObject_ob_item),
-                       read_number(measure, measure->object, LAYOUT_PyListObject_allocated),
-                       runtime->memory->format.word_size));
+        return list_size(measure);
     case SIZE_DEQUE:
         return deque_size(measure);
     case SIZE_UNICODE:
@@ -125,7 +147,9 @@ static uint64_t owned_size(struct measure *measure, enum size_rule rule)
         bytes = array_size(measure, read_pointer(measure, LAYOUT_PyUnicodeObject_str),
                            read_number(measure, measure->object, LAYOUT_PyUnicodeObject_length),
                            (uint64_t)runtime->unicode_width);
-        return runtime_allocation_size(runtime, bytes + (uint64_t)runtime->unicode_width);
+        bytes += (uint64_t)runtime->unicode_width;
+        return runtime->release->unicode_pooled ? runtime_allocation_size(runtime, bytes)
+                                                : runtime_malloc_size(runtime, bytes);
     case SIZE_BYTEARRAY:
         return malloc_size(
             measure,

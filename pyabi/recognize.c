@@ -19,6 +19,7 @@
 
 enum {
     EVIDENCE_MAX = 160,
+    SENTENCE_MAX = 8192,
     CANDIDATES_MAX = 1 << 16, // words that are themselves: heads of empty lists are such, too
     TRIES_MAX = 64            // of these, objects that look like `type`; an honest core has one
 };
@@ -173,18 +174,23 @@ static bool find_generations(struct recognition *recognition, bool in_files,
 {
     struct runtime *runtime = &recognition->runtime;
     unsigned width = runtime->memory->format.word_size, hits = 0;
+    uint16_t head_size = 0;
     for (size_t i = 0; i < recognition->range_count; i++) {
         const struct recognize_range *range = &recognition->ranges[i];
         if (!range->file == in_files)
             continue;
         for (vaddr at = range->start; at < range->end; at += width) {
-            if (!runtime_is_generations(runtime, at))
+            uint16_t size = runtime_probe_generations(runtime, at);
+            if (!size)
                 continue;
+            head_size = size;
             recognition->generations = at;
             recognition->file = range->file;
             hits++;
         }
     }
+    if (hits == 1 && head_size != layout_offset(&runtime->layout, LAYOUT_PyGC_Head_sizeof))
+        runtime_set_head_size(&runtime->layout, head_size);
     return hits == 1 || reject(evidence, 8,
                                hits ? "%u places look like the lists of the collector"
                                     : "no place looks like the lists of the collector",
@@ -220,7 +226,7 @@ static bool interpreter_fits(struct recognition *recognition, const struct layou
          !runtime->modules && recognition_next_data(recognition, &cursor, &data);) {
         struct runtime_source source = {
             .context = recognition, .find_symbol = find_recognized, .data = &data, .data_count = 1};
-        runtime_find_modules(runtime, &source);
+        runtime_find_interp(runtime, &source);
     }
     if (!runtime->modules)
         return reject(evidence, 9, "nothing looks like an interpreter state");
@@ -302,35 +308,34 @@ static bool column_fits(struct recognition *recognition, struct memory *memory,
     return reject(evidence, 0, "no object is its own type");
 }
 
-// What speaks against each column; columns with the same are told together.
-struct verdict {
-    char text[2048];
-    size_t used;
-    char last[EVIDENCE_MAX];
-};
-
-static void __attribute__((format(printf, 2, 3)))
-verdict_print(struct verdict *verdict, const char *format, ...)
+// Adds to a sentence; what does not fit is left out.
+static void __attribute__((format(printf, 2, 3))) say(char *sentence, const char *format, ...)
 {
+    size_t used = strlen(sentence);
     va_list list;
     va_start(list, format);
-    int length = vsnprintf(verdict->text + verdict->used, sizeof(verdict->text) - verdict->used,
-                           format, list);
+    vsnprintf(sentence + used, SENTENCE_MAX - used, format, list);
     va_end(list);
-    verdict->used += (size_t)length;
-    if (verdict->used >= sizeof(verdict->text))
-        verdict->used = sizeof(verdict->text) - 1;
 }
 
-static void verdict_add(struct verdict *verdict, const char *column, const char *evidence)
+// Columns by the evidence against them, from the newest, each evidence once; uses that up.
+static struct failure *no_column_fits(const struct layout_column *columns, size_t count,
+                                      struct evidence *against)
 {
-    bool same = verdict->used && strcmp(verdict->last, evidence) == 0;
-    if (same)
-        verdict_print(verdict, ", %s", column);
-    else
-        verdict_print(verdict, "%s%s%s%s", *verdict->last ? ": " : "", verdict->last,
-                      *verdict->last ? "; " : "", column);
-    snprintf(verdict->last, sizeof(verdict->last), "%s", evidence);
+    char sentence[SENTENCE_MAX] = "";
+    for (size_t i = count; i-- > 0;) {
+        if (!*against[i].text)
+            continue;
+        say(sentence, "%s%s", *sentence ? "; " : "", columns[i].name);
+        for (size_t j = i; j-- > 0;) {
+            if (strcmp(against[i].text, against[j].text) != 0)
+                continue;
+            say(sentence, ", %s", columns[j].name);
+            *against[j].text = '\0';
+        }
+        say(sentence, ": %s", against[i].text);
+    }
+    return failure_create(FAILURE_MISMATCH, "%s", sentence);
 }
 
 // The data of files first: there it lies nearly always.
@@ -340,7 +345,6 @@ static struct failure *choose_column(struct recognition *recognition, struct mem
     const struct layout_column *columns = source->columns ? source->columns : layout_columns;
     size_t count = source->columns ? source->column_count : layout_column_count;
     struct evidence *against = calloc(count, sizeof(*against));
-    struct verdict verdict = {0};
     bool fits = false;
     if (!against)
         return failure_no_memory();
@@ -348,10 +352,9 @@ static struct failure *choose_column(struct recognition *recognition, struct mem
     for (size_t i = 2 * count; i-- > 0 && !fits;)
         fits = column_fits(recognition, memory, &columns[i % count], i >= count, search,
                            &against[i % count]);
-    for (size_t i = count; i-- > 0 && !fits;)
-        verdict_add(&verdict, columns[i].name, against[i].text);
+    struct failure *failure = fits ? NULL : no_column_fits(columns, count, against);
     free(against);
-    return fits ? NULL : failure_create(FAILURE_MISMATCH, "%s: %s", verdict.text, verdict.last);
+    return failure;
 }
 
 struct failure *recognition_create(struct memory *memory, const struct recognize_source *source,
@@ -408,9 +411,31 @@ static const char *name_of_symbol(const char *symbol)
     return NULL;
 }
 
+// PYMALLOC_DEBUG (Objects/obmalloc.c) puts bytes of FORBIDDENBYTE in front of what it hands out: at
+// the end of the pad, in all releases, at least three.
+static bool has_debug_pad(const struct recognition *recognition, vaddr object)
+{
+    enum {
+        FORBIDDEN_BYTES = 3
+    };
+    static const uint8_t forbidden[FORBIDDEN_BYTES] = {0xfb, 0xfb, 0xfb};
+    const struct runtime *runtime = &recognition->runtime;
+    enum memory_status status;
+    vaddr head = object - layout_offset(&runtime->layout, LAYOUT_PyGC_Head_sizeof);
+    const uint8_t *pad =
+        memory_view(runtime->memory, head - FORBIDDEN_BYTES, FORBIDDEN_BYTES, &status);
+    return pad && memcmp(pad, forbidden, FORBIDDEN_BYTES) == 0;
+}
+
 bool recognition_find_symbol(const struct recognition *recognition, enum symbol_scope scope,
                              const char *name, vaddr *address)
 {
+    if (scope == SYMBOL_EXPORTED && strcmp(name, "_PyObject_DebugMalloc") == 0) {
+        *address = 0; // that it is there is all that is known
+        return has_debug_pad(recognition, recognition->runtime.modules) &&
+               has_debug_pad(recognition, read_member(recognition, recognition->runtime.interp,
+                                                      LAYOUT_PyInterpreterState_sysdict));
+    }
     if (scope == SYMBOL_STATIC) {
         if (strcmp(name, "generations") != 0)
             return false;

@@ -79,6 +79,7 @@ const struct recognize_look recognize_looks[] = {
      {F(PyMethodObject_im_func, "function"), F(PyMethodObject_im_class, "*")}},
     {"generator", NULL, TO(PyGenObject_gi_code, 1),
      {F(PyGenObject_gi_code, "code"), F(PyGenObject_gi_frame, "?frame")}},
+    {"generator", NULL, TO(PyGenObject_gi_frame, 2), {F(PyGenObject_gi_frame, "frame")}},
     {"traceback", NULL, TO(PyTracebackObject_tb_frame, 2),
      {F(PyTracebackObject_tb_frame, "frame")}},
     {"method-wrapper", NULL, SIZEOF(wrapperobject),

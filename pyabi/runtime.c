@@ -10,90 +10,19 @@ static const char *const type_symbols[RUNTIME_TYPE_COUNT] = {
 #undef RUNTIME_TYPE_SYMBOL
 };
 
-// --- choosing the layout
-
-// Types whose tp_basicsize a column must reproduce.
-static const struct {
-    const char *symbol;
-    enum layout_member size;
-} witnesses[] = {
-    {"PyType_Type", LAYOUT_PyHeapTypeObject_sizeof},
-    {"PyDict_Type", LAYOUT_PyDictObject_sizeof},
-    {"PyList_Type", LAYOUT_PyListObject_sizeof},
-    {"PySet_Type", LAYOUT_PySetObject_sizeof},
-    {"PyInstance_Type", LAYOUT_PyInstanceObject_sizeof},
-    {"PyClass_Type", LAYOUT_PyClassObject_sizeof},
-    {"PyFunction_Type", LAYOUT_PyFunctionObject_sizeof},
-    {"PyCode_Type", LAYOUT_PyCodeObject_sizeof},
-    {"PyUnicode_Type", LAYOUT_PyUnicodeObject_sizeof},
-    {"PyInt_Type", LAYOUT_PyIntObject_sizeof},
-};
-
-enum {
-    EVIDENCE_MAX = 160
-};
-
-// A layout under trial: enough of a runtime to read objects with.
-struct trial {
-    struct runtime runtime;
-    const struct runtime_source *source;
-    char against[EVIDENCE_MAX]; // the first evidence against it
-};
-
 static bool find_exported(const struct runtime_source *source, const char *symbol, vaddr *address)
 {
     return source->find_symbol(source->context, SYMBOL_EXPORTED, symbol, address);
 }
 
-static void find_types(struct runtime *runtime, const struct runtime_source *source)
+void runtime_find_types(struct runtime *runtime, const struct runtime_source *source)
 {
     for (unsigned i = 0; i < RUNTIME_TYPE_COUNT; i++)
         if (!find_exported(source, type_symbols[i], &runtime->types[i]))
             runtime->types[i] = 0;
 }
 
-static bool type_type_fits(struct trial *trial)
-{
-    struct runtime *runtime = &trial->runtime;
-    vaddr type = runtime->types[RUNTIME_TYPE_type];
-    uint64_t ob_type = 0, name = 0;
-    char text[8] = "";
-    layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyObject_ob_type, &ob_type);
-    if (ob_type != type) {
-        snprintf(trial->against, EVIDENCE_MAX,
-                 "the type of PyType_Type would be 0x%llx, not 0x%llx", (unsigned long long)ob_type,
-                 (unsigned long long)type);
-        return false;
-    }
-    layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_name, &name);
-    enum memory_status status = memory_read_string(runtime->memory, name, text, sizeof(text));
-    // tp_name lies in .rodata: it is there only when the file is.
-    if ((status == MEMORY_OK || status == MEMORY_NONSENSE) && strcmp(text, "type") != 0) {
-        snprintf(trial->against, EVIDENCE_MAX, "PyType_Type's tp_name would not be \"type\"");
-        return false;
-    }
-    return true;
-}
-
-static bool witnesses_fit(struct trial *trial)
-{
-    struct runtime *runtime = &trial->runtime;
-    for (size_t i = 0; i < sizeof(witnesses) / sizeof(witnesses[0]); i++) {
-        vaddr type;
-        uint64_t basicsize;
-        if (!find_exported(trial->source, witnesses[i].symbol, &type) ||
-            layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_basicsize,
-                        &basicsize) != MEMORY_OK)
-            continue;
-        unsigned expected = layout_offset(&runtime->layout, witnesses[i].size);
-        if (basicsize == expected)
-            continue;
-        snprintf(trial->against, EVIDENCE_MAX, "%s's tp_basicsize would be %llu, not %u",
-                 witnesses[i].symbol, (unsigned long long)basicsize, expected);
-        return false;
-    }
-    return true;
-}
+// --- the interpreter state and the version
 
 // The interpreter state: through the current thread, or the static interp_head, or by the look of
 // it among the static data: a pointer to a struct whose words 2, 3 and 4 are dicts and whose
@@ -132,7 +61,7 @@ static bool scan_for_interp(const struct runtime *runtime, const struct runtime_
     return false;
 }
 
-void runtime_find_modules(struct runtime *runtime, const struct runtime_source *source)
+void runtime_find_interp(struct runtime *runtime, const struct runtime_source *source)
 {
     vaddr variable, state, interp;
     runtime->interp = 0;
@@ -175,77 +104,6 @@ void runtime_find_version(struct runtime *runtime)
         runtime->unicode_width = number > 0xffff ? 4 : 2;
 }
 
-// The version decides only between columns that everything else lets through.
-static bool version_fits(struct trial *trial, const struct layout_column *column)
-{
-    uint32_t release = trial->runtime.hexversion >> 8;
-    if (release == 0 || (release >= column->hexversion_first && release <= column->hexversion_last))
-        return true;
-    snprintf(trial->against, EVIDENCE_MAX, "sys.version is %s, which has other extension types",
-             trial->runtime.version);
-    return false;
-}
-
-static bool column_fits(struct trial *trial, struct memory *memory,
-                        const struct layout_column *column)
-{
-    trial->runtime = (struct runtime){.memory = memory, .image = trial->source->image};
-    if (column->word_size != memory->format.word_size) {
-        snprintf(trial->against, EVIDENCE_MAX, "its words have %d bits, the core's %d",
-                 column->word_size * 8, memory->format.word_size * 8);
-        return false;
-    }
-    layout_init(&trial->runtime.layout, column);
-    find_types(&trial->runtime, trial->source);
-    if (!type_type_fits(trial) || !witnesses_fit(trial))
-        return false;
-    runtime_find_modules(&trial->runtime, trial->source);
-    runtime_find_version(&trial->runtime);
-    return version_fits(trial, column);
-}
-
-static struct failure *no_column_fits(struct memory *memory, const struct runtime_source *source)
-{
-    struct trial trial = {.source = source};
-    char evidence[2048] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < layout_column_count && used < sizeof(evidence); i++) {
-        column_fits(&trial, memory, &layout_columns[i]);
-        used += (size_t)snprintf(evidence + used, sizeof(evidence) - used, "%s%s: %s",
-                                 i ? "; " : "", layout_columns[i].name, trial.against);
-    }
-    vaddr address;
-    // Objects/object.c: Py_TRACE_REFS renames the init symbol on purpose.
-    bool trace_refs = find_exported(source, "Py_InitModule4TraceRefs_64", &address) ||
-                      find_exported(source, "Py_InitModule4TraceRefs", &address);
-    return failure_create(
-        FAILURE_UNSUPPORTED, "no built-in object layout fits this interpreter%s (%s)",
-        trace_refs ? ", a --with-pydebug build, which is not supported yet" : "", evidence);
-}
-
-struct failure *runtime_choose_layout(struct memory *memory, const struct runtime_source *source,
-                                      struct layout *layout)
-{
-    vaddr type;
-    enum memory_status status;
-    if (!find_exported(source, "PyType_Type", &type))
-        return failure_create(FAILURE_MISMATCH, "the interpreter has no symbol PyType_Type");
-    if (!memory_view(memory, type, 8, &status))
-        return failure_create(FAILURE_DAMAGED,
-                              "the core has not saved PyType_Type (0x%llx), so no object can be "
-                              "understood",
-                              (unsigned long long)type);
-    // From the newest: where no version can be read, the last releases are the likeliest.
-    for (size_t i = layout_column_count; i-- > 0;) {
-        struct trial trial = {.source = source};
-        if (column_fits(&trial, memory, &layout_columns[i])) {
-            *layout = trial.runtime.layout;
-            return NULL;
-        }
-    }
-    return no_column_fits(memory, source);
-}
-
 // --- the collector's variables
 
 // A list head whose neighbours point back to it; an empty list points to itself.
@@ -272,7 +130,8 @@ static uint64_t probe_stride(const struct runtime *runtime, vaddr first)
 {
     uint64_t column = layout_offset(&runtime->layout, LAYOUT_gc_generation_sizeof);
     uint64_t packed = layout_offset(&runtime->layout, LAYOUT_PyGC_Head_sizeof) + 8u;
-    uint64_t candidates[] = {column, packed, (packed + 15) & ~UINT64_C(15)};
+    // Those of other machines are for a layout on trial, whose PyGC_Head may be wrong.
+    uint64_t candidates[] = {column, packed, (packed + 15) & ~UINT64_C(15), 20, 24, 32, 40, 48};
     for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++)
         if (is_ring_head(runtime, first + candidates[i]) &&
             is_ring_head(runtime, first + 2 * candidates[i]))
@@ -289,23 +148,23 @@ static struct runtime_generation read_generation(const struct runtime *runtime, 
     return (struct runtime_generation){head, (int32_t)threshold, (int32_t)count};
 }
 
-static struct failure *find_generations(struct runtime *runtime,
-                                        const struct runtime_source *source)
+struct failure *runtime_find_heads(struct runtime *runtime, const struct runtime_source *source)
 {
     vaddr first, variable;
-    runtime->generations_by_symbol =
-        source->find_symbol(source->context, SYMBOL_STATIC, "generations", &first);
+    bool found = source->find_symbol(source->context, SYMBOL_STATIC, "generations", &first);
+    // Who knows names that cannot be read has recognised them, and the lists as well.
+    runtime->generations_by_symbol = found && !source->names;
     if (find_exported(source, "_PyGC_generation0", &variable)) {
         vaddr through;
         enum memory_status status = memory_read_word(runtime->memory, variable, &through);
-        if (status != MEMORY_OK && !runtime->generations_by_symbol)
+        if (status != MEMORY_OK && !found)
             return failure_create(FAILURE_DAMAGED,
                                   "the core has not saved _PyGC_generation0 (0x%llx), so the lists "
                                   "of the collector cannot be found",
                                   (unsigned long long)variable);
-        if (status == MEMORY_OK && !runtime->generations_by_symbol)
+        if (status == MEMORY_OK && !found)
             first = through;
-    } else if (!runtime->generations_by_symbol) {
+    } else if (!found) {
         return failure_create(FAILURE_MISMATCH,
                               "the interpreter has neither a symbol _PyGC_generation0 nor "
                               "generations");
@@ -314,36 +173,52 @@ static struct failure *find_generations(struct runtime *runtime,
     if (!stride) // damage hides it
         stride = layout_offset(&runtime->layout, LAYOUT_gc_generation_sizeof);
     for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
-        runtime->generations[i] = read_generation(runtime, first + i * stride);
+        runtime->generations[i].head = first + i * stride;
     return NULL;
 }
 
+static void find_thresholds(struct runtime *runtime)
+{
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        runtime->generations[i] = read_generation(runtime, runtime->generations[i].head);
+}
+
 // A ring that is not empty begins with an object: the type of the type of its type is `type`.
-static bool has_object(const struct runtime *runtime, vaddr head)
+static bool has_object(const struct runtime *runtime, vaddr head, uint16_t head_size)
 {
     const struct layout *layout = &runtime->layout;
     uint64_t next, at;
     if (layout_read(layout, runtime->memory, head, LAYOUT_PyGC_Head_gc_next, &next) != MEMORY_OK ||
         next == head)
         return false;
-    at = next + layout_offset(layout, LAYOUT_PyGC_Head_sizeof);
+    at = next + head_size;
     for (unsigned i = 0; i < 3; i++)
         if (layout_read(layout, runtime->memory, at, LAYOUT_PyObject_ob_type, &at) != MEMORY_OK)
             return false;
     return at == runtime->types[RUNTIME_TYPE_type];
 }
 
-bool runtime_is_generations(const struct runtime *runtime, vaddr first)
+uint16_t runtime_probe_generations(const struct runtime *runtime, vaddr first)
 {
     uint64_t stride = is_ring_head(runtime, first) ? probe_stride(runtime, first) : 0;
-    unsigned with_objects = 0;
+    // The column's, then those that PyGC_Head has on other machines (fact sheet, section 2).
+    const uint16_t sizes[] = {layout_offset(&runtime->layout, LAYOUT_PyGC_Head_sizeof), 12, 16, 24,
+                              32};
     for (unsigned i = 0; stride && i < RUNTIME_GENERATIONS; i++) {
         struct runtime_generation generation = read_generation(runtime, first + i * stride);
-        if (generation.threshold < 0 || generation.count < 0)
-            return false;
-        with_objects += has_object(runtime, generation.head);
+        uint64_t gc_refs;
+        // GEN_HEAD in Modules/gcmodule.c leaves gc_refs 0; that of an object on a list is not.
+        if (generation.threshold < 0 || generation.count < 0 ||
+            layout_read(&runtime->layout, runtime->memory, generation.head,
+                        LAYOUT_PyGC_Head_gc_refs, &gc_refs) != MEMORY_OK ||
+            gc_refs)
+            return 0;
     }
-    return with_objects > 0;
+    for (size_t i = 0; stride && i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        for (unsigned j = 0; j < RUNTIME_GENERATIONS; j++)
+            if (has_object(runtime, first + j * stride, sizes[i]))
+                return sizes[i];
+    return 0;
 }
 
 static void find_flag(const struct runtime *runtime, const struct runtime_source *source,
@@ -432,13 +307,34 @@ static void find_subtype_traverse(struct runtime *runtime, const struct runtime_
     runtime->subtype_traverse = candidates[best].function;
 }
 
-// Objects/obmalloc.c: 2.7.7 doubled the limit, 2.7.17 the alignment on 64 bits.
-static void find_allocator(struct runtime *runtime)
+// Objects/obmalloc.c. Where no version can be read, the column's last release is the likeliest.
+static void find_allocator(struct runtime *runtime, const struct runtime_source *source)
 {
-    uint32_t release = runtime->hexversion >> 8;
-    bool wide = runtime->memory->format.word_size == 8;
-    runtime->small_request_limit = release && release < 0x020707 ? 256 : 512;
-    runtime->small_alignment = wide && (!release || release >= 0x020711) ? 16 : 8;
+    uint32_t version = runtime->hexversion >> 8;
+    unsigned word = runtime->memory->format.word_size;
+    vaddr symbol;
+    const struct release *release =
+        release_find(version ? version : runtime->layout.column->hexversion_last);
+    runtime->release = release;
+    runtime->small_request_limit = release->small_request_limit;
+    runtime->small_alignment = word == 8 ? release->small_alignment : 8;
+    runtime->debug_malloc = find_exported(source, "_PyObject_DebugMalloc", &symbol);
+    if (runtime->debug_malloc)
+        runtime->debug_pad = release->debug_pad ? release->debug_pad : 2 * word;
+    // `generations` shows that static variables have symbols, unless it was recognised without.
+    runtime->pymalloc.value =
+        source->find_symbol(source->context, SYMBOL_STATIC, "usedpools", &symbol) ||
+        source->find_symbol(source->context, SYMBOL_STATIC, "arenas", &symbol);
+    runtime->pymalloc.known = runtime->pymalloc.value || runtime->generations_by_symbol;
+}
+
+static void find_digits(struct runtime *runtime)
+{
+    uint64_t size;
+    if (layout_read(&runtime->layout, runtime->memory, runtime->types[RUNTIME_TYPE_long],
+                    LAYOUT_PyTypeObject_tp_itemsize, &size) == MEMORY_OK &&
+        (size == 2 || size == 4))
+        runtime->digit_width = (int)size;
 }
 
 struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
@@ -449,13 +345,18 @@ struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
                                 .image = source->image,
                                 .names = source->names,
                                 .unicode_width = 4};
-    find_types(runtime, source);
-    struct failure *failure = find_generations(runtime, source);
+    runtime_find_types(runtime, source);
+    struct failure *failure = runtime_find_heads(runtime, source);
     if (failure)
         return failure;
-    runtime_find_modules(runtime, source);
+    find_thresholds(runtime);
+    runtime_find_interp(runtime, source);
+    // Include/unicodeobject.h: the names of the functions say which width they are for.
+    if (find_exported(source, "PyUnicodeUCS2_FromUnicode", &(vaddr){0}))
+        runtime->unicode_width = 2;
     runtime_find_version(runtime);
-    find_allocator(runtime);
+    find_allocator(runtime, source);
+    find_digits(runtime);
     find_subtype_traverse(runtime, source);
     find_garbage(runtime, source);
     find_flag(runtime, source, "enabled", &runtime->enabled);
@@ -494,17 +395,26 @@ bool runtime_is_static_list(const struct runtime *runtime, const struct runtime_
     return false;
 }
 
-uint64_t runtime_malloc_size(const struct runtime *runtime, uint64_t size)
+// glibc's: a word of its own, chunks of two words.
+static uint64_t chunk_size(const struct runtime *runtime, uint64_t size)
 {
     uint64_t word = runtime->memory->format.word_size;
     uint64_t chunk = (size + word + 2 * word - 1) & ~(2 * word - 1);
     return chunk < 4 * word ? 4 * word : chunk;
 }
 
+uint64_t runtime_malloc_size(const struct runtime *runtime, uint64_t size)
+{
+    if (runtime->debug_malloc && runtime->release->debug_mem_pooled)
+        return runtime_allocation_size(runtime, size);
+    return chunk_size(runtime, size + 2 * runtime->debug_pad);
+}
+
 uint64_t runtime_allocation_size(const struct runtime *runtime, uint64_t size)
 {
     uint64_t alignment = runtime->small_alignment;
+    size += 2 * runtime->debug_pad;
     if (size <= runtime->small_request_limit)
         return (size + alignment - 1) & ~(alignment - 1);
-    return runtime_malloc_size(runtime, size);
+    return chunk_size(runtime, size);
 }

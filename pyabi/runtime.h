@@ -13,6 +13,7 @@
 #include "failure.h"
 #include "layout.h"
 #include "memory.h"
+#include "release.h"
 
 enum symbol_scope {
     SYMBOL_EXPORTED, // what the dynamic linker would find: main program first
@@ -128,14 +129,21 @@ struct runtime {
     uint32_t hexversion;    // sys.hexversion; 0: not readable
     char version[32];       // "2.7.18" from sys.version, "" if not readable
     int unicode_width;      // sizeof(Py_UNICODE): 2 or 4
+    int digit_width;        // of a digit of a long, in bytes: 2 or 4; 0: not readable
+    const struct release *release;
     // pymalloc (Objects/obmalloc.c): requests up to the limit are rounded up to the alignment.
     unsigned small_request_limit;
     unsigned small_alignment;
+    struct runtime_flag pymalloc; // is it there? known where variables have symbols
+    bool debug_malloc;            // PYMALLOC_DEBUG
+    unsigned debug_pad;           // its bytes in front of what is handed out, and behind it
 };
 
-// Decides which built-in column fits: PyType_Type's type is itself, its tp_name reads "type", and
-// the known types have the basicsizes of the column; the version (sys.hexversion read by means of
-// the column) decides between columns that differ only in what this cannot show.
+// Decides which built-in column fits: PyType_Type's type is itself, its tp_name reads "type", the
+// known types have the basicsizes of the column, and objects with types stand behind the PyGC_Heads
+// of the lists; the version (sys.hexversion read by means of the column) decides between columns
+// that differ only in what this cannot show. Where all fits but PyGC_Head's size, which depends on
+// the machine's long double, that is taken from the lists.
 // Failures: UNSUPPORTED (none fits: each column with the first evidence against it), DAMAGED
 // (PyType_Type is not saved), MISMATCH (no PyType_Type).
 struct failure *runtime_choose_layout(struct memory *memory, const struct runtime_source *source,
@@ -145,14 +153,6 @@ struct failure *runtime_choose_layout(struct memory *memory, const struct runtim
 struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
                              const struct layout *layout, const struct runtime_source *source)
     __attribute__((warn_unused_result));
-
-// The parts of it that need less than all types. Could three generation lists start there: rings at
-// a distance that is possible, sane thresholds and counts, and not all of them empty?
-bool runtime_is_generations(const struct runtime *runtime, vaddr first);
-// Finds interp and modules, which needs the type dict; 0: not found.
-void runtime_find_modules(struct runtime *runtime, const struct runtime_source *source);
-// Finds hexversion, version and unicode_width, which needs interp and the types dict, int, str.
-void runtime_find_version(struct runtime *runtime);
 
 // Steps through the words of the interpreter's static data that point to an exact list: what
 // gc.garbage must be when no symbol and no module leads to it. *cursor starts at 0. False: no more.
@@ -164,11 +164,28 @@ bool runtime_next_static_list(const struct runtime *runtime, const struct runtim
 bool runtime_is_static_list(const struct runtime *runtime, const struct runtime_source *source,
                             vaddr list);
 
-// What a request of `size` bytes takes from malloc (glibc's: a word of its own, chunks of two
+// What PyMem_Malloc takes for `size` bytes: from malloc (glibc's: a word of its own, chunks of two
 // words).
 uint64_t runtime_malloc_size(const struct runtime *runtime, uint64_t size);
 
 // What an object of `size` bytes takes: from pymalloc if it is small, else from malloc.
 uint64_t runtime_allocation_size(const struct runtime *runtime, uint64_t size);
+
+// --- between the files of runtime and recognize: each finds a part by means of runtime->layout
+
+void runtime_find_types(struct runtime *runtime, const struct runtime_source *source);
+// interp and modules, which needs the type dict; 0: not found.
+void runtime_find_interp(struct runtime *runtime, const struct runtime_source *source);
+// hexversion, version and unicode_width, which needs interp and the types dict, int, str.
+void runtime_find_version(struct runtime *runtime);
+// The heads of the lists. Failures: MISMATCH, DAMAGED.
+struct failure *runtime_find_heads(struct runtime *runtime, const struct runtime_source *source)
+    __attribute__((warn_unused_result));
+
+// Could three generation lists start there: rings at a distance that is possible, sane thresholds
+// and counts, and not all of them empty? The size that PyGC_Head has then; 0: no. Needs `type`.
+uint16_t runtime_probe_generations(const struct runtime *runtime, vaddr first);
+// Gives PyGC_Head another size than the column says.
+void runtime_set_head_size(struct layout *layout, uint16_t size);
 
 #endif

@@ -56,6 +56,8 @@ struct traverse_rule_step {
     uint8_t op;
     uint16_t member;   // enum layout_member
     const char *label; // NULL ends the row
+    // Minor releases whose function does this, as 205 for 2.5; 0: from the first, to the last.
+    uint16_t first, last;
 };
 struct traverse_rule {
     const char *type_name; // tp_name of the type that brings the function
@@ -64,6 +66,8 @@ struct traverse_rule {
     struct traverse_rule_step steps[TRAVERSE_RULE_STEPS];
     bool in_module; // tp_name has no module in front, yet the type may be in a file of its own
 };
+// Does the function do this in the release that the layout is of?
+bool traverse_step_is_done(const struct layout *layout, const struct traverse_rule_step *step);
 extern const struct traverse_rule traverse_rules[];
 extern const size_t traverse_rule_count;
 

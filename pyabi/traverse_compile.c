@@ -99,6 +99,21 @@ void traverse_program_deinit(struct traverse_program *program)
     *program = (struct traverse_program){0};
 }
 
+// Behind the members that the step for a deque reads.
+static uint32_t deque_end(const struct layout *layout)
+{
+    static const enum layout_member members[] = {
+        LAYOUT_dequeobject_leftblock, LAYOUT_dequeobject_rightblock, LAYOUT_dequeobject_leftindex,
+        LAYOUT_dequeobject_rightindex, LAYOUT_dequeobject_len};
+    uint32_t end = 0;
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        struct layout_value value = layout->values[members[i]];
+        if ((uint32_t)value.offset + value.width > end)
+            end = (uint32_t)value.offset + value.width;
+    }
+    return end;
+}
+
 // How far the fixed part of the object must be readable for this step.
 static void reach(const struct object_types *types, struct object_type *type,
                   const struct traverse_step *step, enum layout_member member)
@@ -110,7 +125,7 @@ static void reach(const struct object_types *types, struct object_type *type,
     else if (step->op == TRAVERSE_SET)
         end = layout_offset(layout, LAYOUT_PySetObject_sizeof);
     else if (step->op == TRAVERSE_DEQUE)
-        end = layout_offset(layout, LAYOUT_dequeobject_sizeof);
+        end = deque_end(layout);
     else if (step->op == TRAVERSE_TUPLE)
         end = step->offset;
     else if (step->op == TRAVERSE_STGDICT_PROTO)
@@ -121,12 +136,21 @@ static void reach(const struct object_types *types, struct object_type *type,
         type->view_size = end;
 }
 
+bool traverse_step_is_done(const struct layout *layout, const struct traverse_rule_step *row)
+{
+    unsigned first = layout->column->hexversion_first;
+    unsigned minor = (first >> 16) * 100 + (first >> 8 & 0xff);
+    return minor >= row->first && (!row->last || minor <= row->last);
+}
+
 static bool compile_rule(const struct object_types *types, const struct traverse_rule *rule,
                          struct object_type *type)
 {
     const struct layout *layout = &types->runtime->layout;
     for (; rule; rule = rule->then ? find_rule(rule->then) : NULL) {
         for (const struct traverse_rule_step *row = rule->steps; row->label; row++) {
+            if (!traverse_step_is_done(layout, row))
+                continue;
             if (!layout_has(layout, row->member)) {
                 type->opaque = true; // this build's struct is not known
                 continue;

@@ -9,14 +9,21 @@
 // clang-format off
 #define P(type, member, label) {TRAVERSE_POINTER, LAYOUT_##type##_##member, label}
 #define OP(op, member, label)  {TRAVERSE_##op, LAYOUT_##member, label}
+// The same in releases from `first` on, or up to `last`: 205 is 2.5.
+#define SINCE(first, type, member, label) {TRAVERSE_POINTER, LAYOUT_##type##_##member, label, first, 0}
+#define UNTIL(last, type, member, label) {TRAVERSE_POINTER, LAYOUT_##type##_##member, label, 0, last}
+
+// Until 2.4 a set wraps a dict.
+#define SET_STEPS                                                                                  \
+    {TRAVERSE_SET, LAYOUT_PySetObject_table, "", 205, 0}, UNTIL(204, PySetObject, data, "data")
 
 const struct traverse_rule traverse_rules[] = {
     // Containers
     {"dict", "PyDict_Type", NULL, {OP(DICT, PyDictObject_ma_table, "")}},
     {"list", "PyList_Type", NULL, {OP(LIST, PyListObject_ob_item, "")}},
     {"tuple", "PyTuple_Type", NULL, {OP(TUPLE, PyTupleObject_ob_item, "")}},
-    {"set", "PySet_Type", NULL, {OP(SET, PySetObject_table, "")}},
-    {"frozenset", "PyFrozenSet_Type", NULL, {OP(SET, PySetObject_table, "")}},
+    {"set", "PySet_Type", NULL, {SET_STEPS}},
+    {"frozenset", "PyFrozenSet_Type", NULL, {SET_STEPS}},
     {"collections.deque", NULL, NULL, {OP(DEQUE, dequeobject_leftblock, "")}},
     {"collections.defaultdict", NULL, "dict",
      {P(defdictobject, default_factory, "default_factory")}},
@@ -58,7 +65,7 @@ const struct traverse_rule traverse_rules[] = {
       P(PyFrameObject, f_exc_traceback, "f_exc_traceback"),
       OP(FRAME, PyFrameObject_f_localsplus, "")}},
     {"generator", "PyGen_Type", NULL,
-     {P(PyGenObject, gi_frame, "gi_frame"), P(PyGenObject, gi_code, "gi_code")}},
+     {P(PyGenObject, gi_frame, "gi_frame"), SINCE(206, PyGenObject, gi_code, "gi_code")}},
     {"traceback", "PyTraceBack_Type", NULL,
      {P(PyTracebackObject, tb_next, "tb_next"), P(PyTracebackObject, tb_frame, "tb_frame")}},
 
@@ -106,7 +113,7 @@ const struct traverse_rule traverse_rules[] = {
     {"setiterator", NULL, NULL, {P(setiterobject, si_set, "iterated")}},
     {"enumerate", "PyEnum_Type", NULL,
      {P(enumobject, en_sit, "iterated"), P(enumobject, en_result, "result"),
-      P(enumobject, en_longindex, "index")}},
+      SINCE(206, enumobject, en_longindex, "index")}},
     {"reversed", "PyReversed_Type", NULL, {P(reversedobject, seq, "iterated")}},
     {"slice", "PySlice_Type", NULL,
      {P(PySliceObject, start, "start"), P(PySliceObject, stop, "stop"),
@@ -132,7 +139,8 @@ const struct traverse_rule traverse_rules[] = {
 #define UNICODE_ERROR(name)                                                                        \
     {name, NULL, "exceptions.BaseException",                                                       \
      {P(PyUnicodeErrorObject, encoding, "encoding"), P(PyUnicodeErrorObject, object, "object"),    \
-      P(PyUnicodeErrorObject, reason, "reason")}}
+      UNTIL(205, PyUnicodeErrorObject, start, "start"),                                            \
+      UNTIL(205, PyUnicodeErrorObject, end, "end"), P(PyUnicodeErrorObject, reason, "reason")}}
     UNICODE_ERROR("exceptions.UnicodeEncodeError"),
     UNICODE_ERROR("exceptions.UnicodeDecodeError"),
     UNICODE_ERROR("exceptions.UnicodeTranslateError"),
@@ -167,7 +175,8 @@ const struct traverse_rule traverse_rules[] = {
      {P(iziplongestobject, ittuple, "iters"), P(iziplongestobject, result, "result"),
       P(iziplongestobject, fillvalue, "fillvalue")}},
     {"itertools.chain", NULL, NULL,
-     {P(chainobject, source, "source"), P(chainobject, active, "active")}},
+     {UNTIL(205, chainobject, ittuple, "iters"), SINCE(206, chainobject, source, "source"),
+      SINCE(206, chainobject, active, "active")}},
     {"itertools.repeat", NULL, NULL, {P(repeatobject, element, "element")}},
     {"itertools.groupby", NULL, NULL,
      {P(groupbyobject, it, "it"), P(groupbyobject, keyfunc, "keyfunc"),

@@ -4,7 +4,8 @@
 
 #include "scene_findings.h"
 
-#define WORLDS(name) WORLD_TEST(findings, name, close_findings)
+#define WORLDS(name)              WORLD_TEST(findings, name, close_findings)
+#define WORLDS_SINCE(first, name) WORLD_TEST_SINCE(first, findings, name, close_findings)
 
 static const struct finding *expect_one(const char *what, uint64_t count, const char *cycle)
 {
@@ -247,7 +248,7 @@ WORLDS(cycle_of_one)
     cr_assert_eq(finding->objects, 1, "%s", world);
 }
 
-WORLDS(cycle_through_containers)
+WORLDS_SINCE(205, cycle_through_containers)
 {
     vaddr client = make_client(), list = fakeheap_list(&fake), set, dict = fakeheap_dict(&fake);
     vaddr deque = fakeheap_deque(&fake, 31), tuple;
@@ -343,7 +344,7 @@ static vaddr make_generator(vaddr code, uint64_t local, vaddr value)
     return fakeheap_generator(&fake, frame);
 }
 
-WORLDS(cycle_through_a_frame)
+WORLDS_SINCE(205, cycle_through_a_frame)
 {
     static const char *const locals[] = {"item", "self", NULL};
     vaddr object = fakeheap_instance(&fake, make_class("Reader", 0, false));
@@ -361,7 +362,7 @@ WORLDS(cycle_through_a_frame)
 }
 
 // Behind the fast locals come cells of inner functions, then those of outer ones.
-WORLDS(cycle_through_a_cell_of_a_frame)
+WORLDS_SINCE(205, cycle_through_a_cell_of_a_frame)
 {
     static const char *const locals[] = {"item", NULL}, *const cells[] = {"inner", NULL},
                              *const frees[] = {"outer", NULL};

@@ -7,7 +7,8 @@
 
 #include "scene_heap.h"
 
-#define WORLDS(name) WORLD_TEST(heap, name, close_heap)
+#define WORLDS(name)              WORLD_TEST(heap, name, close_heap)
+#define WORLDS_SINCE(first, name) WORLD_TEST_SINCE(first, heap, name, close_heap)
 
 static void expect_no_losses(void)
 {
@@ -39,7 +40,7 @@ static vaddr make_class(const char *name, bool del)
 
 // --- numbers
 
-WORLDS(no_objects)
+WORLDS_SINCE(207, no_objects)
 {
     open_heap(1);
     cr_assert_eq(heap->count, 0, "%s", world);
@@ -50,7 +51,7 @@ WORLDS(no_objects)
     expect_no_losses();
 }
 
-WORLDS(one_object)
+WORLDS_SINCE(207, one_object)
 {
     vaddr list = fakeheap_list(&fake);
     open_heap(1);
@@ -60,7 +61,7 @@ WORLDS(one_object)
     expect_no_losses();
 }
 
-WORLDS(numbers_go_by_address)
+WORLDS_SINCE(207, numbers_go_by_address)
 {
     enum {
         OBJECTS = 300
@@ -102,7 +103,7 @@ WORLDS(cursors_go_through_all_objects)
     }
 }
 
-WORLDS(numbers_are_for_tracked_objects_only)
+WORLDS_SINCE(207, numbers_are_for_tracked_objects_only)
 {
     vaddr list = fakeheap_list(&fake), loose = fakeheap_list(&fake), str = fakeheap_str(&fake, "s");
     fakeheap_untrack(&fake, loose);
@@ -119,7 +120,7 @@ WORLDS(numbers_are_for_tracked_objects_only)
 }
 
 // In several arenas far apart, as mmap's are.
-WORLDS(numbers_over_several_arenas)
+WORLDS_SINCE(207, numbers_over_several_arenas)
 {
     vaddr objects[6],
         base = fake.memory.format.word_size == 8 ? UINT64_C(0x7e0000000000) : 0x40000000;
@@ -199,7 +200,7 @@ WORLDS(references_with_untracked_targets)
 }
 
 // More references than are taken at a time.
-WORLDS(references_by_the_thousand)
+WORLDS_SINCE(204, references_by_the_thousand)
 {
     enum {
         ITEMS = 3000

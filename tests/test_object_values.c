@@ -4,9 +4,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "fakelayout.h"
 #include "scene_types.h"
 
-#define WORLDS(name) WORLD_TEST(object_values, name, close_types)
+#define WORLDS(name)              WORLD_TEST(object_values, name, close_types)
+#define WORLDS_SINCE(first, name) WORLD_TEST_SINCE(first, object_values, name, close_types)
 
 // --- strings and numbers
 
@@ -283,7 +285,7 @@ WORLDS(sizes_with_a_negative_count)
 }
 
 // What cannot be read counts as nothing, and is said.
-WORLDS(sizes_that_cannot_be)
+WORLDS_SINCE(206, sizes_that_cannot_be)
 {
     bool wide = fake.memory.format.word_size == 8;
     const struct {
@@ -315,7 +317,7 @@ WORLDS(sizes_that_cannot_be)
     }
 }
 
-WORLDS(sizes_that_were_not_saved)
+WORLDS_SINCE(204, sizes_that_were_not_saved)
 {
     static const struct {
         enum layout_member member;
@@ -343,4 +345,31 @@ WORLDS(sizes_of_endless_deques)
     fakeheap_set(&fake, deque, LAYOUT_dequeobject_len, 0x7fffffff);
     size_of(deque, &partial);
     cr_assert(partial, "%s", world);
+}
+
+// 2.3 has no `allocated`: room is made for multiples of 8, one more than there are items
+// (roundupsize, Objects/listobject.c). Characters are malloc's until 2.4, pymalloc's since.
+Test(object_values, sizes_of_old_releases)
+{
+    static const struct {
+        const char *column;
+        unsigned items;
+        uint64_t list, unicode;
+    } rows[] = {
+        {"2.3.7-x86_64", 0, 64, 48 + 32},      {"2.3.7-x86_64", 1, 64 + 80, 48 + 32},
+        {"2.3.7-x86_64", 7, 64 + 80, 48 + 32}, {"2.3.7-x86_64", 8, 64 + 144, 48 + 32},
+        {"2.3.7-i386", 8, 32 + 72, 24 + 24},   {"2.4.6-x86_64", 3, 72 + 48, 48 + 32},
+        {"2.5.6-x86_64", 3, 72 + 48, 48 + 16},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        init_world(&(struct fakeheap_spec){.column = fakelayout_column(rows[i].column)});
+        bool partial;
+        uint64_t list = size_of(make_list(rows[i].items), &partial);
+        uint64_t unicode = size_of(fakeheap_unicode(&fake, 3), &partial);
+        cr_expect_eq(list, rows[i].list, "%s: a list of %u has %" PRIu64 " bytes", rows[i].column,
+                     rows[i].items, list);
+        cr_expect_eq(unicode, rows[i].unicode, "%s: %" PRIu64, rows[i].column, unicode);
+        close_types();
+        fakeheap_deinit(&fake);
+    }
 }

@@ -149,6 +149,31 @@ Test(graph_equality, debian_gcore)
     equality("debian", "gcore", "wide_heap.py");
 }
 
+Test(graph_equality, debian_dbg)
+{
+    equality("debian-dbg", "kernel", "wide_heap.py");
+    equality("debian-dbg", "gcore", "wide_heap.py");
+}
+
+// The built-in column alone tells the same of a debug build as with the file's DWARF.
+Test(graph_equality, debian_dbg_stripped)
+{
+    struct real_core core = real_make_core("debian-dbg", "kernel", "wide_heap.py");
+    const char *graphs[2], *stripped = real_format("%s/python2.7-dbg", core.directory);
+    struct real_run run = REAL_COMMAND("strip", "-o", stripped, core.interpreter);
+    cr_assert_eq(run.status, 0, "%s", run.errors);
+    for (size_t i = 0; i < LENGTH(graphs); i++) {
+        graphs[i] = real_format("%s/graph.%zu", core.directory, i);
+        run = REAL_RUN("--format=json", "--limit=0", "--graph", graphs[i], core.path,
+                       i ? stripped : core.interpreter);
+        cr_assert_eq(run.status, 0, "%s", run.errors);
+        cr_expect_str_eq(real_string(real_parse(run.output), "interpreter.layout_source"),
+                         i ? "builtin" : "dwarf");
+    }
+    run = REAL_COMMAND("cmp", graphs[0], graphs[1]);
+    cr_expect_eq(run.status, 0, "%s%s", run.output, run.errors);
+}
+
 Test(graph_equality, path)
 {
     if (real_find_interpreter("path"))

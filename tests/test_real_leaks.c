@@ -50,6 +50,11 @@ Test(leaks, debian)
     check_all("debian", "kernel", "");
 }
 
+Test(leaks, debian_dbg)
+{
+    check_all("debian-dbg", "kernel", "");
+}
+
 // The other of collected and pending, for each case.
 Test(leaks, collected)
 {

@@ -184,6 +184,16 @@ Test(no_file, graph)
     }
 }
 
+// A --with-pydebug build: other layouts, and pads around what its allocator hands out.
+Test(no_file, debug_build)
+{
+    struct real_core core = real_make_core("debian-dbg", "kernel", "wide_heap.py");
+    cr_expect_eq(compare_graphs(&core), 0);
+    check("debian-dbg", "kernel", "seed_leak.py 5");
+    check("debian-dbg", "gcore", "no_gc_module.py 100");
+    check("debian-dbg", "kernel", "leaks.py generator_with");
+}
+
 // Types of an extension that no table has: their code is in the file. What they hold counts as in
 // use, none of their references is made up, and they are counted by a name that stays.
 Test(no_file, graph_of_unknown_types)

@@ -7,7 +7,7 @@
 #include "compare.h"
 #include "real.h"
 
-static const char *const interpreters[] = {"shared", "debian"};
+static const char *const interpreters[] = {"shared", "debian", "debian-dbg"};
 static const char *const kinds[] = {"kernel", "gcore"};
 
 // The one finding of a report on seed_leak.py.
@@ -97,6 +97,13 @@ Test(seed, debian_gcore)
     five("debian", "gcore");
 }
 
+// Py_DEBUG: two words in front of each object, pads around each block.
+Test(seed, debian_dbg)
+{
+    five("debian-dbg", "kernel");
+    five("debian-dbg", "gcore");
+}
+
 // A python2.7 of the machine itself, where there is one: not every machine has.
 Test(seed, path)
 {
@@ -150,6 +157,11 @@ Test(seed, sizes_debian)
     sizes("debian");
 }
 
+Test(seed, sizes_debian_dbg)
+{
+    sizes("debian-dbg");
+}
+
 // --- the text
 
 static const char *expected_text(const struct real_core *core)
@@ -185,7 +197,8 @@ static void expect_start(const struct real_core *core, const char *expected)
 Test(seed, text)
 {
     for (size_t i = 0; i < LENGTH(interpreters) * LENGTH(kinds); i++) {
-        struct real_core core = real_make_core(interpreters[i % 2], kinds[i / 2], "seed_leak.py 5");
+        struct real_core core = real_make_core(interpreters[i % LENGTH(interpreters)],
+                                               kinds[i / LENGTH(interpreters)], "seed_leak.py 5");
         expect_start(&core, expected_text(&core));
     }
 }
@@ -248,7 +261,12 @@ static void expect_facts(const char *interpreter, const char *kind, const char *
                  core.name);
     cr_expect_str_eq(real_string(report, "interpreter.unicode"), real_string(truth, "ucs"), "%s",
                      core.name);
-    cr_expect(json_is_false(real_json(report, "interpreter.debug_build")), "%s", core.name);
+    static const char *const debug[] = {"debug_build", "trace_refs", "pymalloc_debug"};
+    for (size_t i = 0; i < LENGTH(debug); i++)
+        cr_expect_eq(json_is_true(real_json(report, real_format("interpreter.%s", debug[i]))),
+                     strcmp(interpreter, "debian-dbg") == 0, "%s: %s", core.name, debug[i]);
+    cr_expect(json_is_true(real_json(report, "interpreter.pymalloc")), "%s", core.name);
+    cr_expect_eq(real_number(report, "interpreter.digit_bits"), 30, "%s", core.name);
     cr_expect(json_is_true(real_json(report, "interpreter.build_id_match")), "%s", core.name);
     cr_expect_str_eq(real_string(report, "interpreter.build_id"),
                      real_build_id(real_string(report, "interpreter.file")), "%s", core.name);

@@ -30,6 +30,15 @@ static vaddr new_dict_of(vaddr type)
     return dict;
 }
 
+// Older releases lack some types.
+static bool has_type(const char *name)
+{
+    for (size_t i = 0; i < fake.type_count; i++)
+        if (strcmp(fake.types[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static vaddr make_builtins(void)
 {
     static const char *const names[] = {"type",  "object", "dict",      "list",
@@ -37,7 +46,8 @@ static vaddr make_builtins(void)
                                         "int",   "long",   "unicode",   "bytearray"};
     vaddr module = fakeheap_module(&fake, "__builtin__");
     for (size_t i = 0; i < LENGTH(names); i++)
-        fakeheap_set_attr(&fake, module, names[i], fakeheap_find_type(&fake, names[i]));
+        if (has_type(names[i]))
+            fakeheap_set_attr(&fake, module, names[i], fakeheap_find_type(&fake, names[i]));
     fakeheap_set_attr(&fake, module, "bytes", fakeheap_find_type(&fake, "str"));
     fakeheap_set_attr(&fake, module, "None", fake.none);
     fakeheap_set_attr(
@@ -65,8 +75,10 @@ static void furnish(void)
     fakeheap_add_subclass(&fake, fake.object, fakeheap_find_type(&fake, "int"));
     make_builtins();
     fakeheap_module(&fake, "sys");
-    fakeheap_set_attr(&fake, fakeheap_module(&fake, "exceptions"), "BaseException",
-                      fakeheap_find_type(&fake, "exceptions.BaseException"));
+    vaddr exceptions = fakeheap_module(&fake, "exceptions");
+    if (has_type("exceptions.BaseException"))
+        fakeheap_set_attr(&fake, exceptions, "BaseException",
+                          fakeheap_find_type(&fake, "exceptions.BaseException"));
 }
 
 static void furnish_types(void)
@@ -77,7 +89,8 @@ static void furnish_types(void)
         {"MethodType", "instancemethod"}};
     vaddr module = fakeheap_module(&fake, "types");
     for (size_t i = 0; i < LENGTH(rows); i++)
-        fakeheap_set_attr(&fake, module, rows[i][0], fakeheap_find_type(&fake, rows[i][1]));
+        if (has_type(rows[i][1]))
+            fakeheap_set_attr(&fake, module, rows[i][0], fakeheap_find_type(&fake, rows[i][1]));
 }
 
 static int compare_ranges(const void *a, const void *b)
@@ -121,6 +134,8 @@ static const char *name_of(const char *type)
 
 static void expect_name(const char *type, const char *name)
 {
+    if (!has_type(type))
+        return;
     cr_expect_str_eq(name_of(type), name, "%s: %s is called %s", world, type, name_of(type));
 }
 
@@ -140,8 +155,8 @@ WORLDS(symbols)
     recognize();
     for (size_t i = 0; i < LENGTH(symbols); i++) {
         vaddr expected, found = 0;
-        cr_assert(
-            fake.source.find_symbol(fake.source.context, SYMBOL_EXPORTED, symbols[i], &expected));
+        if (!fake.source.find_symbol(fake.source.context, SYMBOL_EXPORTED, symbols[i], &expected))
+            continue; // of a later release
         cr_expect(recognition_find_symbol(recognition, SYMBOL_EXPORTED, symbols[i], &found),
                   "%s: no %s", world, symbols[i]);
         cr_expect_eq(found, expected, "%s: %s", world, symbols[i]);
@@ -162,7 +177,7 @@ WORLDS(interpreter)
     cr_expect_str_eq(recognition->file, "libpython2.7.so.1.0", "%s", world);
     cr_expect_eq(recognition->runtime.interp, fake.interp, "%s", world);
     cr_expect_eq(recognition->runtime.modules, fake.modules, "%s", world);
-    cr_expect_eq(recognition->runtime.hexversion, 0x020712f0, "%s", world);
+    cr_expect_eq(recognition->runtime.hexversion >> 8, fake.version, "%s", world);
 }
 
 // The static data of the interpreter, and nothing else.
@@ -288,7 +303,7 @@ WORLDS(looks)
     recognize();
     for (size_t i = 0; i < LENGTH(types); i++)
         expect_name(types[i], types[i]);
-    if (fake.layout.column->word_size == 8 && strcmp(fake.layout.column->name, "scrambled") != 0)
+    if (strcmp(fake.layout.column->name, "scrambled") != 0)
         expect_name("generator", "generator"); // elsewhere other members are its last ones
 }
 
@@ -347,8 +362,9 @@ Test(recognize, empty)
     memory_init(&memory, (struct memory_format){8, false});
     struct failure *failure = recognition_create(&memory, &source, &recognition);
     cr_assert_not_null(failure);
-    cr_expect_str_eq(strrchr(failure_text(failure), ':'), ": no object is its own type", "%s",
-                     failure_text(failure));
+    cr_expect(strstr(failure_text(failure), "2.7.18-x86_64"), "%s", failure_text(failure));
+    cr_expect(strstr(failure_text(failure), ": no object is its own type"), "%s",
+              failure_text(failure));
     failure_destroy(failure);
     memory_deinit(&memory);
 }
@@ -357,7 +373,7 @@ WORLDS(sizes)
 {
     char text[128];
     furnish();
-    fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_basicsize, 888);
+    fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_basicsize, 4001);
     snprintf(text, sizeof(text), "an object whose type is itself has not the sizes %u/%u",
              layout_offset(&fake.layout, LAYOUT_PyHeapTypeObject_sizeof),
              layout_offset(&fake.layout, LAYOUT_PyMemberDef_sizeof));
@@ -387,6 +403,17 @@ WORLDS(no_lists)
     for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
         fakeheap_set(&fake, fake.heads[i], LAYOUT_PyGC_Head_gc_next, 0);
     expect_nothing("no lists", "no place looks like the lists of the collector");
+}
+
+// Objects of one size side by side are rings at one distance, too.
+WORLDS(no_lists_but_objects)
+{
+    furnish();
+    for (unsigned i = 0; i < 3; i++)
+        fakeheap_tuple(&fake, 1);
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        fakeheap_set(&fake, fake.heads[i], LAYOUT_PyGC_Head_gc_next, 0);
+    expect_nothing("objects", "no place looks like the lists of the collector");
 }
 
 WORLDS(no_interpreter)

@@ -340,6 +340,38 @@ Test(report, interpreter_without_a_file)
     expect_line("             build-id none (the core's; the file was not at hand)");
 }
 
+Test(report, builds)
+{
+    struct runtime *runtime = &interpreter.runtime;
+    struct layout_column column = *runtime->layout.column;
+    runtime->digit_width = 2;
+    expect_line("             built with 15-bit digits");
+    runtime->digit_width = 4;
+    runtime->pymalloc.known = true;
+    expect_line("             built with 30-bit digits, no pymalloc");
+    heap.by_pools = runtime->debug_malloc = column.trace_refs = true;
+    runtime->layout.column = &column;
+    expect_line("             built with 30-bit digits, pymalloc, PYMALLOC_DEBUG, Py_TRACE_REFS");
+    runtime->digit_width = 0;
+    runtime->layout.count_allocs = true;
+    expect_line("             built with pymalloc, PYMALLOC_DEBUG, COUNT_ALLOCS, Py_TRACE_REFS");
+    column.hexversion_first = 0x020300;
+    runtime->version[0] = '\0';
+    expect_line("Interpreter  CPython 2.3, UCS4, /usr/lib/libpython2.7.so.1.0");
+}
+
+Test(report, layouts)
+{
+    struct layout *layout = &interpreter.runtime.layout;
+    layout->rivals = 2;
+    expect_line("             DOUBT: no version could be read, and 2 other columns fit as well");
+    layout->rivals = 1;
+    layout->head_by_evidence = true;
+    layout->values[LAYOUT_PyGC_Head_sizeof].offset = 24;
+    expect_line("             DOUBT: no version could be read, and 1 other column fits as well");
+    expect_line("             PyGC_Head has 24 bytes, to judge by the collector's lists");
+}
+
 Test(report, collectors)
 {
     struct runtime *runtime = &interpreter.runtime;

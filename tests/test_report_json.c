@@ -164,7 +164,10 @@ Test(report_json, the_whole)
         "\"file\": \"/usr/lib/libpython2.7.so.1.0\", \"build_id\": \"deadbeef\", \"build_id_match\": true, "
         "\"recognized_from\": \"file\", \"file_in_core\": \"/usr/lib/libpython2.7.so.1.0\", "
         "\"layout_source\": \"builtin\", \"layout_column\": \"2.7.18-x86_64\", "
-        "\"layout_dwarf_members\": 0, \"layout_dwarf_differences\": 0}, "
+        "\"layout_dwarf_members\": 0, \"layout_dwarf_differences\": 0, \"layout_origin\": \"DWARF\", "
+        "\"layout_rivals\": 0, \"layout_by_version\": false, \"gc_head_by_evidence\": false, "
+        "\"trace_refs\": false, \"count_allocs\": false, \"pymalloc\": null, \"pymalloc_debug\": false, "
+        "\"digit_bits\": null}, "
         "\"collector\": {\"enabled\": true, \"collecting\": false, \"debug_flags\": 0, "
         "\"generations\": [{\"threshold\": 700, \"count\": 0, \"objects\": 3}, {\"threshold\": 10, "
         "\"count\": 1, \"objects\": 97}, {\"threshold\": 10, \"count\": 2, \"objects\": 900}]}, "
@@ -328,6 +331,35 @@ Test(report_json, other_states_and_sources)
     expect_json("interpreter.layout_source", "\"dwarf\"");
     expect_json("interpreter.debug_build", "true");
     expect_json("interpreter.unicode", "\"ucs2\"");
+}
+
+// What the interpreter was built with, and how sure its layout is.
+Test(report_json, builds)
+{
+    struct runtime *runtime = &interpreter.runtime;
+    struct layout_column column = *runtime->layout.column;
+    column.trace_refs = true;
+    column.origin = "DWARF of another";
+    runtime->layout.column = &column;
+    runtime->layout.rivals = 2;
+    runtime->layout.by_version = runtime->layout.head_by_evidence = true;
+    runtime->debug_malloc = runtime->layout.count_allocs = true;
+    runtime->digit_width = 2;
+    runtime->pymalloc = (struct runtime_flag){.known = true};
+    expect_json("interpreter.trace_refs", "true");
+    expect_json("interpreter.layout_origin", "\"DWARF of another\"");
+    expect_json("interpreter.layout_rivals", "2");
+    expect_json("interpreter.layout_by_version", "true");
+    expect_json("interpreter.gc_head_by_evidence", "true");
+    expect_json("interpreter.pymalloc_debug", "true");
+    expect_json("interpreter.count_allocs", "true");
+    expect_json("interpreter.pymalloc", "false");
+    expect_json("interpreter.digit_bits", "15");
+    // Objects found in its pools say more than a symbol that is not there.
+    heap.by_pools = true;
+    runtime->digit_width = 4;
+    expect_json("interpreter.pymalloc", "true");
+    expect_json("interpreter.digit_bits", "30");
 }
 
 Test(report_json, hostile_names)

@@ -1,5 +1,5 @@
-// Where an interpreter keeps its things: choosing the layout by evidence, and finding the lists of
-// the collector, gc.garbage, the interpreter state and the rest, with symbols and without.
+// Where an interpreter keeps its things: the lists of the collector, gc.garbage, the interpreter
+// state and the rest, with symbols and without.
 #include "common.h"
 
 #include <inttypes.h>
@@ -10,200 +10,8 @@
 #include "runtime.h"
 #include "scene.h"
 
-#define WORLDS(name) WORLD_TEST(runtime, name, close_nothing)
-
-// --- choosing the layout
-
-// expected NULL: any.
-static void expect_column(const char *what, const char *expected)
-{
-    struct layout layout;
-    fakeheap_map(&fake);
-    struct failure *failure = runtime_choose_layout(&fake.memory, &fake.source, &layout);
-    cr_assert_null(failure, "%s: %s", what, failure_text(failure));
-    if (expected)
-        cr_assert_str_eq(layout.column->name, expected, "%s: %s", what, layout.column->name);
-    cr_assert_eq(layout.dwarf_values, 0, "%s", what);
-    cr_assert_eq(memcmp(layout.values, layout.column->values, sizeof(layout.values)), 0, "%s",
-                 what);
-}
-
-static void expect_no_column(const char *what, enum failure_kind kind, const char *expected)
-{
-    struct layout layout;
-    fakeheap_map(&fake);
-    struct failure *failure = runtime_choose_layout(&fake.memory, &fake.source, &layout);
-    cr_assert_not_null(failure, "%s", what);
-    cr_assert_eq(failure_kind(failure), kind, "%s: %s", what, failure_text(failure));
-    cr_assert_str_eq(failure_text(failure), expected, "%s: %s", what, failure_text(failure));
-    failure_destroy(failure);
-}
-
-// The sentence when both built-in columns have the same against them.
-static const char *unsupported(const char *debug, const char *evidence)
-{
-    static char text[1024];
-    snprintf(text, sizeof(text),
-             "no built-in object layout fits this interpreter%s (2.7.5-x86_64: %s; 2.7.18-x86_64: "
-             "%s)",
-             debug, evidence, evidence);
-    return text;
-}
-
-Test(runtime, layout_by_the_version)
-{
-    static const struct {
-        uint32_t hexversion;
-        size_t column;
-        const char *name;
-    } rows[] = {
-        {0x020700f0, 0, "2.7.5-x86_64"},  {0x020703f0, 0, "2.7.5-x86_64"},
-        {0x020705f0, 0, "2.7.5-x86_64"},  {0x020706f0, 1, "2.7.18-x86_64"},
-        {0x02070cf0, 1, "2.7.18-x86_64"}, {0x02070fc1, 1, "2.7.18-x86_64"},
-        {0x020712f0, 1, "2.7.18-x86_64"},
-    };
-    for (size_t i = 0; i < LENGTH(rows); i++) {
-        init_world(&(struct fakeheap_spec){.column = &layout_columns[rows[i].column],
-                                           .hexversion = rows[i].hexversion});
-        expect_column(rows[i].name, rows[i].name);
-        fakeheap_deinit(&fake);
-    }
-}
-
-// A second piece of evidence is on the lists: heads 40 bytes apart are 2.7.15 or later.
-Test(runtime, layout_without_a_version)
-{
-    struct layout layout;
-    init_world(&(struct fakeheap_spec){0});
-    fakeheap_dict_delete(&fake, fake.sysdict, "hexversion");
-    fakeheap_dict_delete(&fake, fake.sysdict, "version");
-    fakeheap_map(&fake);
-    struct failure *failure = runtime_choose_layout(&fake.memory, &fake.source, &layout);
-    cr_assert(failure || strcmp(layout.column->name, "2.7.5-x86_64") != 0,
-              "2.7.18 is taken for 2.7.5 because nothing says what it is");
-    failure_destroy(failure);
-    fakeheap_deinit(&fake);
-}
-
-Test(runtime, layout_without_names)
-{
-    // tp_name lies in .rodata, which a core need not have.
-    init_world(&(struct fakeheap_spec){0});
-    vaddr name = fakeheap_get(&fake, fake.type, LAYOUT_PyTypeObject_tp_name);
-    fakeheap_hide(&fake, name, 4, MEMORY_NOT_SAVED);
-    expect_column("no names", "2.7.18-x86_64");
-    fakeheap_deinit(&fake);
-}
-
-Test(runtime, layout_of_what_is_no_python)
-{
-    char text[256];
-    init_world(&(struct fakeheap_spec){0});
-    fakeheap_hide(&fake, fake.type, 8, MEMORY_NOT_SAVED);
-    snprintf(text, sizeof(text),
-             "the core has not saved PyType_Type (0x%" PRIx64 "), so no object can be understood",
-             fake.type);
-    expect_no_column("not saved", FAILURE_DAMAGED, text);
-    fakeheap_remove_symbol(&fake, "PyType_Type");
-    expect_no_column("no symbol", FAILURE_MISMATCH, "the interpreter has no symbol PyType_Type");
-    fakeheap_deinit(&fake);
-}
-
-Test(runtime, layout_with_a_type_of_another_type)
-{
-    char text[256];
-    init_world(&(struct fakeheap_spec){0});
-    fakeheap_set(&fake, fake.type, LAYOUT_PyObject_ob_type, fake.none);
-    snprintf(text, sizeof(text), "the type of PyType_Type would be 0x%" PRIx64 ", not 0x%" PRIx64,
-             fake.none, fake.type);
-    expect_no_column("ob_type", FAILURE_UNSUPPORTED, unsupported("", text));
-    fakeheap_deinit(&fake);
-}
-
-Test(runtime, layout_with_another_name)
-{
-    static const char *const names[] = {"typo", "typewriter", "typ", ""};
-    for (size_t i = 0; i < LENGTH(names); i++) {
-        init_world(&(struct fakeheap_spec){0});
-        vaddr name = fakeheap_name(&fake, names[i]);
-        fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_name,
-                     name + layout_offset(&fake.layout, LAYOUT_PyStringObject_ob_sval));
-        expect_no_column(names[i], FAILURE_UNSUPPORTED,
-                         unsupported("", "PyType_Type's tp_name would not be \"type\""));
-        fakeheap_deinit(&fake);
-    }
-}
-
-// The types whose tp_basicsize has to be right, and what it is (fact sheet, section 1).
-static const struct {
-    const char *type;
-    const char *symbol;
-    unsigned size;
-} witnesses[] = {
-    {"type", "PyType_Type", 872},        {"dict", "PyDict_Type", 248},
-    {"list", "PyList_Type", 40},         {"set", "PySet_Type", 200},
-    {"instance", "PyInstance_Type", 40}, {"classobj", "PyClass_Type", 72},
-    {"function", "PyFunction_Type", 88}, {"code", "PyCode_Type", 128},
-    {"unicode", "PyUnicode_Type", 48},   {"int", "PyInt_Type", 24},
-};
-
-Test(runtime, layout_with_another_size_of_a_type)
-{
-    for (size_t i = 0; i < LENGTH(witnesses); i++) {
-        char text[256];
-        init_world(&(struct fakeheap_spec){0});
-        vaddr type = fakeheap_find_type(&fake, witnesses[i].type);
-        cr_assert_eq(fakeheap_get(&fake, type, LAYOUT_PyTypeObject_tp_basicsize), witnesses[i].size,
-                     "%s", witnesses[i].type);
-        fakeheap_set(&fake, type, LAYOUT_PyTypeObject_tp_basicsize, witnesses[i].size + 8);
-        snprintf(text, sizeof(text), "%s's tp_basicsize would be %u, not %u", witnesses[i].symbol,
-                 witnesses[i].size + 8, witnesses[i].size);
-        expect_no_column(witnesses[i].type, FAILURE_UNSUPPORTED, unsupported("", text));
-        if (i > 0) { // what nobody knows the address of says nothing
-            fakeheap_remove_symbol(&fake, witnesses[i].symbol);
-            expect_column(witnesses[i].type, NULL);
-        }
-        fakeheap_deinit(&fake);
-    }
-}
-
-Test(runtime, layout_of_another_version)
-{
-    // Nothing but the version tells 2.8 from 2.7.
-    init_world(&(struct fakeheap_spec){.hexversion = 0x020801f0});
-    expect_no_column("2.8.1", FAILURE_UNSUPPORTED,
-                     unsupported("", "sys.version is 2.8.1, which has other extension types"));
-    fakeheap_deinit(&fake);
-}
-
-Test(runtime, layout_of_another_word_size)
-{
-    struct layout_column column;
-    fakelayout_scramble(&layout_columns[0], 4, 1, &column);
-    init_world(&(struct fakeheap_spec){.column = &column});
-    expect_no_column("32 bits", FAILURE_UNSUPPORTED,
-                     unsupported("", "its words have 64 bits, the core's 32"));
-    fakeheap_deinit(&fake);
-}
-
-Test(runtime, layout_of_a_debug_build)
-{
-    static const char *const symbols[] = {"Py_InitModule4TraceRefs_64", "Py_InitModule4TraceRefs"};
-    for (size_t i = 0; i < LENGTH(symbols); i++) {
-        struct layout_column column;
-        fakelayout_scramble(&layout_columns[0], 8, 1, &column);
-        init_world(&(struct fakeheap_spec){.column = &column});
-        fakeheap_symbol(&fake, SYMBOL_EXPORTED, symbols[i], 1);
-        char text[256];
-        uint64_t ob_type = fakeheap_peek(&fake, fake.type + 8, 8);
-        snprintf(text, sizeof(text),
-                 "the type of PyType_Type would be 0x%" PRIx64 ", not 0x%" PRIx64, ob_type,
-                 fake.type);
-        expect_no_column(symbols[i], FAILURE_UNSUPPORTED,
-                         unsupported(", a --with-pydebug build, which is not supported yet", text));
-        fakeheap_deinit(&fake);
-    }
-}
+#define WORLDS(name)              WORLD_TEST(runtime, name, close_nothing)
+#define WORLDS_SINCE(first, name) WORLD_TEST_SINCE(first, runtime, name, close_nothing)
 
 // --- the lists of the collector
 
@@ -276,13 +84,15 @@ WORLDS(generations_nowhere)
 Test(runtime, generations_at_either_distance)
 {
     static const struct {
-        size_t column;
+        const char *column;
         uint64_t stride;
         unsigned objects; // in each
-    } rows[] = {{0, 40, 0}, {0, 48, 0}, {1, 40, 0}, {1, 48, 0},
-                {0, 40, 3}, {0, 48, 3}, {1, 40, 3}, {1, 48, 3}};
+    } rows[] = {{"2.7.5-x86_64", 40, 0},  {"2.7.5-x86_64", 48, 0},  {"2.7.18-x86_64", 40, 0},
+                {"2.7.18-x86_64", 48, 0}, {"2.7.5-x86_64", 40, 3},  {"2.7.5-x86_64", 48, 3},
+                {"2.7.18-x86_64", 40, 3}, {"2.7.18-x86_64", 48, 3}, {"2.7.18-i386", 20, 3},
+                {"2.7.18-armhf", 24, 3},  {"2.7.18-armhf", 32, 3}};
     for (size_t i = 0; i < LENGTH(rows); i++) {
-        init_world(&(struct fakeheap_spec){.column = &layout_columns[rows[i].column],
+        init_world(&(struct fakeheap_spec){.column = fakelayout_column(rows[i].column),
                                            .stride = rows[i].stride});
         for (unsigned j = 0; j < rows[i].objects * RUNTIME_GENERATIONS; j++) {
             fake.generation = (int)(j % RUNTIME_GENERATIONS);
@@ -406,7 +216,7 @@ static void expect_interp(const char *what, vaddr interp)
     cr_assert_eq(fake.runtime.interp, interp, "%s, %s: 0x%" PRIx64, world, what,
                  fake.runtime.interp);
     cr_assert_eq(fake.runtime.modules, interp ? fake.modules : 0, "%s, %s", world, what);
-    cr_assert_eq(fake.runtime.hexversion, interp ? 0x020712f0u : 0, "%s, %s", world, what);
+    cr_assert_eq(fake.runtime.hexversion >> 8, interp ? fake.version : 0, "%s, %s", world, what);
 }
 
 WORLDS(interp_by_the_current_thread)
@@ -481,9 +291,12 @@ WORLDS(width_of_unicode)
     fakeheap_dict_delete(&fake, fake.sysdict, "maxunicode");
     fakeheap_open(&fake);
     cr_assert_eq(fake.runtime.unicode_width, 4, "%s: the usual one", world);
+    fakeheap_symbol(&fake, SYMBOL_EXPORTED, "PyUnicodeUCS2_FromUnicode", 1);
+    fakeheap_open(&fake);
+    cr_assert_eq(fake.runtime.unicode_width, 2, "%s: by the names of the functions", world);
 }
 
-WORLDS(types_by_their_symbols)
+WORLDS_SINCE(206, types_by_their_symbols)
 {
     fakeheap_remove_symbol(&fake, "PyByteArray_Type");
     fakeheap_open(&fake);
@@ -593,7 +406,7 @@ Test(runtime, allocation_sizes_of_32_bits)
     static const uint64_t requests[] = {1, 9, 512, 513, 516, 517};
     static const uint64_t sizes[] = {8, 16, 512, 520, 520, 528};
     struct layout_column column;
-    fakelayout_scramble(&layout_columns[1], 4, 1, &column);
+    fakelayout_scramble(&layout_columns[layout_column_count - 1], 4, 1, &column);
     init_world(&(struct fakeheap_spec){.column = &column});
     fakeheap_open(&fake);
     for (size_t i = 0; i < LENGTH(requests); i++)
@@ -601,4 +414,65 @@ Test(runtime, allocation_sizes_of_32_bits)
                      "%" PRIu64 " takes %" PRIu64, requests[i],
                      runtime_allocation_size(&fake.runtime, requests[i]));
     fakeheap_deinit(&fake);
+}
+
+// PYMALLOC_DEBUG puts its pads around what is asked for (fact sheet, section 1.1), and until 2.6
+// around what PyMem_Malloc hands out too, which then comes from pymalloc.
+Test(runtime, allocation_sizes_of_debug_builds)
+{
+    static const struct {
+        const char *column;
+        uint64_t requests[3], sizes[3];
+        uint64_t malloc_size; // of 1 byte
+    } rows[] = {
+        {"2.3.7-x86_64-pydebug", {1, 240, 241}, {24, 256, 272}, 24},
+        {"2.4.6-i386-pydebug", {1, 240, 241}, {24, 256, 264}, 24},
+        {"2.5.6-x86_64-pydebug", {1, 224, 225}, {40, 256, 272}, 40},
+        {"2.6.9-i386-pydebug", {1, 240, 241}, {24, 256, 264}, 24},
+        {"2.7.5-x86_64-pydebug", {1, 224, 225}, {40, 256, 272}, 48},
+        {"2.7.18-x86_64-pydebug", {1, 480, 481}, {48, 512, 528}, 48},
+        {"2.7.18-armhf-pydebug", {1, 496, 497}, {24, 512, 520}, 24},
+        {"2.7.18-armhf", {1, 512, 513}, {8, 512, 520}, 16},
+        {"2.4.6-x86_64", {1, 256, 257}, {8, 256, 272}, 32},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        init_world(&(struct fakeheap_spec){.column = fakelayout_column(rows[i].column)});
+        fakeheap_open(&fake);
+        for (size_t j = 0; j < LENGTH(rows[i].requests); j++) {
+            uint64_t size = runtime_allocation_size(&fake.runtime, rows[i].requests[j]);
+            cr_expect_eq(size, rows[i].sizes[j], "%s: %" PRIu64 " takes %" PRIu64, rows[i].column,
+                         rows[i].requests[j], size);
+        }
+        uint64_t size = runtime_malloc_size(&fake.runtime, 1);
+        cr_expect_eq(size, rows[i].malloc_size, "%s: malloc gives %" PRIu64, rows[i].column, size);
+        fakeheap_deinit(&fake);
+    }
+}
+
+// PyLong_Type's tp_itemsize is the width of a digit.
+WORLDS(digits)
+{
+    static const int widths[] = {2, 4};
+    vaddr type = fakeheap_find_type(&fake, "long");
+    for (size_t i = 0; i < LENGTH(widths); i++) {
+        fakeheap_set(&fake, type, LAYOUT_PyTypeObject_tp_itemsize, (uint64_t)widths[i]);
+        fakeheap_open(&fake);
+        cr_assert_eq(fake.runtime.digit_width, widths[i], "%s", world);
+    }
+    fakeheap_set(&fake, type, LAYOUT_PyTypeObject_tp_itemsize, 3);
+    fakeheap_open(&fake);
+    cr_assert_eq(fake.runtime.digit_width, 0, "%s", world);
+}
+
+// Static variables with symbols, but none of pymalloc's: there is none.
+WORLDS(pymalloc_by_its_variables)
+{
+    fakeheap_open(&fake);
+    cr_assert(fake.runtime.pymalloc.known && !fake.runtime.pymalloc.value, "%s", world);
+    fakeheap_symbol(&fake, SYMBOL_STATIC, "usedpools", 1);
+    fakeheap_open(&fake);
+    cr_assert(fake.runtime.pymalloc.known && fake.runtime.pymalloc.value, "%s", world);
+    fakeheap_strip(&fake);
+    fakeheap_open(&fake);
+    cr_assert_not(fake.runtime.pymalloc.known, "%s: a stripped file says nothing", world);
 }

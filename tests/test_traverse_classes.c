@@ -7,7 +7,8 @@
 
 #include "traversal.h"
 
-#define WORLDS(name) WORLD_TEST(traverse_classes, name, close_nothing)
+#define WORLDS(name)              WORLD_TEST(traverse_classes, name, close_nothing)
+#define WORLDS_SINCE(first, name) WORLD_TEST_SINCE(first, traverse_classes, name, close_nothing)
 
 WORLDS(instance_of_a_class)
 {
@@ -110,7 +111,7 @@ WORLDS(instance_of_a_builtin_container)
            item);
 }
 
-WORLDS(instance_dict_that_the_base_visits)
+WORLDS_SINCE(205, instance_dict_that_the_base_visits)
 {
     vaddr class = fakeheap_class(
         &fake, &(struct fakeheap_class){
@@ -163,7 +164,7 @@ WORLDS(types_that_are_not_known_are_opaque)
     expect_opaque("class of an unknown base", fakeheap_instance(&fake, class), true, 2);
 }
 
-WORLDS(functions_are_inherited)
+WORLDS_SINCE(205, functions_are_inherited)
 {
     vaddr base = fakeheap_find_type(&fake, "exceptions.BaseException");
     vaddr function = fakeheap_get(&fake, base, LAYOUT_PyTypeObject_tp_traverse);

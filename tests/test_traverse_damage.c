@@ -13,7 +13,8 @@ enum {
     REFERENCES_MAX = 1 << 20, // more than any object here may have
 };
 
-#define WORLDS(name) WORLD_TEST(traverse_damage, name, close_nothing)
+#define WORLDS(name)              WORLD_TEST(traverse_damage, name, close_nothing)
+#define WORLDS_SINCE(first, name) WORLD_TEST_SINCE(first, traverse_damage, name, close_nothing)
 
 struct counter {
     struct visitor visitor;
@@ -101,7 +102,8 @@ WORLDS(items_that_are_not_there)
 WORLDS(items_without_number)
 {
     for (size_t i = 0; i < LENGTH(huge_counts); i++) {
-        if (fake.memory.format.word_size == 4 && (int32_t)huge_counts[i] <= 0)
+        if (fake.layout.values[LAYOUT_PyVarObject_ob_size].width == 4 &&
+            (int32_t)huge_counts[i] <= 0)
             continue;
         vaddr list = make_list(3), tuple = fakeheap_tuple(&fake, 3);
         fakeheap_set(&fake, list, LAYOUT_PyVarObject_ob_size, huge_counts[i]);
@@ -145,7 +147,7 @@ static vaddr make_set(void)
     return set;
 }
 
-WORLDS(tables_that_are_not_there)
+WORLDS_SINCE(205, tables_that_are_not_there)
 {
     for (size_t i = 0; i < LENGTH(bad_pointers); i++) {
         vaddr dict = make_dict(), set = make_set();
@@ -164,7 +166,7 @@ WORLDS(tables_that_end_in_the_middle)
     expect_unreadable("dict", dict, 0);
 }
 
-WORLDS(masks_that_are_none)
+WORLDS_SINCE(205, masks_that_are_none)
 {
     static const uint64_t masks[] = {30,         32,        1 << 20,    0x7fffffff,
                                      0xffffffff, INT64_MAX, UINT64_MAX, (UINT64_C(1) << 61) - 1};
@@ -433,7 +435,7 @@ WORLDS(objects_that_were_not_saved)
 // --- anything
 
 // Random words over an object: no more is promised than an end, and no byte read that is not there.
-WORLDS(objects_of_random_words)
+WORLDS_SINCE(205, objects_of_random_words)
 {
     static const char *const types[] = {"dict", "list",  "tuple",     "set",
                                         "type", "frame", "generator", "collections.deque"};

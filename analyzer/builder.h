@@ -8,6 +8,7 @@
 
 #include "core.h"
 #include "layers.h"
+#include "link_map.h"
 #include "process.h"
 
 // The layers of the address space; the first that has an address decides.
@@ -19,11 +20,14 @@ enum layer_rank {
     LAYER_COUNT,
 };
 
-// The lines of one module: neighbours of one path, since the loader reserves its range as a whole.
+// What the core knows of one module: its lines of NT_FILE, neighbours of one path, since the loader
+// reserves its range as a whole; without NT_FILE its link. Of a file that only the user named it
+// knows neither.
 struct run {
     const struct core_mapping *lines; // of the builder's
     size_t count;                     // 0: no NT_FILE
     const struct core_mapping *base;  // the first with file offset 0, else the first
+    const struct link *link;          // of the builder's; NULL: no link map
 };
 
 struct builder {
@@ -34,6 +38,7 @@ struct builder {
     struct layer layers[LAYER_COUNT];
     struct core_mapping *lines; // the core's, by start address
     struct run *runs;           // one for each module
+    struct link *links;         // the link map, without NT_FILE
 };
 
 static inline const struct run *builder_run(const struct builder *builder,
@@ -46,8 +51,18 @@ static inline const struct run *builder_run(const struct builder *builder,
 static inline const uint8_t *builder_saved_beginning(const struct builder *builder,
                                                      const struct module *module, uint64_t *size)
 {
-    return layer_find(&builder->layers[LAYER_SAVED], builder_run(builder, module)->base->start,
+    const struct run *run = builder_run(builder, module);
+    return layer_find(&builder->layers[LAYER_SAVED], run->base ? run->base->start : module->start,
                       size);
+}
+
+// That many bytes as the core saved them, or NULL: not all of them.
+static inline const uint8_t *builder_saved_bytes(const struct builder *builder, vaddr at,
+                                                 uint64_t size)
+{
+    uint64_t there;
+    const uint8_t *bytes = layer_find(&builder->layers[LAYER_SAVED], at, &there);
+    return bytes && there >= size ? bytes : NULL;
 }
 
 #endif

@@ -22,23 +22,34 @@ static const struct machine {
     const char *name;
     size_t registers_size; // of the kernel's elf_gregset_t
 } machines[] = {
-    {EM_X86_64, 8, "x86_64", 27 * 8},
-    {EM_386, 4, "i386", 17 * 4},
-    {EM_AARCH64, 8, "aarch64", 34 * 8},
-    {EM_ARM, 4, "arm", 18 * 4},
+    {EM_X86_64, 8, "x86_64", 27 * 8},   {EM_386, 4, "i386", 17 * 4},
+    {EM_AARCH64, 8, "aarch64", 34 * 8}, {EM_ARM, 4, "arm", 18 * 4},
+    {EM_PPC64, 8, "ppc64", 48 * 8},     {EM_PPC, 4, "ppc", 48 * 4},
+    {EM_S390, 8, "s390x", 27 * 8},
 };
 
-// Offsets in struct elf_prstatus and struct elf_prpsinfo (Linux, include/linux/elfcore.h), which
-// depend on the word size alone: i386 and arm both have 16-bit uids in prpsinfo.
-static const struct note_layout {
-    size_t prstatus_pid;
-    size_t prstatus_registers;
-    size_t prpsinfo_pid;
-    size_t prpsinfo_fname;
-    size_t prpsinfo_psargs;
-} note_layouts[] = {
-    {24, 72, 12, 28, 44},  // 32-bit words
-    {32, 112, 24, 40, 56}, // 64-bit words
+// Offsets in struct elf_prstatus (Linux, include/linux/elfcore.h), by word size.
+static const struct prstatus_layout {
+    uint8_t word_size;
+    uint8_t pid;
+    uint8_t registers;
+} prstatus_layouts[] = {
+    {4, 24, 72},
+    {8, 32, 112},
+};
+
+// Offsets in struct elf_prpsinfo (there, and include/linux/elfcore-compat.h), by word size and
+// size: 32-bit machines have uids of 16 bits (i386, arm) or of 32 (ppc).
+static const struct prpsinfo_layout {
+    uint8_t word_size;
+    uint8_t size;
+    uint8_t pid;
+    uint8_t fname;
+    uint8_t psargs;
+} prpsinfo_layouts[] = {
+    {8, 136, 24, 40, 56},
+    {4, 128, 16, 32, 48},
+    {4, 124, 12, 28, 44},
 };
 
 enum {
@@ -281,15 +292,12 @@ static uint64_t note_word(const struct core *core, struct note note, size_t inde
     return format_word(core->format, note.bytes + index * core->format.word_size);
 }
 
-static const struct note_layout *find_note_layout(const struct core *core)
-{
-    return &note_layouts[core->format.word_size == 8];
-}
-
 static bool read_prstatus(struct core *core, struct note note)
 {
-    const struct note_layout *layout = find_note_layout(core);
-    if (note.size < layout->prstatus_pid + 4)
+    const struct prstatus_layout *layout = prstatus_layouts;
+    while (layout->word_size != core->format.word_size)
+        layout++;
+    if (note.size < layout->pid + 4u)
         return true;
     struct core_thread *threads = reserve(core->threads, core->thread_count, sizeof(*threads));
     if (!threads)
@@ -297,27 +305,37 @@ static bool read_prstatus(struct core *core, struct note note)
     core->threads = threads;
     const struct machine *machine = find_machine(core->machine, core->format.word_size);
     size_t size = machine ? machine->registers_size : 0;
-    bool whole = size > 0 && note.size >= layout->prstatus_registers + size;
+    bool whole = size > 0 && note.size >= layout->registers + size;
     core->threads[core->thread_count++] = (struct core_thread){
-        .tid = (uint32_t)format_uint(core->format, note.bytes + layout->prstatus_pid, 4),
+        .tid = (uint32_t)format_uint(core->format, note.bytes + layout->pid, 4),
         .signal = (int)format_int(core->format, note.bytes + PRSTATUS_CURSIG, 2),
-        .registers = whole ? note.bytes + layout->prstatus_registers : NULL,
+        .registers = whole ? note.bytes + layout->registers : NULL,
         .registers_size = whole ? size : 0,
     };
     return true;
 }
 
+// The largest that the note has room for, as it may be padded; NULL: none.
+static const struct prpsinfo_layout *find_prpsinfo_layout(const struct core *core, struct note note)
+{
+    for (size_t i = 0; i < sizeof(prpsinfo_layouts) / sizeof(prpsinfo_layouts[0]); i++)
+        if (prpsinfo_layouts[i].word_size == core->format.word_size &&
+            prpsinfo_layouts[i].size <= note.size)
+            return &prpsinfo_layouts[i];
+    return NULL;
+}
+
 static bool read_prpsinfo(struct core *core, struct note note)
 {
-    const struct note_layout *layout = find_note_layout(core);
-    if (core->has_prpsinfo || note.size < layout->prpsinfo_psargs + PSARGS_SIZE)
+    const struct prpsinfo_layout *layout = find_prpsinfo_layout(core, note);
+    if (core->has_prpsinfo || !layout)
         return true;
-    const char *text = (const char *)note.bytes + layout->prpsinfo_psargs;
+    const char *text = (const char *)note.bytes + layout->psargs;
     size_t length = strnlen(text, PSARGS_SIZE);
     while (length > 0 && text[length - 1] == ' ') // the kernel turns each argument's NUL into one
         length--;
     if (length == 0) {
-        text = (const char *)note.bytes + layout->prpsinfo_fname;
+        text = (const char *)note.bytes + layout->fname;
         length = strnlen(text, FNAME_SIZE);
     }
     char *command = strndup(text, length);
@@ -328,7 +346,7 @@ static bool read_prpsinfo(struct core *core, struct note note)
             *at = '?';
     free(core->command);
     core->command = command;
-    core->pid = (uint32_t)format_uint(core->format, note.bytes + layout->prpsinfo_pid, 4);
+    core->pid = (uint32_t)format_uint(core->format, note.bytes + layout->pid, 4);
     core->has_prpsinfo = true;
     return true;
 }
@@ -379,6 +397,17 @@ static bool read_files(struct core *core, struct note note)
     return true;
 }
 
+// Notes of the owner "LINUX" follow the prstatus of their thread (Linux, fs/binfmt_elf.c,
+// write_note_info).
+static void read_linux_note(struct core *core, unsigned type, struct note note)
+{
+    if (core->thread_count == 0 || (type != NT_ARM_TLS && type != NT_386_TLS))
+        return;
+    struct core_thread *thread = &core->threads[core->thread_count - 1];
+    thread->tls = note.bytes;
+    thread->tls_size = note.size;
+}
+
 static bool read_note(struct core *core, unsigned type, struct note note)
 {
     switch (type) {
@@ -417,11 +446,14 @@ static struct failure *read_note_segment(struct core *core, Elf *elf, const GElf
     GElf_Nhdr note;
     size_t name, contents, next;
     for (size_t at = 0; (next = gelf_getnote(data, at, &note, &name, &contents)) > 0; at = next) {
-        // Other owners have types of the same numbers ("LINUX", "FreeBSD").
+        // Other owners have types of the same numbers ("FreeBSD").
         const uint8_t *bytes = core->map + header->p_offset;
+        struct note body = {bytes + contents, note.n_descsz};
+        if (note.n_namesz == 6 && !memcmp(bytes + name, "LINUX", 6))
+            read_linux_note(core, note.n_type, body);
         if (note.n_namesz < 4 || note.n_namesz > 5 || memcmp(bytes + name, "CORE", 4))
             continue;
-        if (!read_note(core, note.n_type, (struct note){bytes + contents, note.n_descsz}))
+        if (!read_note(core, note.n_type, body))
             return failure_no_memory();
     }
     return NULL;

@@ -36,6 +36,8 @@ struct core_thread {
     int signal;               // pr_cursig
     const uint8_t *registers; // pr_reg as it stands in the note; NULL if the note is too short
     size_t registers_size;
+    const uint8_t *tls; // its NT_386_TLS or NT_ARM_TLS; NULL: none
+    size_t tls_size;
 };
 
 struct core_auxv {
@@ -48,7 +50,7 @@ struct core {
     uint64_t size;
     unsigned machine; // EM_*
     struct memory_format format;
-    const char *architecture; // "x86_64", "i386", "aarch64", "arm", or "machine N"
+    const char *architecture; // "x86_64", "i386", "aarch64", "arm", ..., or "machine N"
 
     struct core_segment *segments; // PT_LOAD, in file order
     size_t segment_count;

@@ -98,20 +98,6 @@ static struct failure *map_image(struct image *image)
 
 static struct failure *explain_no_elf(const struct image *image)
 {
-    if (image->size >= 2 && !memcmp(image->bytes, "#!", 2)) {
-        char line[61]; // enough to know the script by
-        size_t length = 0;
-        while (length < sizeof(line) - 1 && length < image->size && image->bytes[length] >= 0x20 &&
-               image->bytes[length] < 0x7f) {
-            line[length] = (char)image->bytes[length];
-            length++;
-        }
-        line[length] = '\0';
-        return failure_create(FAILURE_MISMATCH,
-                              "%s: not an ELF executable but a script (%s); pass the ELF "
-                              "executable that it starts",
-                              image->path, line);
-    }
     char first[4 * 3 + 1] = "";
     for (size_t i = 0; i < 4 && i < image->size; i++)
         snprintf(first + 3 * i, sizeof(first) - 3 * i, " %02x", image->bytes[i]);
@@ -146,6 +132,15 @@ static struct failure *read_file_header(struct image *image, Elf *elf, GElf_Ehdr
     return NULL;
 }
 
+static void add_dynamic(struct image *image, const GElf_Phdr *header)
+{
+    if (header->p_offset > image->size || header->p_filesz > image->size - header->p_offset)
+        return;
+    image->dynamic = header->p_vaddr;
+    image->dynamic_offset = header->p_offset;
+    image->dynamic_size = header->p_filesz;
+}
+
 static struct failure *read_segments(struct image *image, Elf *elf)
 {
     size_t count;
@@ -156,10 +151,13 @@ static struct failure *read_segments(struct image *image, Elf *elf)
         return failure_no_memory();
     for (size_t i = 0; i < count; i++) {
         GElf_Phdr header;
-        if (!gelf_getphdr(elf, (int)i, &header) || header.p_type != PT_LOAD)
+        if (!gelf_getphdr(elf, (int)i, &header))
             continue;
-        image->segments[image->segment_count++] = (struct image_segment){
-            header.p_vaddr, header.p_memsz, header.p_offset, header.p_filesz, header.p_flags};
+        if (header.p_type == PT_LOAD)
+            image->segments[image->segment_count++] = (struct image_segment){
+                header.p_vaddr, header.p_memsz, header.p_offset, header.p_filesz, header.p_flags};
+        else if (header.p_type == PT_DYNAMIC)
+            add_dynamic(image, &header);
     }
     if (image->segment_count == 0)
         return failure_create(FAILURE_MISMATCH,
@@ -203,7 +201,7 @@ static struct failure *read_image(struct image *image)
     return failure;
 }
 
-struct failure *image_open(const char *path, struct image **image)
+static struct failure *create_image(const char *path, struct image **image)
 {
     struct image *made = calloc(1, sizeof(*made));
     if (!made)
@@ -211,11 +209,21 @@ struct failure *image_open(const char *path, struct image **image)
     made->fd = -1;
     made->path = strdup(path);
     made->elf = calloc(1, sizeof(struct image_index));
-    struct failure *failure = NULL;
-    if (!made->path || !made->elf)
-        failure = failure_no_memory();
-    if (!failure)
-        failure = map_image(made);
+    if (!made->path || !made->elf) {
+        image_close(made);
+        return failure_no_memory();
+    }
+    *image = made;
+    return NULL;
+}
+
+struct failure *image_open(const char *path, struct image **image)
+{
+    struct image *made;
+    struct failure *failure = create_image(path, &made);
+    if (failure)
+        return failure;
+    failure = map_image(made);
     if (!failure)
         failure = read_image(made);
     if (failure)
@@ -223,6 +231,62 @@ struct failure *image_open(const char *path, struct image **image)
     else
         *image = made;
     return failure;
+}
+
+bool image_read_script(const char *path, char *line)
+{
+    struct image *image;
+    struct failure *failure = create_image(path, &image);
+    if (!failure && (failure = map_image(image)))
+        image_close(image);
+    if (failure) {
+        failure_destroy(failure);
+        return false;
+    }
+    bool is_script = image->size >= 2 && !memcmp(image->bytes, "#!", 2);
+    size_t at = 2, length = 0;
+    while (is_script && at < image->size && image->bytes[at] == ' ')
+        at++;
+    while (is_script && length < SCRIPT_MAX - 1 && at < image->size && image->bytes[at] >= 0x20 &&
+           image->bytes[at] < 0x7f)
+        line[length++] = (char)image->bytes[at++];
+    line[length] = '\0';
+    image_close(image);
+    return is_script;
+}
+
+// Section headers are no part of what is mapped: something else lies where they were.
+static void forget_sections(uint8_t *bytes, uint64_t size)
+{
+    bool wide = size > EI_CLASS && bytes[EI_CLASS] == ELFCLASS64;
+    if (wide && size >= sizeof(Elf64_Ehdr)) {
+        memset(bytes + offsetof(Elf64_Ehdr, e_shoff), 0, sizeof(Elf64_Off));
+        memset(bytes + offsetof(Elf64_Ehdr, e_shentsize), 0, 3 * sizeof(Elf64_Half));
+    } else if (size >= sizeof(Elf32_Ehdr)) {
+        memset(bytes + offsetof(Elf32_Ehdr, e_shoff), 0, sizeof(Elf32_Off));
+        memset(bytes + offsetof(Elf32_Ehdr, e_shentsize), 0, 3 * sizeof(Elf32_Half));
+    }
+}
+
+struct failure *image_open_bytes(const char *path, uint8_t *bytes, uint64_t size, vaddr moved_by,
+                                 struct image **image)
+{
+    struct image *made;
+    struct failure *failure = create_image(path, &made);
+    if (failure)
+        return failure;
+    forget_sections(bytes, size);
+    made->bytes = bytes;
+    made->size = size;
+    made->moved_by = moved_by;
+    failure = read_image(made);
+    if (failure) {
+        made->bytes = NULL; // they stay the caller's
+        image_close(made);
+        return failure;
+    }
+    *image = made;
+    return NULL;
 }
 
 void image_close(struct image *image)
@@ -273,16 +337,28 @@ static size_t source_name_length(const char *name)
     return digits[strspn(digits, "0123456789")] ? strlen(name) : (size_t)(suffix - name);
 }
 
-static bool read_symbol(Elf *elf, Elf_Data *data, uint32_t strings, int at, struct symbol *symbol)
+// A symbol table, in libelf's form.
+struct table {
+    Elf_Data *symbols;
+    size_t count;
+    const char *strings;
+    size_t strings_size;
+};
+
+static bool read_symbol(const struct table *table, int at, struct symbol *symbol)
 {
     GElf_Sym entry;
-    if (!gelf_getsym(data, at, &entry) || entry.st_shndx == SHN_UNDEF || entry.st_shndx == SHN_ABS)
+    if (!gelf_getsym(table->symbols, at, &entry) || entry.st_shndx == SHN_UNDEF ||
+        entry.st_shndx == SHN_ABS)
         return false;
     unsigned type = GELF_ST_TYPE(entry.st_info);
     if (type != STT_OBJECT && type != STT_FUNC && type != STT_NOTYPE && type != STT_GNU_IFUNC)
         return false;
-    const char *name = elf_strptr(elf, strings, entry.st_name);
-    if (!name || !*name)
+    if (entry.st_name >= table->strings_size)
+        return false;
+    const char *name = table->strings + entry.st_name;
+    if (!*name ||
+        strnlen(name, table->strings_size - entry.st_name) == table->strings_size - entry.st_name)
         return false;
     size_t length = source_name_length(name);
     *symbol = (struct symbol){
@@ -305,6 +381,118 @@ static Elf_Scn *find_section(Elf *elf, unsigned type, GElf_Shdr *header)
     return NULL;
 }
 
+static bool find_table_by_sections(const struct image *image, struct table *table)
+{
+    Elf *elf = image_elf(image);
+    GElf_Shdr header;
+    Elf_Scn *section = find_section(elf, SHT_SYMTAB, &header);
+    if (!section)
+        section = find_section(elf, SHT_DYNSYM, &header);
+    table->symbols = section ? elf_getdata(section, NULL) : NULL;
+    Elf_Data *strings = table->symbols ? elf_getdata(elf_getscn(elf, header.sh_link), NULL) : NULL;
+    if (!strings || !strings->d_buf || header.sh_entsize == 0)
+        return false;
+    table->count = table->symbols->d_size / header.sh_entsize;
+    table->strings = strings->d_buf;
+    table->strings_size = strings->d_size;
+    return true;
+}
+
+// Where in the file an address of the dynamic section is, and how many bytes its segment has there.
+static bool find_offset(const struct image *image, vaddr address, uint64_t *offset, uint64_t *size)
+{
+    const vaddr ways[] = {address - image->moved_by, address};
+    for (size_t way = 0; way < 2; way++) {
+        for (size_t i = 0; i < image->segment_count; i++) {
+            const struct image_segment *segment = &image->segments[i];
+            uint64_t within = ways[way] - segment->start;
+            if (within >= segment->file_size || segment->file_offset > image->size ||
+                within >= image->size - segment->file_offset)
+                continue;
+            *offset = segment->file_offset + within;
+            *size = segment->file_size - within;
+            if (*size > image->size - *offset)
+                *size = image->size - *offset;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_dynamic(const struct image *image, vaddr tag, vaddr *value)
+{
+    const size_t width = image->format.word_size;
+    const uint8_t *entry = image->bytes + image->dynamic_offset;
+    for (uint64_t at = 0; at + 2 * width <= image->dynamic_size; at += 2 * width) {
+        vaddr is = format_word(image->format, entry + at);
+        if (is == DT_NULL)
+            return false;
+        *value = format_word(image->format, entry + at + width);
+        if (is == tag)
+            return true;
+    }
+    return false;
+}
+
+// DT_GNU_HASH has no count: one more than the last symbol of the last chain. (Its form: binutils,
+// bfd/elflink.c; glibc, elf/dl-lookup.c.)
+static size_t count_by_gnu_hash(const struct image *image, uint64_t offset, uint64_t size)
+{
+    const uint8_t *bytes = image->bytes + offset;
+    uint32_t words[3]; // buckets, first symbol, words of the filter
+    if (size < 16)
+        return 0;
+    for (size_t i = 0; i < 3; i++)
+        words[i] = (uint32_t)format_uint(image->format, bytes + 4 * i, 4);
+    uint64_t buckets = 16 + (uint64_t)words[2] * image->format.word_size, last = 0;
+    uint64_t chains = buckets + 4 * (uint64_t)words[0];
+    if (chains > size)
+        return 0;
+    for (uint64_t at = buckets; at < chains; at += 4) {
+        uint64_t first = format_uint(image->format, bytes + at, 4);
+        last = first > last ? first : last;
+    }
+    if (last < words[1])
+        return words[1]; // none is defined
+    for (uint64_t at = chains + 4 * (last - words[1]); at + 4 <= size; at += 4, last++)
+        if (format_uint(image->format, bytes + at, 4) & 1)
+            return last + 1;
+    return 0;
+}
+
+static size_t count_dynamic_symbols(const struct image *image)
+{
+    vaddr address;
+    uint64_t offset, size;
+    if (find_dynamic(image, DT_GNU_HASH, &address) && find_offset(image, address, &offset, &size))
+        return count_by_gnu_hash(image, offset, size);
+    // The second word of DT_HASH; on s390x and alpha its words are wide, and not read.
+    bool narrow = image->machine != EM_S390 && image->machine != EM_ALPHA;
+    if (narrow && find_dynamic(image, DT_HASH, &address) &&
+        find_offset(image, address, &offset, &size) && size >= 8)
+        return format_uint(image->format, image->bytes + offset + 4, 4);
+    return 0;
+}
+
+static bool find_table_by_dynamic(const struct image *image, struct table *table)
+{
+    vaddr symbols, strings, length;
+    uint64_t at, size;
+    const size_t entry = gelf_fsize(image_elf(image), ELF_T_SYM, 1, EV_CURRENT);
+    table->count = count_dynamic_symbols(image);
+    if (!find_dynamic(image, DT_SYMTAB, &symbols) || !find_dynamic(image, DT_STRTAB, &strings) ||
+        !find_dynamic(image, DT_STRSZ, &length) || !find_offset(image, strings, &at, &size) ||
+        length > size)
+        return false;
+    table->strings = (const char *)image->bytes + at;
+    table->strings_size = length;
+    if (!find_offset(image, symbols, &at, &size) || table->count > size / entry)
+        return false;
+    table->symbols =
+        elf_getdata_rawchunk(image_elf(image), (int64_t)at, table->count * entry, ELF_T_SYM);
+    return table->symbols && table->count > 0;
+}
+
 static uint32_t power_of_two_from(size_t least)
 {
     uint32_t power = 1;
@@ -314,19 +502,16 @@ static uint32_t power_of_two_from(size_t least)
 }
 
 // Leaves the index without symbols when there is no table, or no memory for one.
-static void hash_symbols(struct image_index *index)
+static void hash_symbols(const struct image *image, struct image_index *index)
 {
-    GElf_Shdr header;
+    struct table table;
     index->hashed = true;
-    Elf_Scn *section = find_section(index->elf, SHT_SYMTAB, &header);
-    if (!section)
-        section = find_section(index->elf, SHT_DYNSYM, &header);
-    Elf_Data *data = section ? elf_getdata(section, NULL) : NULL;
-    if (!data || header.sh_entsize == 0 || data->d_size / header.sh_entsize > INT32_MAX)
+    if (!find_table_by_sections(image, &table) && !find_table_by_dynamic(image, &table))
         return;
-    size_t count = data->d_size / header.sh_entsize;
-    uint32_t bucket_count = power_of_two_from(count);
-    struct symbol *symbols = calloc(count + 1, sizeof(*symbols));
+    if (table.count > INT32_MAX)
+        return;
+    uint32_t bucket_count = power_of_two_from(table.count);
+    struct symbol *symbols = calloc(table.count + 1, sizeof(*symbols));
     uint32_t *buckets = calloc(bucket_count, sizeof(*buckets));
     if (!symbols || !buckets) {
         free(symbols);
@@ -334,9 +519,9 @@ static void hash_symbols(struct image_index *index)
         return;
     }
     // From the last to the first, so that a chain has the table's order.
-    for (size_t i = count; i-- > 0;) {
+    for (size_t i = table.count; i-- > 0;) {
         struct symbol *symbol = &symbols[i];
-        if (!read_symbol(index->elf, data, header.sh_link, (int)i, symbol))
+        if (!read_symbol(&table, (int)i, symbol))
             continue;
         uint32_t *bucket = &buckets[hash_name(symbol->name, symbol->length) & (bucket_count - 1)];
         symbol->next = *bucket;
@@ -360,7 +545,7 @@ bool image_find_symbol(const struct image *image, const char *name, vaddr *value
 {
     struct image_index *index = image->elf;
     if (!index->hashed)
-        hash_symbols(index);
+        hash_symbols(image, index);
     if (!index->symbols)
         return false;
     const struct symbol *best = NULL;

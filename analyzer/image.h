@@ -1,7 +1,7 @@
-// One ELF file of the process (executable or library), as it lies on this machine's disk:
-// build-id, segments, symbols, bytes. It does not know Python: symbol names are strings to it. It
-// does not know where the process had it: addresses are the file's own. Types and members are
-// image_dwarf.h's.
+// One ELF file of the process (executable or library), as it lies on this machine's disk, or what
+// its core has of it: build-id, segments, symbols, bytes. It does not know Python: symbol names are
+// strings to it. It does not know where the process had it: addresses are the file's own. Types and
+// members are image_dwarf.h's.
 #ifndef ANALYZER_IMAGE_H
 #define ANALYZER_IMAGE_H
 
@@ -40,11 +40,15 @@ struct image {
     char *path;
     uint64_t size;
     const uint8_t *bytes; // the whole file, mapped privately (libelf unpacks sections in place)
+    vaddr moved_by;       // what a linker may have added to addresses in the dynamic section
     unsigned machine;
     struct memory_format format;
     bool position_independent; // ET_DYN
     vaddr entry;
     uint64_t program_headers_offset; // e_phoff
+    vaddr dynamic;                   // PT_DYNAMIC: its address,
+    uint64_t dynamic_offset;         // where it is in the file,
+    uint64_t dynamic_size;           // and its size there; 0: none
     struct build_id build_id;
     struct image_segment *segments;
     size_t segment_count;
@@ -53,18 +57,31 @@ struct image {
     void *elf;
 };
 
-// Failures: IO, MISMATCH (not an ELF executable or shared object: says what it is instead, e.g. a
-// script), NO_MEMORY. Only regular files are opened (a FIFO or device named by a core must not
+// Failures: IO, MISMATCH (not an ELF executable or shared object: says what it is instead),
+// NO_MEMORY. Only regular files are opened (a FIFO or device named by a core must not
 // block); O_CLOEXEC|O_NONBLOCK, then fstat.
 struct failure *image_open(const char *path, struct image **image)
     __attribute__((warn_unused_result));
+// The same of bytes that lie as in the file, a private mapping that becomes the image's if it
+// succeeds. Its section headers are not read. moved_by: see above.
+struct failure *image_open_bytes(const char *path, uint8_t *bytes, uint64_t size, vaddr moved_by,
+                                 struct image **image) __attribute__((warn_unused_result));
 void image_close(struct image *image);
+
+enum {
+    SCRIPT_MAX = 256 // what Linux reads of a script's first line (BINPRM_BUF_SIZE)
+};
+
+// Is the file a script? Then its first line without "#!" and the spaces behind it, as far as it is
+// printable; of SCRIPT_MAX bytes.
+bool image_read_script(const char *path, char *line);
 
 // libelf's handle, for image_dwarf.c. It stays the image's.
 struct Elf;
 struct Elf *image_elf(const struct image *image);
 
-// The value of a defined symbol, from .symtab when there is one, else .dynsym. A name of LTO's
+// The value of a defined symbol, from .symtab when there is one, else .dynsym, and where there are
+// no sections, the table that the dynamic section names. A name of LTO's
 // making (NAME.lto_priv.N) counts as NAME when NAME itself is absent; static ones too. When several
 // local symbols share the name (two `delstr`, or `garbage` twice) the first defined OBJECT with
 // st_size > 0 wins, and *ambiguous (if not NULL) is set.

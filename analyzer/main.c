@@ -231,6 +231,11 @@ static struct failure *open_process(struct run *run)
                               "whole one (ulimit -c unlimited, space on the disk)",
                               core->path, core->bytes_missing, core->size);
     failure = process_open(core, &run->options->process, &run->process);
+    if (!failure && run->process->script && !run->options->quiet)
+        fprintf(stderr,
+                PROGRAM_NAME ": %s: not an ELF executable but a script (#!%s), so the files that "
+                             "the core names are used\n",
+                run->options->executable, run->process->script);
     if (!failure)
         tell(run, "%zu segments, %zu threads, %zu files mapped", core->segment_count,
              core->thread_count, run->process->module_count);

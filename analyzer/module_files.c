@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "builder.h"
+#include "module_memory.h"
+#include "modules.h"
 #include "placement.h"
 
 enum {
@@ -30,13 +32,21 @@ static bool is_called(const struct module *module, const char *name)
     return strlen(name) == length && !strncmp(base, name, length);
 }
 
+static struct module *find_by_build_id(const struct process *process, const struct image *image)
+{
+    for (size_t i = 0; i < process->module_count; i++)
+        if (build_id_equal(&process->modules[i].core_build_id, &image->build_id))
+            return &process->modules[i];
+    return NULL;
+}
+
 // Which module the user's file is for: by build-id, by name, else the main program. May be NULL.
 static struct module *choose_module(const struct builder *builder, const struct image *image)
 {
     struct process *process = builder->process;
-    for (size_t i = 0; i < process->module_count; i++)
-        if (build_id_equal(&process->modules[i].core_build_id, &image->build_id))
-            return &process->modules[i];
+    struct module *by_id = find_by_build_id(process, image);
+    if (by_id)
+        return by_id;
     // NT_FILE has the name behind symbolic links (python2 -> python2.7).
     char *real = realpath(image->path, NULL);
     struct module *chosen = NULL;
@@ -100,7 +110,7 @@ static struct failure *use_executable(const struct builder *builder, struct imag
     return NULL;
 }
 
-// The executable becomes the only module. One that cannot be placed is left out.
+// The executable becomes the first module. One that cannot be placed is left out.
 static struct failure *use_lone_executable(const struct builder *builder, struct image *image)
 {
     struct process *process = builder->process;
@@ -126,30 +136,9 @@ static struct failure *use_lone_executable(const struct builder *builder, struct
         is_main = true;
     }
     struct module *module = &process->modules[process->module_count++];
-    module->path = image->path;
-    module->start = bias + placement_page_down(builder, image->segments[0].start);
+    *module = (struct module){.path = image->path, .is_main = is_main};
     placement_attach(builder, module, image, bias, match);
-    module->end = module->data_end;
-    module->core_build_id = match == MODULE_MATCHES ? image->build_id : (struct build_id){0};
-    module->is_main = is_main;
     return NULL;
-}
-
-struct failure *module_files_open_executable(const struct builder *builder)
-{
-    struct image *image;
-    if (!builder->options->executable)
-        return NULL;
-    struct failure *failure = image_open(builder->options->executable, &image);
-    if (failure)
-        return failure;
-    if (builder->core->mapping_count > 0)
-        failure = use_executable(builder, image);
-    else
-        failure = use_lone_executable(builder, image);
-    if (failure)
-        image_close(image);
-    return failure;
 }
 
 // ---- Files that the core names
@@ -208,6 +197,17 @@ static struct failure *search_library_path(const struct builder *builder, struct
     return failure;
 }
 
+// qemu's -L, like a linker's --library-path, leaves the process with paths of both kinds: seen from
+// inside of the sysroot, and from outside.
+static bool is_below(const char *sysroot, const char *path)
+{
+    char *real = realpath(sysroot, NULL);
+    size_t length = real ? strlen(real) : 0;
+    bool below = length > 1 && !strncmp(path, real, length) && path[length] == '/';
+    free(real);
+    return below;
+}
+
 static struct failure *find_file(const struct builder *builder, struct module *module)
 {
     bool deleted;
@@ -215,10 +215,13 @@ static struct failure *find_file(const struct builder *builder, struct module *m
     const char *name = basename(module->path);
     struct failure *failure =
         search_library_path(builder, module, name, length - (size_t)(name - module->path));
-    if (failure || module->image)
+    // A relative one (of the link map) was relative to another directory.
+    if (failure || module->image || module->path[0] != '/')
         return failure;
     const char *sysroot = builder->options->sysroot ? builder->options->sysroot : "";
     char *path;
+    if (is_below(sysroot, module->path))
+        sysroot = "";
     if (asprintf(&path, "%s%.*s", sysroot, (int)length, module->path) < 0)
         return failure_no_memory();
     failure = try_path(builder, module, path, false);
@@ -238,9 +241,62 @@ struct failure *module_files_find(const struct builder *builder)
 {
     struct process *process = builder->process;
     struct failure *failure = NULL;
-    bool listed = builder->core->mapping_count > 0;
-    for (size_t i = 0; listed && i < process->module_count && !failure; i++)
-        if (!process->modules[i].image && !is_data_file(builder, &process->modules[i]))
+    for (size_t i = 0; i < process->module_count && !failure; i++)
+        if (!process->modules[i].image && !is_data_file(builder, &process->modules[i])) {
             failure = find_file(builder, &process->modules[i]);
+            if (!failure && !process->modules[i].image)
+                failure = module_memory_open(builder, &process->modules[i]);
+        }
     return failure;
+}
+
+// ---- Both
+
+// The process was perhaps started by the script, so its interpreter may be one of the process's
+// files: only by its build-id, since nobody said so.
+static struct failure *use_script(const struct builder *builder, const char *line)
+{
+    struct process *process = builder->process;
+    struct image *image;
+    char path[SCRIPT_MAX];
+    snprintf(path, sizeof(path), "%.*s", (int)strcspn(line, " \t"), line);
+    process->script = strdup(line);
+    if (!process->script)
+        return failure_no_memory();
+    struct failure *failure = path[0] == '/' ? image_open(path, &image) : NULL;
+    if (failure) {
+        bool fatal = failure_kind(failure) == FAILURE_NO_MEMORY;
+        if (!fatal)
+            failure_destroy(failure);
+        return fatal ? failure : NULL;
+    }
+    struct module *module = path[0] == '/' ? find_by_build_id(process, image) : NULL;
+    if (module)
+        try_image(builder, module, image, false);
+    else if (path[0] == '/')
+        image_close(image);
+    return NULL;
+}
+
+struct failure *module_files_open_executable(struct builder *builder)
+{
+    struct image *image;
+    char line[SCRIPT_MAX];
+    if (!builder->options->executable)
+        return NULL;
+    if (image_read_script(builder->options->executable, line))
+        return use_script(builder, line);
+    struct failure *failure = image_open(builder->options->executable, &image);
+    if (failure)
+        return failure;
+    const struct process *process = builder->process;
+    bool listed = process->module_count > 0;
+    failure = listed ? use_executable(builder, image) : use_lone_executable(builder, image);
+    if (failure) {
+        image_close(image);
+        return failure;
+    }
+    if (listed || process->module_count == 0 || image->dynamic_size == 0)
+        return NULL;
+    return modules_add_links(builder, process->modules[0].bias + image->dynamic);
 }

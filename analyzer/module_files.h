@@ -13,13 +13,15 @@
 struct builder;
 
 // The user's executable, if there is one: for the module with its build-id, of its name, else for
-// the main program. Without NT_FILE it becomes the only module, unless nothing tells where it was.
+// the main program. Of a script the interpreter is tried. Where the core lists no modules it
+// becomes the first, unless nothing tells where it was, and the link map is looked for through it.
 // Failures: those of image_open, MISMATCH, NO_MEMORY.
-struct failure *module_files_open_executable(const struct builder *builder)
+struct failure *module_files_open_executable(struct builder *builder)
     __attribute__((warn_unused_result));
 
-// Files for the modules that have none yet: from the library path, then below the sysroot. One that
-// is not there or not the right one is no failure: the module's stays absent. Failure: NO_MEMORY.
+// Files for the modules that have none yet: from the library path, then below the sysroot, else
+// what the core itself has (module_memory.h). One that is not there or not the right one is no
+// failure: the module's stays absent. Failure: NO_MEMORY.
 struct failure *module_files_find(const struct builder *builder)
     __attribute__((warn_unused_result));
 

@@ -6,16 +6,23 @@
 #define ANALYZER_MODULES_H
 
 #include "failure.h"
+#include "memory.h"
 
 struct builder;
+struct process;
 
-// The process's modules and their runs, from NT_FILE; none without it. There is room for one more,
-// the executable of a core without NT_FILE. The list is the process's, lines and runs are the
-// builder's, paths the core's. Failure: NO_MEMORY.
+// The process's modules and their runs, from NT_FILE, else from the link map; none without either.
+// There is room for one more, the executable. The list is the process's, lines, links and runs are
+// the builder's, paths the core's. The layer of saved bytes must be sorted. Failure: NO_MEMORY.
 struct failure *modules_list(struct builder *builder) __attribute__((warn_unused_result));
 
-// What the core itself says about the modules: which one is the main program, and build-ids from
-// saved pages. The layer of saved bytes must be sorted.
-void modules_describe(struct builder *builder);
+// Adds the modules of the link map to a main program that the core does not list. It is found
+// through the program's dynamic section, an address in the process. Pointers to modules are no
+// longer valid then. Failure: NO_MEMORY.
+struct failure *modules_add_links(struct builder *builder, vaddr dynamic)
+    __attribute__((warn_unused_result));
+
+// By start address. Those of the link map get theirs with their files.
+void modules_sort(struct process *process);
 
 #endif

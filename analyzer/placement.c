@@ -39,6 +39,15 @@ static vaddr image_end(const struct builder *builder, const struct image *image)
     return placement_page_up(builder, end);
 }
 
+// Of the file that the process had mapped there; size 0: not saved.
+static void read_core_build_id(const struct builder *builder, vaddr start, struct build_id *id)
+{
+    uint64_t size;
+    const uint8_t *saved = layer_find(&builder->layers[LAYER_SAVED], start, &size);
+    if (saved)
+        build_id_find(saved, size, id);
+}
+
 void placement_attach(const struct builder *builder, struct module *module, struct image *image,
                       vaddr bias, enum module_match match)
 {
@@ -46,6 +55,11 @@ void placement_attach(const struct builder *builder, struct module *module, stru
     module->bias = bias;
     module->match = match;
     module->data_end = bias + image_end(builder, image);
+    if (!builder_run(builder, module)->base) {
+        module->start = bias + placement_page_down(builder, image->segments[0].start);
+        module->end = module->data_end;
+        read_core_build_id(builder, module->start, &module->core_build_id);
+    }
     if (module->data_end < module->start)
         module->data_end = module->start;
 }
@@ -62,6 +76,10 @@ bool placement_find_bias(const struct builder *builder, const struct module *mod
                          const struct image *image, vaddr *bias)
 {
     const struct run *run = builder_run(builder, module);
+    if (run->link) {
+        *bias = run->link->dynamic - image->dynamic;
+        return image->dynamic_size > 0 && *bias == placement_page_down(builder, *bias);
+    }
     for (size_t i = 0; i < image->segment_count; i++) {
         const struct image_segment *segment = &image->segments[i];
         if (placement_page_down(builder, segment->file_offset) != run->base->file_offset)
@@ -101,9 +119,34 @@ static bool segment_fits_run(const struct run *run, const struct image *image,
     return false;
 }
 
+// The dynamic section that the process had is the file's, but for what the linker wrote there:
+// addresses, and DT_DEBUG. It has the sizes of all tables, the library's name and where its code
+// begins.
+static bool has_same_dynamic(const struct builder *builder, const struct image *image, vaddr bias)
+{
+    const struct memory_format format = image->format;
+    const uint8_t *ours = image->bytes + image->dynamic_offset;
+    const uint8_t *theirs =
+        builder_saved_bytes(builder, bias + image->dynamic, image->dynamic_size);
+    for (size_t at = 0; theirs && at + 2 * format.word_size <= image->dynamic_size;
+         at += 2 * format.word_size) {
+        vaddr tag = format_word(format, ours + at);
+        vaddr value = format_word(format, ours + at + format.word_size);
+        vaddr there = format_word(format, theirs + at + format.word_size);
+        if (tag != format_word(format, theirs + at))
+            return false;
+        if (tag == DT_NULL)
+            return true;
+        vaddr moved = format.word_size == 8 ? value + bias : (uint32_t)(value + bias);
+        if (there != value && there != moved && tag != DT_DEBUG)
+            return false;
+    }
+    return false;
+}
+
 // Without build-ids: does the file explain every mapping that the core has of it, has the core one
-// for every segment of it, and are the bytes of the saved page (its symbols begin there) the same?
-// The file header is not compared: strip changes it.
+// for every segment of it, are the bytes of the saved page (its symbols begin there) the same, and
+// its dynamic section, where that is saved? The file header is not compared: strip changes it.
 static bool is_plausible(const struct builder *builder, const struct module *module,
                          const struct image *image, vaddr bias)
 {
@@ -114,6 +157,10 @@ static bool is_plausible(const struct builder *builder, const struct module *mod
     for (size_t i = 0; i < image->segment_count; i++)
         if (!segment_fits_run(run, image, &image->segments[i], bias))
             return false;
+    if (image->dynamic_size > 0 &&
+        builder_saved_bytes(builder, bias + image->dynamic, image->dynamic_size) &&
+        !has_same_dynamic(builder, image, bias))
+        return false;
     uint64_t size;
     const uint8_t *saved = builder_saved_beginning(builder, module, &size);
     const struct image_segment *first = &image->segments[0];
@@ -133,13 +180,19 @@ enum module_match placement_compare(const struct builder *builder, const struct 
     if (!placement_is_same_machine(builder->core, image) ||
         !placement_find_bias(builder, module, image, bias))
         return MODULE_ABSENT;
-    if (module->core_build_id.size && image->build_id.size)
-        return build_id_equal(&module->core_build_id, &image->build_id) ? MODULE_MATCHES
-                                                                        : MODULE_ABSENT;
-    return is_plausible(builder, module, image, *bias) ? MODULE_UNCHECKED : MODULE_ABSENT;
+    const bool linked = builder_run(builder, module)->link;
+    struct build_id id = module->core_build_id;
+    if (linked) // only the file says how far below its dynamic section it begins
+        read_core_build_id(builder, *bias + placement_page_down(builder, image->segments[0].start),
+                           &id);
+    if (id.size && image->build_id.size)
+        return build_id_equal(&id, &image->build_id) ? MODULE_MATCHES : MODULE_ABSENT;
+    bool plausible = linked ? has_same_dynamic(builder, image, *bias)
+                            : is_plausible(builder, module, image, *bias);
+    return plausible ? MODULE_UNCHECKED : MODULE_ABSENT;
 }
 
-// ---- A core without NT_FILE
+// ---- A core without NT_FILE and link map
 
 // Where the core saved the first page of the file: an ELF header with the same build-id.
 static bool find_saved_header(const struct builder *builder, const struct image *image,

@@ -23,17 +23,17 @@ uint64_t placement_page_up(const struct builder *builder, uint64_t at);
 bool placement_is_same_machine(const struct core *core, const struct image *image);
 
 // Address in the process less address in the file. False: the file has no PT_LOAD for the module's
-// base line.
+// base line, or no dynamic section that could lie where the module's link says.
 bool placement_find_bias(const struct builder *builder, const struct module *module,
                          const struct image *image, vaddr *bias);
 
 // Whether the file is the one that the core's module was; MODULE_ABSENT: it is not. By build-id,
-// or by segments and saved bytes when one side has no build-id (MODULE_UNCHECKED). The bias is
-// valid unless absent.
+// or when one side has no build-id (MODULE_UNCHECKED) by segments and saved bytes, and for a module
+// of the link map by its dynamic section, entry by entry. The bias is valid unless absent.
 enum module_match placement_compare(const struct builder *builder, const struct module *module,
                                     const struct image *image, vaddr *bias);
 
-// The same for an executable alone, when the core has no NT_FILE: by its saved header, as linked,
+// The same for an executable alone, when the core lists no modules: by its saved header, as linked,
 // or by AT_PHDR or AT_ENTRY. False: nothing tells.
 bool placement_find_lone_bias(const struct builder *builder, const struct image *image, vaddr *bias,
                               enum module_match *match);

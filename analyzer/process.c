@@ -76,6 +76,8 @@ static struct failure *add_file_layer(struct builder *builder)
     struct failure *failure = NULL;
     for (size_t i = 0; i < builder->process->module_count; i++) {
         const struct module *module = &builder->process->modules[i];
+        if (module->match == MODULE_FROM_CORE) // has nothing that the core has not
+            continue;
         for (size_t j = 0; module->image && j < module->image->segment_count && !failure; j++)
             failure = add_file_segment(builder, module, &module->image->segments[j]);
     }
@@ -91,12 +93,13 @@ static struct failure *build_process(struct builder *builder)
         failure = modules_list(builder);
     if (failure)
         return failure;
-    modules_describe(builder);
     failure = module_files_open_executable(builder);
     if (!failure)
         failure = module_files_find(builder);
     if (!failure)
         failure = add_file_layer(builder);
+    // Those of NT_FILE are sorted. From here on nobody asks for a module's run.
+    modules_sort(builder->process);
     if (!failure)
         failure = layers_merge(builder->layers, LAYER_COUNT, &builder->process->memory);
     builder->process->main_absent = true;
@@ -124,6 +127,7 @@ struct failure *process_open(const struct core *core, const struct process_optio
         layer_deinit(&builder.layers[i]);
     free(builder.lines);
     free(builder.runs);
+    free(builder.links);
     if (failure)
         process_close(builder.process);
     else
@@ -138,6 +142,7 @@ void process_close(struct process *process)
     for (size_t i = 0; i < process->module_count; i++)
         image_close(process->modules[i].image);
     free(process->modules);
+    free(process->script);
     memory_deinit(&process->memory);
     free(process);
 }

@@ -1,8 +1,8 @@
 // One address space over the core and the files of the process, and the list of those files.
 //
 // Memory comes from the core first. Ranges for which the core has no bytes and promised none are
-// filled from the file that NT_FILE says was mapped there, once that file is known to be the right
-// one. It does not know Python.
+// filled from the file that NT_FILE, or else the linker's own list, says was mapped there, once
+// that file is known to be the right one. It does not know Python.
 #ifndef ANALYZER_PROCESS_H
 #define ANALYZER_PROCESS_H
 
@@ -20,11 +20,12 @@ enum module_match {
     MODULE_MATCHES,   // build-ids equal
     MODULE_UNCHECKED, // one side has no build-id
     MODULE_FORCED,    // build-ids differ, used because the user said --force
+    MODULE_FROM_CORE, // no file found, but the core has all of it that a process cannot write
 };
 
 // A file mapped into the process.
 struct module {
-    const char *path; // NT_FILE's
+    const char *path; // NT_FILE's or the link map's; never NULL
     vaddr start;      // of its lowest mapping
     vaddr end;        // of its highest mapping (bss that follows belongs to it up to the next
                       // mapping of another file: see data_end)
@@ -33,7 +34,7 @@ struct module {
     struct build_id core_build_id; // size 0: the core has not saved that page
     struct image *image;           // NULL when absent
     enum module_match match;
-    bool is_main; // holds AT_PHDR or AT_ENTRY
+    bool is_main; // holds AT_PHDR or AT_ENTRY, or is what the linker was told to load
 };
 
 struct process_options {
@@ -49,13 +50,16 @@ struct process {
     struct module *modules; // by start address; anonymous and device mappings are not among them
     size_t module_count;
     bool main_absent; // the main program's file was not found
+    char *script;     // the first line of the executable that the user named, which is a script and
+                      // not used; NULL: it is none
 };
 
 // Opens the files, checks build-ids, builds the memory. The core must outlive the process.
 // A file named only in the core that does not match is left out (MODULE_ABSENT), one that the user
 // named is a MISMATCH with both ids, what it was compared with, and what to do. The file that the
 // user names may belong to any module (a libpython given instead of the launcher), decided by
-// build-id; with no build-id in the core: by base name, else the main program.
+// build-id; with no build-id in the core: by base name, else the main program. A script is not
+// used, but the file that its first line names is, where that is the right one.
 struct failure *process_open(const struct core *core, const struct process_options *options,
                              struct process **process) __attribute__((warn_unused_result));
 void process_close(struct process *process);

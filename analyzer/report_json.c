@@ -69,12 +69,12 @@ static json_t *make_interpreter(const struct report *report)
     const struct runtime *runtime = &interpreter->runtime;
     const struct module *module = interpreter->module;
     const struct image *image = module ? module->image : NULL;
-    json_t *match = !image || module->match == MODULE_UNCHECKED
+    json_t *match = !image || module->match == MODULE_UNCHECKED || module->match == MODULE_FROM_CORE
                         ? json_null()
                         : json_boolean(module->match == MODULE_MATCHES);
     return json_pack(
         "{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:o, s:s, s:s, s:i, s:i, s:s, s:i, s:b, s:b, s:b, s:b, s:o, s:b, "
-        "s:o}",
+        "s:o, s:b}",
         "version", *runtime->version ? runtime->version : NULL, "unicode",
         runtime->unicode_width == 2 ? "ucs2" : "ucs4", "debug_build", interpreter->debug_build,
         "file", name_or_null(image ? image->path : NULL), "build_id",
@@ -92,7 +92,8 @@ static json_t *make_interpreter(const struct report *report)
         runtime->layout.count_allocs, "pymalloc",
         report->heap->by_pools ? json_true() : flag_or_null(&runtime->pymalloc), "pymalloc_debug",
         runtime->debug_malloc, "digit_bits",
-        runtime->digit_width ? number(runtime->digit_width == 2 ? 15 : 30) : json_null());
+        runtime->digit_width ? number(runtime->digit_width == 2 ? 15 : 30) : json_null(),
+        "read_from_core", module && module->match == MODULE_FROM_CORE);
 }
 
 static json_t *make_collector(const struct report *report)

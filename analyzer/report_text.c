@@ -348,9 +348,12 @@ static const char *match_words(const struct module *module)
     case MODULE_MATCHES:
         return "matches the core";
     case MODULE_UNCHECKED:
-        return "not checked, the core has none";
+        return module->image->build_id.size ? "not checked, the core has none"
+                                            : "not checked, the file has none";
     case MODULE_FORCED:
         return "DIFFERS from the core's, used because of --force";
+    case MODULE_FROM_CORE:
+        return "no file here, read from the core";
     case MODULE_ABSENT:
         break;
     }

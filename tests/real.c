@@ -140,7 +140,9 @@ struct real_run real_run(const char *const arguments[])
 
 json_t *real_report(const struct real_core *core, int status)
 {
-    struct real_run run = REAL_RUN("--format=json", "--limit=0", core->path, core->interpreter);
+    struct real_run run =
+        REAL_RUN("--format=json", "--limit=0", real_format("--sysroot=%s", core->sysroot),
+                 core->path, core->interpreter);
     cr_assert_eq(run.status, status, "%s: exit status %d: %s", core->name, run.status, run.errors);
     if (status == 0)
         cr_assert_str_empty(run.errors, "%s: %s", core->name, run.errors);
@@ -170,7 +172,8 @@ static char *file_name(const char *text)
 {
     char *name = real_format("%s", text);
     for (char *at = name; *at; at++)
-        if (*at == ' ' || *at == '/')
+        if (*at == ' ' || *at == '/' ||
+            *at == '=') // env takes a program's name with = for a variable
             *at = '_';
     return name;
 }
@@ -286,6 +289,27 @@ const char *real_need_unstripped(void)
     return whole;
 }
 
+const char *real_need_embedding(const char *kind, const char *environment)
+{
+    const char *fixtures = need_environment("FIXTURES");
+    char *name = real_format("embed %s %s", kind, environment);
+    char *directory = real_format("%s/%s", cores_directory(), file_name(name));
+    char *program = real_format("%s/appserver", directory);
+    int held = lock(name);
+    if (is_older(modified(program), modified(real_format("%s/embed.c", fixtures))) ||
+        is_older(modified(program), modified(real_format("%s/build-embed", fixtures)))) {
+        struct real_run run =
+            run_for((const char *const[]){"sh", "-c", "exec \"$0\"/build-embed \"$1\" \"$2\" $3",
+                                          fixtures, kind, directory, environment, NULL},
+                    FIXTURE_SECONDS);
+        if (run.status == 77)
+            real_skip("%s", run.errors);
+        cr_assert_eq(run.status, 0, "build-embed %s: %s", kind, run.errors);
+    }
+    close(held);
+    return program;
+}
+
 bool real_has_symbol(const char *file, const char *name)
 {
     struct real_run run = REAL_COMMAND("readelf", "-sW", file);
@@ -317,7 +341,7 @@ static struct real_run run_make_core(const char *interpreter, const char *kind,
                                      const char *directory, const char *command)
 {
     // The shell splits the command into words.
-    char *script = real_format("exec \"$1\"/make-core --timeout %d --python \"$2\" --kind \"$3\" "
+    char *script = real_format("exec \"$1\"/make-core --timeout %d --python \"$2\" --kind $3 "
                                "--out \"$4\" \"$1\"/%s",
                                FIXTURE_SECONDS / 2, command);
     const char *const arguments[] = {
@@ -346,6 +370,15 @@ static const char *short_path(const char *path)
     return at + (*at == '/');
 }
 
+// What find-python2 fetched for another machine lies in a root directory.
+static const char *find_sysroot(const char *interpreter)
+{
+    const char *end = strstr(interpreter, "/usr/bin/");
+    if (!end || access(real_format("%s.start", interpreter), R_OK) != 0)
+        return "";
+    return real_format("%.*s", (int)(end - interpreter), interpreter);
+}
+
 struct real_core real_make_core(const char *interpreter, const char *kind, const char *command)
 {
     bool is_path = *interpreter == '/';
@@ -355,13 +388,14 @@ struct real_core real_make_core(const char *interpreter, const char *kind, const
         real_format("%s %s %s", is_path ? short_path(interpreter) : interpreter, kind, command);
     core.directory = real_format("%s/%s", cores_directory(), file_name(core.name));
     core.path = real_format("%s/core", core.directory);
+    core.sysroot = find_sysroot(core.interpreter);
     char *made = real_format("%s/made", core.directory);
     int held = lock(core.name);
     if (is_older(modified(made), fixtures_modified(core.interpreter)))
         make_core(&core, kind, command, made);
     close(held);
     const char *kind_made = read_file(real_format("%s/kind", core.directory));
-    if (strncmp(kind_made, kind, strlen(kind)) != 0)
+    if (strncmp(kind_made, kind, strcspn(kind, " ")) != 0)
         real_skip("no %s core can be made here: %s", kind, read_file(made));
     core.truth = real_parse_file(real_format("%s/truth.json", core.directory));
     return core;

@@ -35,6 +35,10 @@ const char *real_need_interpreter(const char *name);
 // cannot be made.
 const char *real_need_unstripped(void);
 
+// A program that embeds Debian's interpreter, by its kind in fixtures/build-embed, with
+// "VAR=VALUE ..." in its environment (fixtures/embed.c). Skips the test if it cannot be built.
+const char *real_need_embedding(const char *kind, const char *environment);
+
 // Does a file have a symbol table with `name` in it (or name.something)?
 bool real_has_symbol(const char *file, const char *name);
 
@@ -43,12 +47,13 @@ struct real_core {
     const char *directory;
     const char *path;
     const char *interpreter;
+    const char *sysroot; // where another machine's interpreter has its libraries; "" for this one's
     json_t *truth;
 };
 
 // The core of `command` ("seed_leak.py 5") under an interpreter, by its name or its path. kind:
-// "kernel" or "gcore". Skips the test if this machine cannot make such a core, fails it if the
-// fixture is broken.
+// "kernel", "gcore" or "qemu", more options of make-core may follow it. Skips the test if this
+// machine cannot make such a core, fails it if the fixture is broken.
 struct real_core real_make_core(const char *interpreter, const char *kind, const char *command);
 
 // Removes it, if the test has no complaint about it: hundreds of cores are too many to keep.

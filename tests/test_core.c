@@ -132,7 +132,9 @@ Test(core, architectures)
         {EM_X86_64, 8, false, "x86_64", 216},   {EM_386, 4, false, "i386", 68},
         {EM_AARCH64, 8, false, "aarch64", 272}, {EM_ARM, 4, false, "arm", 72},
         {EM_AARCH64, 8, true, "aarch64", 272},  {EM_ARM, 4, true, "arm", 72},
-        {EM_PPC64, 8, true, "machine 21", 0},   {EM_AARCH64, 4, false, "machine 183", 0},
+        {EM_PPC64, 8, true, "ppc64", 384},      {EM_PPC, 4, true, "ppc", 192},
+        {EM_S390, 8, true, "s390x", 216},       {EM_SPARCV9, 8, true, "machine 43", 0},
+        {EM_MIPS, 4, true, "machine 8", 0},     {EM_AARCH64, 4, false, "machine 183", 0},
     };
     static const struct fakecore_file low[] = {{0x8048000, 0x8049000, 0x2000, "/bin/python"}};
     for (size_t i = 0; i < LENGTH(rows); i++) {

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <elf.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "fakecore.h"
@@ -112,9 +113,31 @@ Test(process, executable_that_is_a_script)
     init_world(&world);
     map_library(&world, BASE, "/no/such/python2.7", &id_1);
     write_text("python2.7", "#!/bin/sh\n");
-    assert_failure(&world, &(struct process_options){.executable = "python2.7"},
-                   "python2.7: not an ELF executable but a script (#!/bin/sh); pass the ELF "
-                   "executable that it starts");
+    open_module(&world, &(struct process_options){.executable = "python2.7"}, MODULE_ABSENT);
+    cr_assert_str_eq(world.process->script, "/bin/sh");
+    close_world(&world);
+}
+
+// The file that the script names is taken by its build-id alone.
+Test(process, script_of_an_interpreter)
+{
+    static const struct {
+        const struct library *ours, *theirs;
+        enum module_match expected;
+    } rows[] = {{&id_1, &id_1, MODULE_MATCHES},
+                {&id_2, &id_1, MODULE_ABSENT},
+                {&no_id, &no_id, MODULE_ABSENT}};
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        struct world world;
+        char text[PATH_MAX + 16];
+        init_world(&world);
+        map_library(&world, BASE, "/no/such/python2.7", rows[i].theirs);
+        write_library("python", rows[i].ours);
+        snprintf(text, sizeof(text), "#!%s/python -u\n", world.directory);
+        write_text("start", text);
+        open_module(&world, &(struct process_options){.executable = "start"}, rows[i].expected);
+        close_world(&world);
+    }
 }
 
 Test(process, user_names_the_library_by_its_build_id)

@@ -103,6 +103,43 @@ Test(process_files, executable_at_fixed_addresses)
     close_world(&world);
 }
 
+// Where the prelinker wanted it, elsewhere, and below.
+Test(process_files, prelinked_library)
+{
+    static const vaddr wanted[] = {0x7f0000000000, 0x3000000000, 0x7f1000000000};
+    for (size_t i = 0; i < LENGTH(wanted); i++) {
+        const struct library prelinked = {.id = 1, .linked_at = wanted[i]};
+        struct world world;
+        init_world(&world);
+        map_library(&world, BASE, "lib.so", &prelinked);
+        write_library("lib.so", &prelinked);
+        const struct module *module = open_module(&world, NULL, MODULE_MATCHES);
+        cr_assert_eq(module->bias, BASE - wanted[i]);
+        cr_assert_eq(module->data_end, BASE + BSS + PAGE);
+        cr_assert_eq(process_find_module(world.process, BASE + TEXT), module);
+        assert_bytes(&world, BASE + TEXT, "text");
+        close_world(&world);
+    }
+}
+
+// Neither side has a build-id: the dynamic section tells two files of one layout apart.
+Test(process_files, library_of_the_same_layout)
+{
+    static const struct library ours = {.strings = 0x123}, other = {.strings = 0x124};
+    for (int right = 0; right < 2; right++) {
+        static uint8_t data[PAGE];
+        struct world world;
+        init_world(&world);
+        map_library(&world, BASE, "lib.so", &ours);
+        fill_dynamic(&ours, BASE, 0x1234, (uint64_t *)(data + (DYNAMIC - DATA)));
+        world.segments[2].bytes = data;
+        world.segments[2].size = PAGE;
+        write_library("lib.so", right ? &ours : &other);
+        open_module(&world, NULL, right ? MODULE_UNCHECKED : MODULE_ABSENT);
+        close_world(&world);
+    }
+}
+
 Test(process_files, library_mapped_twice)
 {
     struct world world;

@@ -41,6 +41,53 @@ Test(process_memory, data_is_never_taken_from_the_file)
     close_world(&world);
 }
 
+// The core of a process whose coredump_filter had bit 2: it has what the file had.
+static const struct module *open_self_contained(struct world *world, const uint8_t *text,
+                                                size_t text_size, enum module_match expected)
+{
+    init_world(world);
+    map_library(world, BASE, "lib.so", &id_1);
+    world->segments[1] = (struct fakecore_segment){BASE + TEXT, text, text_size, PAGE, PF_R | PF_X};
+    return open_module(world, NULL, expected);
+}
+
+Test(process_memory, file_read_from_the_core)
+{
+    static const uint8_t text[PAGE] = "text of the core";
+    struct world world;
+    const struct module *module = open_self_contained(&world, text, PAGE, MODULE_FROM_CORE);
+    cr_assert_eq(module->bias, BASE);
+    cr_assert_eq(module->data_end, BASE + BSS + PAGE);
+    cr_assert_eq(module->image->segment_count, 3);
+    cr_assert_eq(module->image->entry, ENTRY);
+    cr_assert(build_id_equal(&module->core_build_id, &module->image->build_id));
+    assert_bytes(&world, BASE + TEXT, "text of the core");
+    assert_bytes(&world, BASE + DATA, "data of the core");
+    close_world(&world);
+}
+
+Test(process_memory, file_goes_before_what_the_core_has_of_it)
+{
+    static const uint8_t text[PAGE] = "text of the core";
+    struct world world;
+    write_library("lib.so", &id_1);
+    const struct module *module = open_self_contained(&world, text, PAGE, MODULE_MATCHES);
+    cr_assert_neq(module->image->path[0], '\0');
+    assert_bytes(&world, BASE + TEXT, "text of the core");
+    close_world(&world);
+}
+
+Test(process_memory, file_of_which_the_core_has_only_a_part)
+{
+    static const uint8_t text[PAGE] = "text of the core";
+    struct world world;
+    open_self_contained(&world, text, PAGE - 1, MODULE_ABSENT);
+    assert_bytes(&world, BASE + TEXT, "text of the core");
+    close_world(&world);
+    open_self_contained(&world, NULL, 0, MODULE_ABSENT);
+    close_world(&world);
+}
+
 Test(process_memory, bytes_that_the_cut_took_are_not_taken_from_the_file)
 {
     static const char saved[PAGE] = "text that the core saved";

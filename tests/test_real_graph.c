@@ -93,21 +93,23 @@ static void compare_graphs(const struct real_core *core, const struct nodes *got
     }
 }
 
-// `file` as EXECUTABLE; NULL: the interpreter.
-static void equality_with(const char *interpreter, const char *kind, const char *command,
-                          const char *file)
+// `file` as EXECUTABLE, NULL: none; what the core names is looked for in the sysroot.
+static void compare_core(const struct real_core *made, const char *file, const char *sysroot)
 {
-    struct real_core core = real_make_core(interpreter, kind, command);
+    struct real_core core = *made;
     json_t *last = NULL;
     // The test of another file may run on the same core at the same time.
-    const char *path = real_format("%s/graph%s", core.directory, file ? ".unstripped" : "");
-    struct real_run run = REAL_RUN("--format=json", "--limit=0", "--graph", path, core.path,
-                                   file ? file : core.interpreter);
+    const char *path = real_format("%s/graph%s", core.directory,
+                                   file && strcmp(file, core.interpreter) ? ".unstripped" : "");
+    struct real_run run = REAL_RUN("--format=json", "--limit=0", "--graph", path,
+                                   real_format("--sysroot=%s", sysroot), core.path, file);
     cr_assert_eq(run.status, 0, "%s: %d: %s", core.name, run.status, run.errors);
     json_t *report = real_parse(run.output);
     compare_report(&core, report);
     cr_expect_eq(real_number(report, "interpreter.layout_dwarf_differences"), 0, "%s", core.name);
-    if (file)
+    cr_expect_eq(json_is_true(real_json(report, "interpreter.read_from_core")), !file, "%s",
+                 core.name);
+    if (file && strcmp(file, core.interpreter) != 0)
         cr_expect_str_eq(real_string(report, "interpreter.layout_source"), "dwarf");
     struct nodes got = read_nodes(path, &last);
     cr_expect_null(last, "%s: a line without address", core.name);
@@ -126,7 +128,16 @@ static void equality_with(const char *interpreter, const char *kind, const char 
 
 static void equality(const char *interpreter, const char *kind, const char *command)
 {
-    equality_with(interpreter, kind, command, NULL);
+    struct real_core core = real_make_core(interpreter, kind, command);
+    compare_core(&core, core.interpreter, core.sysroot);
+}
+
+// The core of a process whose coredump_filter had bit 2, on a machine that has none of its files.
+static void equality_without_files(const char *interpreter, const char *kind)
+{
+    struct real_core core =
+        real_make_core(interpreter, real_format("%s --filter 0x37", kind), "wide_heap.py");
+    compare_core(&core, NULL, real_directory("nothing"));
 }
 
 Test(graph_equality, shared_kernel)
@@ -183,7 +194,8 @@ Test(graph_equality, path)
 // With the symbols and the DWARF of a build with link-time optimization.
 Test(graph_equality, unstripped)
 {
-    equality_with("debian", "kernel", "wide_heap.py", real_need_unstripped());
+    struct real_core core = real_make_core("debian", "kernel", "wide_heap.py");
+    compare_core(&core, real_need_unstripped(), "");
 }
 
 // Without threads, and not inside of a trace function.
@@ -192,7 +204,43 @@ Test(graph_equality, plain)
     equality("debian", "kernel", "wide_heap.py --plain");
 }
 
-// In address order; every line has what the design promises.
+Test(graph_equality, self_contained_core)
+{
+    equality_without_files("debian", "kernel");
+    equality_without_files("debian", "gcore");
+    equality_without_files("shared", "kernel");
+}
+
+// A library's data copied into the program, several interpreters with one collector.
+Test(graph_equality, embedded)
+{
+    equality(real_need_embedding("shared-fixed", "EMBED_INTERPRETERS=2"), "kernel", "wide_heap.py");
+    equality(real_need_embedding("static", "EMBED_INTERPRETERS=2 EMBED_IN_LAST=1"), "kernel",
+             "wide_heap.py");
+}
+
+// Other machines, their extension types by their own code in the emulator.
+Test(graph_equality, i386_kernel)
+{
+    equality("debian-i386", "kernel", "wide_heap.py");
+}
+
+Test(graph_equality, i386_gcore)
+{
+    equality("debian-i386", "gcore", "wide_heap.py");
+}
+
+// Cores without NT_FILE.
+Test(graph_equality, arm64)
+{
+    equality("debian-arm64", "qemu", "wide_heap.py");
+}
+
+Test(graph_equality, armhf)
+{
+    equality("debian-armhf", "qemu", "wide_heap.py");
+}
+
 // Types that no table mirrors: their own code says what they refer to.
 Test(graph_equality, awkward_extension)
 {
@@ -201,6 +249,7 @@ Test(graph_equality, awkward_extension)
     equality("debian", "gcore", "awkward_heap.py");
 }
 
+// In address order; every line has what the design promises.
 Test(graph_equality, form)
 {
     static const char *const numbers[] = {"refcount", "generation", "size"};

@@ -15,7 +15,7 @@ static const char *list_cases(const char *interpreter)
     // With the environment that make-core gives it.
     struct real_run run = REAL_COMMAND("sh", "-c",
                                        "env PYTHONDONTWRITEBYTECODE=1 $(cat \"$0.env\" 2>&-) "
-                                       "\"$0\" \"$1\" --list",
+                                       "$(cat \"$0.start\" 2>&-) \"$0\" \"$1\" --list",
                                        path, fixture);
     cr_assert_eq(run.status, 0, "leaks.py --list ends with %d: %s", run.status, run.errors);
     return run.output;
@@ -87,6 +87,27 @@ Test(leaks, shared_gcore)
 Test(leaks, debian_gcore)
 {
     check_some("debian", "gcore", " 7");
+}
+
+// Other machines.
+Test(leaks, i386)
+{
+    check_all("debian-i386", "kernel", "");
+}
+
+Test(leaks, i386_gcore)
+{
+    check_some("debian-i386", "gcore", "");
+}
+
+Test(leaks, arm64)
+{
+    check_some("debian-arm64", "qemu", "");
+}
+
+Test(leaks, armhf)
+{
+    check_some("debian-armhf", "qemu", "");
 }
 
 // Once, and a thousand times.

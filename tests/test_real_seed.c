@@ -104,6 +104,21 @@ Test(seed, debian_dbg)
     five("debian-dbg", "gcore");
 }
 
+static const struct {
+    const char *interpreter, *kind, *architecture;
+} machines[] = {
+    {"debian-i386", "kernel", "i386"},
+    {"debian-i386", "gcore", "i386"},
+    {"debian-arm64", "qemu", "aarch64"},
+    {"debian-armhf", "qemu", "arm"},
+};
+
+Test(seed, other_machines)
+{
+    for (size_t i = 0; i < LENGTH(machines); i++)
+        five(machines[i].interpreter, machines[i].kind);
+}
+
 // A python2.7 of the machine itself, where there is one: not every machine has.
 Test(seed, path)
 {
@@ -129,6 +144,22 @@ Test(seed, signature)
         cr_expect(!signature || strcmp(found, signature) == 0, "%s: %s here, %s before", core.name,
                   found, signature);
         signature = found;
+    }
+}
+
+Test(seed, signature_on_other_machines)
+{
+    struct real_core here = real_make_core("debian", "kernel", "seed_leak.py 5");
+    const char *expected = real_string(only_finding(&here, real_report(&here, 0)), "signature");
+    for (size_t i = 0; i < LENGTH(machines); i++) {
+        struct real_core core =
+            real_make_core(machines[i].interpreter, machines[i].kind, "seed_leak.py 5");
+        json_t *report = real_report(&core, 0);
+        cr_expect_str_eq(real_string(only_finding(&core, report), "signature"), expected, "%s",
+                         core.name);
+        cr_expect_str_eq(real_string(report, "core.architecture"), machines[i].architecture);
+        cr_expect_eq(real_number(report, "core.pid"), real_number(core.truth, "pid"), "%s",
+                     core.name);
     }
 }
 

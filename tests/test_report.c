@@ -306,6 +306,7 @@ Test(report, interpreters)
     } rows[] = {
         {MODULE_MATCHES, "             build-id deadbeef (matches the core)"},
         {MODULE_UNCHECKED, "             build-id deadbeef (not checked, the core has none)"},
+        {MODULE_FROM_CORE, "             build-id deadbeef (no file here, read from the core)"},
         {MODULE_FORCED,
          "             build-id deadbeef (DIFFERS from the core's, used because of --force)"},
     };
@@ -313,6 +314,9 @@ Test(report, interpreters)
         module.match = rows[i].match;
         expect_line(rows[i].line);
     }
+    module.match = MODULE_UNCHECKED;
+    image.build_id.size = 0;
+    expect_line("             build-id none (not checked, the file has none)");
     interpreter.has_dwarf = true;
     interpreter.runtime.layout.dwarf_values = 250;
     interpreter.runtime.layout.dwarf_differences = 3;

@@ -167,7 +167,7 @@ Test(report_json, the_whole)
         "\"layout_dwarf_members\": 0, \"layout_dwarf_differences\": 0, \"layout_origin\": \"DWARF\", "
         "\"layout_rivals\": 0, \"layout_by_version\": false, \"gc_head_by_evidence\": false, "
         "\"trace_refs\": false, \"count_allocs\": false, \"pymalloc\": null, \"pymalloc_debug\": false, "
-        "\"digit_bits\": null}, "
+        "\"digit_bits\": null, \"read_from_core\": false}, "
         "\"collector\": {\"enabled\": true, \"collecting\": false, \"debug_flags\": 0, "
         "\"generations\": [{\"threshold\": 700, \"count\": 0, \"objects\": 3}, {\"threshold\": 10, "
         "\"count\": 1, \"objects\": 97}, {\"threshold\": 10, \"count\": 2, \"objects\": 900}]}, "
@@ -250,6 +250,9 @@ Test(report_json, what_is_not_known_is_null)
     expect_json("garbage.source", "\"not found\"");
     module.match = MODULE_FORCED;
     expect_json("interpreter.build_id_match", "false");
+    module.match = MODULE_FROM_CORE;
+    expect_json("interpreter.build_id_match", "null");
+    expect_json("interpreter.read_from_core", "true");
     core.signal = 77;
     expect_json("core.signal", "\"signal 77\"");
     finalizers[0].del.file = (char *)"c.py";

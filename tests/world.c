@@ -14,30 +14,43 @@
 
 const struct library id_1 = {.id = 1}, id_2 = {.id = 2, .text = "other text"}, no_id = {0};
 
+void fill_dynamic(const struct library *library, vaddr base, vaddr debug, uint64_t *words)
+{
+    const uint64_t all[DYNAMIC_WORDS] = {
+        DT_STRSZ, library->strings, DT_STRTAB, base + 0x400, DT_DEBUG, debug, DT_NULL, 0};
+    memcpy(words, all, sizeof(all));
+}
+
 struct fakecore_file_image build_library(const struct library *library)
 {
+    uint64_t dynamic[DYNAMIC_WORDS];
     static char text[PAGE], data[PAGE] = "data of the file";
     uint8_t id[20] = {library->id};
     memset(text, 0, sizeof(text));
     strcpy(text, library->text ? library->text : "text");
     strcpy(text + PAGE / 2, "the other half");
-    const struct fakecore_segment segments[] = {{0, NULL, PAGE, 0, PF_R},
-                                                {TEXT, text, PAGE, 0, PF_R | PF_X},
-                                                {DATA, data, PAGE, 2 * PAGE, PF_R | PF_W}};
+    const vaddr at = library->linked_at;
+    const struct fakecore_segment segments[] = {{at, NULL, PAGE, 0, PF_R},
+                                                {at + TEXT, text, PAGE, 0, PF_R | PF_X},
+                                                {at + DATA, data, PAGE, 2 * PAGE, PF_R | PF_W},
+                                                {at + DYNAMIC, dynamic, sizeof(dynamic), 0, 0}};
     const struct fakecore_note note = {"GNU", NT_GNU_BUILD_ID, id, sizeof(id)};
     const struct fakecore spec = {.type = library->type ? library->type : ET_DYN,
                                   .machine = library->machine,
                                   .segments = segments,
-                                  .segment_count = LENGTH(segments),
+                                  .segment_count = LENGTH(segments) - !library->strings,
                                   .notes = &note,
                                   .note_count = library->id > 0};
+    fill_dynamic(library, library->linked_at, 0, dynamic);
     struct fakecore_file_image image = fakecore_build(&spec);
     size_t first = image.headers + (library->id ? image.header_size : 0);
     fakecore_patch(&image, first + offsetof(Elf64_Phdr, p_offset), 0, 8);
     if (library->text_size)
         fakecore_patch(&image, first + image.header_size + offsetof(Elf64_Phdr, p_filesz),
                        library->text_size, 8);
-    fakecore_patch(&image, offsetof(Elf64_Ehdr, e_entry), ENTRY, 8);
+    if (library->strings)
+        fakecore_patch(&image, first + 3 * image.header_size, PT_DYNAMIC, 4);
+    fakecore_patch(&image, offsetof(Elf64_Ehdr, e_entry), library->linked_at + ENTRY, 8);
     if (library->size)
         fakecore_cut(&image, library->size);
     return image;

@@ -21,6 +21,7 @@ enum {
     PAGE = 4096,
     TEXT = 0x1000,
     DATA = 0x2000,
+    DYNAMIC = 0x2800,
     BSS = 0x3000,
     ENTRY = 0x1040
 };
@@ -36,6 +37,8 @@ struct library {
     const char *text; // at TEXT
     size_t text_size; // p_filesz, 0: a page
     size_t size;      // of the file, 0: whole
+    vaddr linked_at;  // p_vaddr of its first segment
+    uint64_t strings; // DT_STRSZ of a dynamic section at DYNAMIC; 0: it has none
 };
 
 extern const struct library id_1, id_2, no_id;
@@ -46,6 +49,13 @@ extern const struct library id_1, id_2, no_id;
 
 // An ELF file with the layout above. Its first segment begins at file offset 0.
 struct fakecore_file_image build_library(const struct library *library);
+
+// The dynamic section of a library as the file has it at base 0, else as the linker leaves it
+// there, DT_DEBUG with the address.
+enum {
+    DYNAMIC_WORDS = 8
+};
+void fill_dynamic(const struct library *library, vaddr base, vaddr debug, uint64_t *words);
 void write_library(const char *path, const struct library *library);
 
 // ---- Filling

@@ -168,13 +168,18 @@ static bool dict_fits(struct recognition *recognition, struct evidence *evidence
 
 // --- the collector's lists and the interpreter
 
-// Between the ranges of files and all others.
-static bool find_generations(struct recognition *recognition, bool in_files,
-                             struct evidence *evidence)
+// Where to look, and how closely the column must fit.
+struct way {
+    bool in_files; // else in all other memory
+    bool any_head; // PyGC_Head may have another size than the column says
+};
+
+// How many places look like the lists; the last one becomes the recognition's.
+static unsigned scan_for_generations(struct recognition *recognition, bool in_files,
+                                     uint16_t *head_size)
 {
     struct runtime *runtime = &recognition->runtime;
     unsigned width = runtime->memory->format.word_size, hits = 0;
-    uint16_t head_size = 0;
     for (size_t i = 0; i < recognition->range_count; i++) {
         const struct recognize_range *range = &recognition->ranges[i];
         if (!range->file == in_files)
@@ -183,18 +188,35 @@ static bool find_generations(struct recognition *recognition, bool in_files,
             uint16_t size = runtime_probe_generations(runtime, at);
             if (!size)
                 continue;
-            head_size = size;
+            *head_size = size;
             recognition->generations = at;
             recognition->file = range->file;
             hits++;
         }
     }
-    if (hits == 1 && head_size != layout_offset(&runtime->layout, LAYOUT_PyGC_Head_sizeof))
-        runtime_set_head_size(&runtime->layout, head_size);
-    return hits == 1 || reject(evidence, 8,
-                               hits ? "%u places look like the lists of the collector"
-                                    : "no place looks like the lists of the collector",
-                               hits);
+    return hits;
+}
+
+static bool find_generations(struct recognition *recognition, const struct way *way,
+                             struct evidence *evidence)
+{
+    struct runtime *runtime = &recognition->runtime;
+    uint16_t head_size = 0;
+    unsigned hits = scan_for_generations(recognition, true, &head_size);
+    if (!hits)
+        hits = scan_for_generations(recognition, false, &head_size);
+    if (hits != 1)
+        return reject(evidence, 8,
+                      hits ? "%u places look like the lists of the collector"
+                           : "no place looks like the lists of the collector",
+                      hits);
+    uint16_t own = layout_offset(&runtime->layout, LAYOUT_PyGC_Head_sizeof);
+    if (head_size == own)
+        return true;
+    if (!way->any_head)
+        return reject(evidence, 9, "PyGC_Head has %u bytes, not %u", head_size, own);
+    runtime_set_head_size(&runtime->layout, head_size);
+    return true;
 }
 
 bool recognition_next_data(const struct recognition *recognition, size_t *cursor,
@@ -229,30 +251,29 @@ static bool interpreter_fits(struct recognition *recognition, const struct layou
         runtime_find_interp(runtime, &source);
     }
     if (!runtime->modules)
-        return reject(evidence, 9, "nothing looks like an interpreter state");
+        return reject(evidence, 10, "nothing looks like an interpreter state");
     vaddr builtins, dict;
     if (object_dict_find(runtime, runtime->modules, "__builtin__", &builtins) != MEMORY_OK)
-        return reject(evidence, 10, "sys.modules has no __builtin__");
+        return reject(evidence, 11, "sys.modules has no __builtin__");
     runtime->types[RUNTIME_TYPE_module] = type_of(recognition, builtins);
     dict = read_member(recognition, builtins, LAYOUT_PyModuleObject_md_dict);
     if (!object_is_exact(runtime, dict, RUNTIME_TYPE_dict) ||
         object_dict_find(runtime, dict, "int", &runtime->types[RUNTIME_TYPE_int]) != MEMORY_OK)
-        return reject(evidence, 10, "__builtin__ has no int");
+        return reject(evidence, 11, "__builtin__ has no int");
     runtime_find_version(runtime);
     uint32_t release = runtime->hexversion >> 8;
     if (release >= column->hexversion_first && release <= column->hexversion_last)
         return true;
-    return reject(evidence, 11, "sys.version is %s", *runtime->version ? runtime->version : "?");
+    return reject(evidence, 12, "sys.version is %s", *runtime->version ? runtime->version : "?");
 }
 
 // --- columns
 
 static bool candidate_fits(struct recognition *recognition, const struct layout_column *column,
-                           struct evidence *evidence)
+                           const struct way *way, struct evidence *evidence)
 {
     return mro_fits(recognition, evidence) && dict_fits(recognition, evidence) &&
-           (find_generations(recognition, true, evidence) ||
-            find_generations(recognition, false, evidence)) &&
+           find_generations(recognition, way, evidence) &&
            interpreter_fits(recognition, column, evidence);
 }
 
@@ -289,20 +310,20 @@ static void search_ranges(struct recognition *recognition, struct memory *memory
 }
 
 static bool column_fits(struct recognition *recognition, struct memory *memory,
-                        const struct layout_column *column, bool in_files, struct search *search,
-                        struct evidence *evidence)
+                        const struct layout_column *column, const struct way *way,
+                        struct search *search, struct evidence *evidence)
 {
     if (column->word_size != memory->format.word_size)
         return reject(evidence, 0, "its words have %d bits, the core's %d", column->word_size * 8,
                       memory->format.word_size * 8);
-    search_ranges(recognition, memory, column->values[LAYOUT_PyObject_ob_type].offset, in_files,
-                  search);
+    search_ranges(recognition, memory, column->values[LAYOUT_PyObject_ob_type].offset,
+                  way->in_files, search);
     for (size_t i = 0, tries = 0; i < search->candidates.count && tries < TRIES_MAX; i++) {
         begin(recognition, memory, column);
         if (!type_fits(recognition, search->candidates.at[i], evidence))
             continue;
         tries++;
-        if (candidate_fits(recognition, column, evidence))
+        if (candidate_fits(recognition, column, way, evidence))
             return true;
     }
     return reject(evidence, 0, "no object is its own type");
@@ -338,20 +359,20 @@ static struct failure *no_column_fits(const struct layout_column *columns, size_
     return failure_create(FAILURE_MISMATCH, "%s", sentence);
 }
 
-// The data of files first: there it lies nearly always.
 static struct failure *choose_column(struct recognition *recognition, struct memory *memory,
                                      const struct recognize_source *source, struct search *search)
 {
     const struct layout_column *columns = source->columns ? source->columns : layout_columns;
     size_t count = source->columns ? source->column_count : layout_column_count;
     struct evidence *against = calloc(count, sizeof(*against));
+    // The data of files first: there it lies nearly always.
+    static const struct way ways[] = {{true, false}, {true, true}, {false, false}, {false, true}};
     bool fits = false;
     if (!against)
         return failure_no_memory();
-    // From the newest, twice.
-    for (size_t i = 2 * count; i-- > 0 && !fits;)
-        fits = column_fits(recognition, memory, &columns[i % count], i >= count, search,
-                           &against[i % count]);
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && !fits; i++)
+        for (size_t j = count; j-- > 0 && !fits;)
+            fits = column_fits(recognition, memory, &columns[j], &ways[i], search, &against[j]);
     struct failure *failure = fits ? NULL : no_column_fits(columns, count, against);
     free(against);
     return failure;

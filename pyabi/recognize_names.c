@@ -174,6 +174,58 @@ static bool name_by_paths(struct recognition *recognition)
     return true;
 }
 
+// --- objects
+
+// Is the object on a list of the collector?
+static bool is_tracked(const struct recognition *recognition, vaddr object)
+{
+    vaddr head = object - layout_offset(&recognition->runtime.layout, LAYOUT_PyGC_Head_sizeof);
+    vaddr next = read_member(recognition, head, LAYOUT_PyGC_Head_gc_next);
+    return next && read_member(recognition, next, LAYOUT_PyGC_Head_gc_prev) == head;
+}
+
+// Goes through the tracked objects of a type; starts as zeroes.
+struct object_cursor {
+    size_t range;
+    vaddr at; // of the range: what has been taken
+    vaddr start;
+    const uint8_t *bytes;
+    uint64_t size, offset;
+};
+
+static bool next_piece(const struct recognition *recognition, struct object_cursor *cursor)
+{
+    for (; cursor->range < recognition->range_count; cursor->range++, cursor->at = 0) {
+        const struct recognize_range *range = &recognition->ranges[cursor->range];
+        if (cursor->at < range->start)
+            cursor->at = range->start;
+        cursor->offset = 0;
+        if (recognize_next_bytes(recognition->runtime.memory, range, &cursor->at, &cursor->start,
+                                 &cursor->bytes, &cursor->size))
+            return true;
+    }
+    return false;
+}
+
+static bool next_object(const struct recognition *recognition, struct object_cursor *cursor,
+                        vaddr type, vaddr *object)
+{
+    struct memory_format format = recognition->runtime.memory->format;
+    unsigned ob_type = layout_offset(&recognition->runtime.layout, LAYOUT_PyObject_ob_type);
+    do {
+        while (cursor->offset + format.word_size <= cursor->size) {
+            uint64_t offset = cursor->offset;
+            cursor->offset += format.word_size;
+            if (__builtin_expect(format_word(format, cursor->bytes + offset) != type, 1))
+                continue;
+            *object = cursor->start + offset - ob_type;
+            if (is_tracked(recognition, *object))
+                return true;
+        }
+    } while (next_piece(recognition, cursor));
+    return false;
+}
+
 // --- dictionaries of modules
 
 // Base name of the file that has a module's own types: of the .so, or the interpreter's. NULL: it
@@ -227,26 +279,26 @@ static bool name_by_module(struct recognition *recognition, vaddr dict, const ch
     return true;
 }
 
+// All modules there are: another interpreter of the process has its own sys.modules.
 static bool name_by_modules(struct recognition *recognition)
 {
     const struct runtime *runtime = &recognition->runtime;
-    struct dict_items items;
-    vaddr key, module;
-    enum memory_status status = dict_items_init(&items, runtime, runtime->modules);
-    while (status == MEMORY_OK && dict_items_next(&items, &key, &module, &status)) {
+    struct object_cursor cursor = {0};
+    vaddr module, value;
+    while (next_object(recognition, &cursor, runtime->types[RUNTIME_TYPE_module], &module)) {
         char name[NAME_MAX_LENGTH];
         uint64_t length;
         vaddr dict = read_member(recognition, module, LAYOUT_PyModuleObject_md_dict);
-        if (object_is_exact(runtime, module, RUNTIME_TYPE_module) &&
-            object_is_exact(runtime, dict, RUNTIME_TYPE_dict) &&
-            object_read_str(runtime, key, name, sizeof(name), &length) == MEMORY_OK &&
+        if (object_is_exact(runtime, dict, RUNTIME_TYPE_dict) &&
+            object_dict_find(runtime, dict, "__name__", &value) == MEMORY_OK &&
+            object_read_str(runtime, value, name, sizeof(name), &length) == MEMORY_OK &&
             !name_by_module(recognition, dict, name))
             return false;
     }
     return true;
 }
 
-// --- objects, for the types that nothing else names
+// --- what objects look like, for the types that nothing else names
 
 // Types with tracked objects, by address.
 struct sampled {
@@ -279,14 +331,6 @@ static struct recognized_type *find_sampled(const struct sampled *sampled, vaddr
     while (sampled->slots[slot] && sampled->slots[slot]->address != address)
         slot = (slot + 1) % SAMPLED_SLOTS;
     return sampled->slots[slot];
-}
-
-// Is the object on a list of the collector?
-static bool is_tracked(const struct recognition *recognition, vaddr object)
-{
-    vaddr head = object - layout_offset(&recognition->runtime.layout, LAYOUT_PyGC_Head_sizeof);
-    vaddr next = read_member(recognition, head, LAYOUT_PyGC_Head_gc_next);
-    return next && read_member(recognition, next, LAYOUT_PyGC_Head_gc_prev) == head;
 }
 
 static void sample_range(struct recognition *recognition, const struct recognize_range *range,
@@ -419,41 +463,18 @@ static vaddr read_target(const struct recognition *recognition, const struct rec
                : 0;
 }
 
-// The static type of the first such target, in one range: rare members have to be looked for.
-static struct recognized_type *find_target_type(struct recognition *recognition,
-                                                const struct recognize_range *range,
-                                                const struct recognize_member *row, vaddr owner)
-{
-    struct memory *memory = recognition->runtime.memory;
-    unsigned width = memory->format.word_size;
-    unsigned offset = layout_offset(&recognition->runtime.layout, LAYOUT_PyObject_ob_type);
-    vaddr cursor = range->start, start;
-    const uint8_t *bytes;
-    uint64_t size;
-    while (recognize_next_bytes(memory, range, &cursor, &start, &bytes, &size)) {
-        for (uint64_t i = 0; i + width <= size; i += width) {
-            vaddr object = start + i - offset;
-            if (__builtin_expect(format_word(memory->format, bytes + i) != owner, 1) ||
-                !is_tracked(recognition, object))
-                continue;
-            struct recognized_type *type = recognize_find_address(
-                recognition, read_member(recognition, read_target(recognition, row, object),
-                                         LAYOUT_PyObject_ob_type));
-            if (type)
-                return type;
-        }
-    }
-    return NULL;
-}
-
 static bool name_by_member(struct recognition *recognition, const struct recognize_member *row)
 {
     const struct recognized_type *owner = recognize_find_rule(recognition, row->owner);
     struct recognized_type *type = NULL;
+    struct object_cursor cursor = {0};
+    vaddr object;
     if (!owner || recognize_find_rule(recognition, row->name))
         return true;
-    for (size_t i = 0; i < recognition->range_count && !type; i++)
-        type = find_target_type(recognition, &recognition->ranges[i], row, owner->address);
+    while (!type && next_object(recognition, &cursor, owner->address, &object))
+        type = recognize_find_address(
+            recognition, read_member(recognition, read_target(recognition, row, object),
+                                     LAYOUT_PyObject_ob_type));
     return !type || set_name(recognition, type, RANK_LOOK, row->name);
 }
 

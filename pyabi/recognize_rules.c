@@ -111,7 +111,7 @@ const struct recognize_look recognize_looks[] = {
      {F(CFieldObject_proto, "_ctypes.PyCSimpleType|_ctypes.PyCStructType|_ctypes.UnionType|"
                             "_ctypes.PyCPointerType|_ctypes.PyCArrayType|_ctypes.PyCFuncPtrType")},
      true},
-    {"_ctypes.CThunkObject", NULL, TO(CThunkObject_restype, 8),
+    {"_ctypes.CThunkObject", NULL, TO(CThunkObject_restype, 16),
      {F(CThunkObject_converters, "tuple"),
       F(CThunkObject_callable, "function|instancemethod|builtin_function_or_method")}, true},
 

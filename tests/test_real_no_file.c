@@ -194,6 +194,51 @@ Test(no_file, debug_build)
     check("debian-dbg", "kernel", "leaks.py generator_with");
 }
 
+// The same findings on every machine whose cores can be made here; emulators name no files.
+static const struct {
+    const char *interpreter, *kind;
+} machines[] = {{"debian-i386", "kernel"},
+                {"debian-i386", "gcore"},
+                {"debian-arm64", "qemu"},
+                {"debian-armhf", "qemu"}};
+
+Test(no_file, other_machines)
+{
+    static const char *const commands[] = {"seed_leak.py 5",      "seed_leak.py 50 --aged",
+                                           "no_gc_module.py 100", "leaks.py via_deque",
+                                           "leaks.py old_style",  "leaks.py generator_with 3",
+                                           "leaks.py mixed",      "leaks.py via_iterator"};
+    for (size_t i = 0; i < LENGTH(machines) * LENGTH(commands); i++)
+        check(machines[i % 4].interpreter, machines[i % 4].kind, commands[i / 4]);
+}
+
+Test(no_file, graphs_of_other_machines)
+{
+    for (size_t i = 0; i < LENGTH(machines); i++) {
+        struct real_core core =
+            real_make_core(machines[i].interpreter, machines[i].kind, "wide_heap.py");
+        cr_expect_eq(compare_graphs(&core), 0, "%s", core.name);
+        real_drop_core(&core);
+    }
+}
+
+// Embedded in another program: exported data may lie there and not in the library, and there may be
+// several interpreters.
+Test(no_file, embedded)
+{
+    static const char *const programs[][2] = {{"shared", ""},
+                                              {"shared-fixed", "EMBED_INTERPRETERS=3"},
+                                              {"static", ""},
+                                              {"static-fixed", ""},
+                                              {"static", "EMBED_INTERPRETERS=3 EMBED_IN_LAST=1"}};
+    for (size_t i = 0; i < LENGTH(programs); i++) {
+        const char *program = real_need_embedding(programs[i][0], programs[i][1]);
+        for (size_t j = 0; j < LENGTH(kinds); j++)
+            check(program, kinds[j], "seed_leak.py 5");
+        check(program, "kernel", "no_gc_module.py 100");
+    }
+}
+
 // Types of an extension that no table has: their code is in the file. What they hold counts as in
 // use, none of their references is made up, and they are counted by a name that stays.
 Test(no_file, graph_of_unknown_types)

@@ -213,11 +213,12 @@ static bool next_object(const struct recognition *recognition, struct object_cur
     struct memory_format format = recognition->runtime.memory->format;
     unsigned ob_type = layout_offset(&recognition->runtime.layout, LAYOUT_PyObject_ob_type);
     do {
-        while (cursor->offset + format.word_size <= cursor->size) {
-            uint64_t offset = cursor->offset;
-            cursor->offset += format.word_size;
-            if (__builtin_expect(format_word(format, cursor->bytes + offset) != type, 1))
-                continue;
+        for (;;) {
+            uint64_t offset = recognize_next_word(format, cursor->bytes, cursor->size,
+                                                  cursor->offset, type, type);
+            if (offset >= cursor->size)
+                break;
+            cursor->offset = offset + format.word_size;
             *object = cursor->start + offset - ob_type;
             if (is_tracked(recognition, *object))
                 return true;
@@ -343,11 +344,13 @@ static void sample_range(struct recognition *recognition, const struct recognize
     const uint8_t *bytes;
     uint64_t size;
     while (recognize_next_bytes(memory, range, &cursor, &start, &bytes, &size)) {
-        for (uint64_t i = 0; i + width <= size; i += width) {
-            vaddr word = format_word(memory->format, bytes + i);
-            if (word - sampled->lowest > sampled->highest - sampled->lowest)
-                continue;
-            struct recognized_type *type = find_sampled(sampled, word);
+        for (uint64_t i = 0;; i += width) {
+            i = recognize_next_word(memory->format, bytes, size, i, sampled->lowest,
+                                    sampled->highest);
+            if (i >= size)
+                break;
+            struct recognized_type *type =
+                find_sampled(sampled, format_word(memory->format, bytes + i));
             bool counted = type && has_weak_name(type);
             if (!type || (!counted && type->sample_count == RECOGNIZED_SAMPLES) ||
                 !is_tracked(recognition, start + i - offset))

@@ -31,6 +31,27 @@ bool recognize_next_bytes(struct memory *memory, const struct recognize_range *r
     return false;
 }
 
+static inline __attribute__((always_inline)) uint64_t next_word(struct memory_format format,
+                                                                const uint8_t *bytes, uint64_t size,
+                                                                uint64_t offset, vaddr low,
+                                                                vaddr high)
+{
+    for (; offset + format.word_size <= size; offset += format.word_size)
+        if (format_word(format, bytes + offset) - low <= high - low)
+            return offset;
+    return size;
+}
+
+// A constant lets the compiler fold the byte order and the word size out of the loop.
+uint64_t recognize_next_word(struct memory_format format, const uint8_t *bytes, uint64_t size,
+                             uint64_t offset, vaddr low, vaddr high)
+{
+    static const struct memory_format usual = {.word_size = 8, .big_endian = false};
+    if (format.word_size == 8 && !format.big_endian)
+        return next_word(usual, bytes, size, offset, low, high);
+    return next_word(format, bytes, size, offset, low, high);
+}
+
 static bool is_metatype(const struct recognition *recognition, vaddr type)
 {
     const struct runtime *runtime = &recognition->runtime;
@@ -97,10 +118,12 @@ static bool list_range(struct recognition *recognition, const struct recognize_r
     const uint8_t *bytes;
     uint64_t size;
     while (recognize_next_bytes(memory, range, &cursor, &start, &bytes, &size)) {
-        for (uint64_t i = 0; i + width <= size && recognition->type_count < TYPES_MAX; i += width) {
+        for (uint64_t i = 0; recognition->type_count < TYPES_MAX; i += width) {
             struct recognized_type type;
-            if (format_word(memory->format, bytes + i) != metatype ||
-                !read_type(recognition, start + i - offset, &type))
+            i = recognize_next_word(memory->format, bytes, size, i, metatype, metatype);
+            if (i >= size)
+                break;
+            if (!read_type(recognition, start + i - offset, &type))
                 continue;
             type.file = range->file;
             if (!add_type(recognition, &type))

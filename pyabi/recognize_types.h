@@ -56,6 +56,10 @@ extern const size_t recognize_member_count;
 bool recognize_next_bytes(struct memory *memory, const struct recognize_range *range, vaddr *cursor,
                           vaddr *start, const uint8_t **bytes, uint64_t *size);
 
+// The first offset from `offset` on, in steps of a word, with a word in [low, high]; `size`: none.
+uint64_t recognize_next_word(struct memory_format format, const uint8_t *bytes, uint64_t size,
+                             uint64_t offset, vaddr low, vaddr high);
+
 // Lists the static type objects, among them those of metatypes. False: memory is short.
 bool recognize_list_types(struct recognition *recognition);
 

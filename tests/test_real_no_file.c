@@ -255,7 +255,7 @@ Test(no_file, graph_of_unknown_types)
 
 // --- less than a core without files, and a little more
 
-// A core whose notes do not say which files were mapped, as emulators write it.
+// A core whose notes do not say which files were mapped.
 Test(no_file, no_names_of_files)
 {
     static const char *const commands[] = {"seed_leak.py 5", "wide_heap.py", "no_gc_module.py"};
@@ -276,7 +276,6 @@ Test(no_file, no_names_of_files)
         expect_equal(&core, report, full, "findings");
         expect_equal(&core, report, full, "heap.edges");
         cr_expect_eq(real_number(report, "heap.opaque_objects"), 0, "%s", core.name);
-        cr_expect(json_is_null(real_json(report, "interpreter.file_in_core")), "%s", core.name);
     }
 }
 

@@ -384,8 +384,9 @@ extern const struct layout_row layout_rows[LAYOUT_MEMBER_COUNT];
 
 // A built-in column.
 struct layout_column {
-    const char *name;          // "2.7.18-x86_64"; "-pydebug" for Py_TRACE_REFS
-    const char *origin;        // of its figures: "DWARF", or how they were computed from such
+    const char *name;   // "2.7.18-x86_64"; "-pydebug" for Py_TRACE_REFS
+    const char *origin; // of the figures of the interpreter's own types: "DWARF", or how they
+                        // were computed from such
     uint32_t hexversion_first; // sys.hexversion of the first and last release that it fits,
     uint32_t hexversion_last;  // release level left out
     uint8_t word_size;

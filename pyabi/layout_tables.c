@@ -263,7 +263,7 @@ const struct layout_column layout_columns[] = {
         [LAYOUT_MultibyteStreamReaderObject_errors] = {A, 0}, {A, 0},
         [LAYOUT_MultibyteStreamWriterObject_errors] = {A, 0}, {A, 0},
     }},
-    {"2.3.7-i386-pydebug", "DWARF, two words in front of each object", 0x020300, 0x0203ff, 4, true, {
+    {"2.3.7-i386-pydebug", "DWARF of 2.3.7-i386, two words in front of each object", 0x020300, 0x0203ff, 4, true, {
         [LAYOUT_PyGC_Head_sizeof] = {12, 12}, {0, 4}, {4, 4}, {8, 4},
         [LAYOUT_gc_generation_sizeof] = {20, 20}, {12, 4}, {16, 4},
         [LAYOUT_pool_header_sizeof] = {32, 32}, {4, 4}, {16, 4}, {20, 4}, {24, 4}, {28, 4},
@@ -1032,7 +1032,7 @@ const struct layout_column layout_columns[] = {
         [LAYOUT_MultibyteStreamReaderObject_errors] = {A, 0}, {A, 0},
         [LAYOUT_MultibyteStreamWriterObject_errors] = {A, 0}, {A, 0},
     }},
-    {"2.4.6-i386-pydebug", "DWARF, two words in front of each object", 0x020400, 0x0204ff, 4, true, {
+    {"2.4.6-i386-pydebug", "DWARF of 2.4.6-i386, two words in front of each object", 0x020400, 0x0204ff, 4, true, {
         [LAYOUT_PyGC_Head_sizeof] = {12, 12}, {0, 4}, {4, 4}, {8, 4},
         [LAYOUT_gc_generation_sizeof] = {20, 20}, {12, 4}, {16, 4},
         [LAYOUT_pool_header_sizeof] = {32, 32}, {4, 4}, {16, 4}, {20, 4}, {24, 4}, {28, 4},
@@ -1801,7 +1801,7 @@ const struct layout_column layout_columns[] = {
         [LAYOUT_MultibyteStreamReaderObject_errors] = {A, 0}, {A, 0},
         [LAYOUT_MultibyteStreamWriterObject_errors] = {A, 0}, {A, 0},
     }},
-    {"2.5.6-i386-pydebug", "DWARF, two words in front of each object", 0x020500, 0x0205ff, 4, true, {
+    {"2.5.6-i386-pydebug", "DWARF of 2.5.6-i386, two words in front of each object", 0x020500, 0x0205ff, 4, true, {
         [LAYOUT_PyGC_Head_sizeof] = {12, 12}, {0, 4}, {4, 4}, {8, 4},
         [LAYOUT_gc_generation_sizeof] = {20, 20}, {12, 4}, {16, 4},
         [LAYOUT_pool_header_sizeof] = {32, 32}, {4, 4}, {16, 4}, {20, 4}, {24, 4}, {28, 4},
@@ -2570,7 +2570,7 @@ const struct layout_column layout_columns[] = {
         [LAYOUT_MultibyteStreamReaderObject_errors] = {A, 0}, {A, 0},
         [LAYOUT_MultibyteStreamWriterObject_errors] = {A, 0}, {A, 0},
     }},
-    {"2.6.9-i386-pydebug", "DWARF, two words in front of each object", 0x020600, 0x0206ff, 4, true, {
+    {"2.6.9-i386-pydebug", "DWARF of 2.6.9-i386, two words in front of each object", 0x020600, 0x0206ff, 4, true, {
         [LAYOUT_PyGC_Head_sizeof] = {12, 12}, {0, 4}, {4, 4}, {8, 4},
         [LAYOUT_gc_generation_sizeof] = {20, 20}, {12, 4}, {16, 4},
         [LAYOUT_pool_header_sizeof] = {32, 32}, {4, 4}, {16, 4}, {20, 4}, {24, 4}, {28, 4},
@@ -3341,7 +3341,7 @@ const struct layout_column layout_columns[] = {
         [LAYOUT_MultibyteStreamReaderObject_errors] = {A, 0}, {A, 0},
         [LAYOUT_MultibyteStreamWriterObject_errors] = {A, 0}, {A, 0},
     }},
-    {"2.7.1-i386-pydebug", "DWARF, two words in front of each object", 0x020700, 0x020701, 4, true, {
+    {"2.7.1-i386-pydebug", "DWARF of 2.7.5-i386, two words in front of each object", 0x020700, 0x020701, 4, true, {
         [LAYOUT_PyGC_Head_sizeof] = {12, 12}, {0, 4}, {4, 4}, {8, 4},
         [LAYOUT_gc_generation_sizeof] = {20, 20}, {12, 4}, {16, 4},
         [LAYOUT_pool_header_sizeof] = {32, 32}, {4, 4}, {16, 4}, {20, 4}, {24, 4}, {28, 4},
@@ -3599,7 +3599,7 @@ const struct layout_column layout_columns[] = {
         [LAYOUT_MultibyteStreamReaderObject_errors] = {A, 0}, {A, 0},
         [LAYOUT_MultibyteStreamWriterObject_errors] = {A, 0}, {A, 0},
     }},
-    {"2.7.1-x86_64-pydebug", "DWARF, two words in front of each object", 0x020700, 0x020701, 8, true, {
+    {"2.7.1-x86_64-pydebug", "DWARF of 2.7.5-x86_64, two words in front of each object", 0x020700, 0x020701, 8, true, {
         [LAYOUT_PyGC_Head_sizeof] = {32, 32}, {0, 8}, {8, 8}, {16, 8},
         [LAYOUT_gc_generation_sizeof] = {48, 48}, {32, 4}, {36, 4},
         [LAYOUT_pool_header_sizeof] = {48, 48}, {8, 8}, {32, 4}, {36, 4}, {40, 4}, {44, 4},
@@ -4116,7 +4116,7 @@ const struct layout_column layout_columns[] = {
         [LAYOUT_MultibyteStreamReaderObject_errors] = {A, 0}, {A, 0},
         [LAYOUT_MultibyteStreamWriterObject_errors] = {A, 0}, {A, 0},
     }},
-    {"2.7.5-i386-pydebug", "DWARF, two words in front of each object", 0x020702, 0x020705, 4, true, {
+    {"2.7.5-i386-pydebug", "DWARF of 2.7.5-i386, two words in front of each object", 0x020702, 0x020705, 4, true, {
         [LAYOUT_PyGC_Head_sizeof] = {12, 12}, {0, 4}, {4, 4}, {8, 4},
         [LAYOUT_gc_generation_sizeof] = {20, 20}, {12, 4}, {16, 4},
         [LAYOUT_pool_header_sizeof] = {32, 32}, {4, 4}, {16, 4}, {20, 4}, {24, 4}, {28, 4},
@@ -4374,7 +4374,7 @@ const struct layout_column layout_columns[] = {
         [LAYOUT_MultibyteStreamReaderObject_errors] = {A, 0}, {A, 0},
         [LAYOUT_MultibyteStreamWriterObject_errors] = {A, 0}, {A, 0},
     }},
-    {"2.7.5-x86_64-pydebug", "DWARF, two words in front of each object", 0x020702, 0x020705, 8, true, {
+    {"2.7.5-x86_64-pydebug", "DWARF of 2.7.5-x86_64, two words in front of each object", 0x020702, 0x020705, 8, true, {
         [LAYOUT_PyGC_Head_sizeof] = {32, 32}, {0, 8}, {8, 8}, {16, 8},
         [LAYOUT_gc_generation_sizeof] = {48, 48}, {32, 4}, {36, 4},
         [LAYOUT_pool_header_sizeof] = {48, 48}, {8, 8}, {32, 4}, {36, 4}, {40, 4}, {44, 4},

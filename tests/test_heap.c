@@ -137,7 +137,7 @@ WORLDS_SINCE(207, numbers_over_several_arenas)
     }
 }
 
-WORLDS(generations_of_objects)
+WORLDS_SINCE(207, generations_of_objects)
 {
     vaddr objects[9];
     uint8_t generations[9];
@@ -211,9 +211,13 @@ WORLDS_SINCE(204, references_by_the_thousand)
     open_heap(1);
     uint32_t number = number_of(list), first = heap->graph.rows[number];
     cr_assert_eq(heap->graph.rows[number + 1] - first, ITEMS, "%s", world);
-    for (uint32_t i = 0; i < ITEMS; i++) {
+    uint32_t numbers[] = {number_of(list), number_of(other)}, wrong = 0;
+    for (uint32_t i = 0; i < ITEMS; i++)
+        wrong += heap->graph.targets[first + i] != numbers[i % 2];
+    cr_assert_eq(wrong, 0, "%s: %u of %d", world, wrong, ITEMS);
+    // Each is looked for from the first on: not all of them.
+    for (uint32_t i = 0; i < ITEMS; i += 97) {
         struct visit_place place;
-        cr_assert_eq(heap->graph.targets[first + i], number_of(i % 2 ? other : list), "%s", world);
         cr_assert_eq(heap_find_place(heap, number, first + i, &place), MEMORY_OK, "%s", world);
         cr_assert_eq(place.index, ITEMS - 1 - i, "%s", world);
     }

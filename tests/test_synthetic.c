@@ -263,6 +263,9 @@ static void expect_interpreter(const char *what, const json_t *report)
                  "%s", what);
     cr_expect(json_is_true(real_json(report, "interpreter.pymalloc")),
               "%s: not found in pools, but along the rings", what);
+    bool usual = column->values[LAYOUT_PyGC_Head_sizeof].offset != 24;
+    cr_expect_eq(json_is_false(real_json(report, "interpreter.gc_head_by_evidence")), usual, "%s",
+                 what);
     cr_expect_eq(real_number(report, "heap.opaque_objects"), 0, "%s", what);
     cr_expect_eq(real_number(report, "heap.overdrawn_objects"), 0, "%s", what);
 }
@@ -332,4 +335,24 @@ Test(synthetic, big_endian)
 Test(synthetic, big_endian_stripped)
 {
     check_columns(true, true);
+}
+
+// s390x: a PyGC_Head of 24 bytes, which no column has.
+Test(synthetic, s390x)
+{
+    const char *directory = real_directory("synthetic-s390x");
+    for (size_t i = 0; i < layout_column_count; i++) {
+        struct layout_column column = layout_columns[i];
+        if (column.word_size != 8)
+            continue;
+        column.values[LAYOUT_PyGC_Head_sizeof] = (struct layout_value){24, 24};
+        column.values[LAYOUT_gc_generation_sizeof] = (struct layout_value){32, 32};
+        column.values[LAYOUT_gc_generation_threshold].offset = 24;
+        column.values[LAYOUT_gc_generation_count].offset = 28;
+        fakeheap_init(&fake, &(struct fakeheap_spec){.column = &column, .big_endian = true});
+        fakeheap_use_pools(&fake);
+        make_leaks();
+        check_process(directory, EM_S390, true);
+        fakeheap_deinit(&fake);
+    }
 }

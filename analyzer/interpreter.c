@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core_data.h"
 #include "emulator.h"
 #include "image.h"
 #include "image_dwarf.h"
@@ -32,7 +33,8 @@ static bool find_symbol(void *context, enum symbol_scope scope, const char *name
 
 static bool has_symbol(const struct module *module, const char *name)
 {
-    return module->image && image_find_symbol(module->image, name, &(vaddr){0}, NULL, NULL);
+    return module && module->image &&
+           image_find_symbol(module->image, name, &(vaddr){0}, NULL, NULL);
 }
 
 // "3.11" out of ".../libpython3.11.so.1.0" or ".../python3.11"; "" when the path does not say.
@@ -73,36 +75,76 @@ static const struct module *absent_python(const struct process *process, bool *i
     return NULL;
 }
 
-static struct failure *no_interpreter(const struct process *process)
+// Why there is no report: no file, and what the core alone shows is not enough.
+static struct failure *no_interpreter(const struct process *process, const char *evidence)
 {
     bool is_python3;
     char id[2 * BUILD_ID_MAX + 1];
     const struct module *absent = absent_python(process, &is_python3);
-    if (absent && is_python3)
-        return python3(absent);
     if (absent) {
         build_id_format(&absent->core_build_id, id, sizeof(id));
         return failure_create(FAILURE_MISMATCH,
                               "the interpreter of the process, %s (build-id %s), is not on this "
-                              "machine; pass it as EXECUTABLE, or its directory by "
-                              "--library-path=DIR or --sysroot=DIR",
-                              absent->path, id);
+                              "machine, and the core alone does not show it (%s); pass it as "
+                              "EXECUTABLE, or its directory by --library-path=DIR or --sysroot=DIR",
+                              absent->path, id, evidence);
     }
     if (process->main_absent)
         return failure_create(FAILURE_MISMATCH,
-                              "the main program of the process is not on this machine and no "
-                              "other file of it has a Python interpreter; pass the executable as "
-                              "second argument");
+                              "the main program of the process is not on this machine, no other "
+                              "file of it has a Python interpreter, and the core alone does not "
+                              "show one (%s); pass the executable as second argument",
+                              evidence);
     return failure_create(FAILURE_MISMATCH,
                           "no file of the process has a Python 2 interpreter (looked for the "
-                          "symbols PyType_Type and PyGC_Collect in %zu files of \"%s\"); is "
-                          "this the core of a Python process?",
-                          process->module_count, process->core->command);
+                          "symbols PyType_Type and PyGC_Collect in %zu files of \"%s\"), and "
+                          "nothing in its memory looks like one (%s); is this the core of a Python "
+                          "process?",
+                          process->module_count, process->core->command, evidence);
 }
 
-static struct failure *find_module(struct interpreter *interpreter)
+static bool find_recognized(void *context, enum symbol_scope scope, const char *name,
+                            vaddr *address)
 {
-    const struct process *process = interpreter->process;
+    return recognition_find_symbol(((const struct interpreter *)context)->recognition, scope, name,
+                                   address);
+}
+
+static bool find_name(void *context, vaddr type, const char **name, const char **rule)
+{
+    const struct recognized_type *found = recognition_find_type(context, type);
+    if (!found)
+        return false;
+    *name = found->name;
+    *rule = found->rule;
+    return true;
+}
+
+// Without a file that has the symbols: by what the core has.
+static struct failure *recognize(struct interpreter *interpreter, struct process *process)
+{
+    struct recognize_source source = {0};
+    bool is_python3 = false;
+    const struct module *absent = absent_python(process, &is_python3);
+    if (is_python3)
+        return python3(absent);
+    struct failure *failure = core_data_list(process, &interpreter->ranges, &source.range_count);
+    source.ranges = interpreter->ranges;
+    if (!failure)
+        failure = recognition_create(&process->memory, &source, &interpreter->recognition);
+    if (failure && failure_kind(failure) == FAILURE_MISMATCH) {
+        struct failure *explained = no_interpreter(process, failure_text(failure));
+        failure_destroy(failure);
+        return explained;
+    }
+    for (size_t i = 0; !failure && i < process->module_count; i++)
+        if (core_data_file(&process->modules[i]) == interpreter->recognition->file)
+            interpreter->module = &process->modules[i];
+    return failure;
+}
+
+static struct failure *find_module(struct interpreter *interpreter, struct process *process)
+{
     const struct module *python = NULL;
     for (size_t i = 0; i < process->module_count && !python; i++) {
         const struct module *module = &process->modules[i];
@@ -115,7 +157,7 @@ static struct failure *find_module(struct interpreter *interpreter)
             python = module;
     }
     if (!python)
-        return no_interpreter(process);
+        return recognize(interpreter, process);
     interpreter->module = python;
     return NULL;
 }
@@ -173,7 +215,7 @@ static const char *ending_text(unsigned ending)
     return emulator_status_text((enum emulator_status)ending);
 }
 
-static struct failure *find_data(struct interpreter *interpreter)
+static struct failure *find_file_data(struct interpreter *interpreter)
 {
     const struct image *image = interpreter->module->image;
     interpreter->data = calloc(image->segment_count + 1, sizeof(*interpreter->data));
@@ -188,6 +230,35 @@ static struct failure *find_data(struct interpreter *interpreter)
         vaddr start = (segment->start + interpreter->module->bias + word - 1) & ~(word - 1);
         interpreter->data[count++] = (struct runtime_range){start, start + segment->memory_size};
     }
+    interpreter->source.find_symbol = find_symbol;
+    interpreter->source.image =
+        (struct runtime_range){interpreter->module->start, interpreter->module->data_end};
+    interpreter->source.data_count = count;
+    return NULL;
+}
+
+static struct failure *find_recognized_data(struct interpreter *interpreter)
+{
+    const struct recognition *recognition = interpreter->recognition;
+    size_t count = 0, cursor = 0;
+    interpreter->data = calloc(recognition->range_count + 1, sizeof(*interpreter->data));
+    if (!interpreter->data)
+        return failure_no_memory();
+    while (recognition_next_data(recognition, &cursor, &interpreter->data[count]))
+        count++;
+    interpreter->names = (struct runtime_names){interpreter->recognition, find_name};
+    interpreter->source.find_symbol = find_recognized;
+    interpreter->source.image =
+        (struct runtime_range){interpreter->data[0].start, interpreter->data[count - 1].end};
+    interpreter->source.data_count = count;
+    interpreter->source.names = &interpreter->names;
+    return NULL;
+}
+
+static struct failure *find_data(struct interpreter *interpreter)
+{
+    struct failure *failure =
+        interpreter->recognition ? find_recognized_data(interpreter) : find_file_data(interpreter);
     interpreter->code = (struct runtime_code){.context = interpreter,
                                               .open = open_emulator,
                                               .run = run_emulator,
@@ -195,15 +266,10 @@ static struct failure *find_data(struct interpreter *interpreter)
                                               .close = close_emulator,
                                               .ending_text = ending_text,
                                               .endless = EMULATOR_INSTRUCTION_LIMIT};
-    interpreter->source = (struct runtime_source){
-        .context = interpreter,
-        .find_symbol = find_symbol,
-        .image = {interpreter->module->start, interpreter->module->data_end},
-        .data = interpreter->data,
-        .data_count = count,
-        .code = &interpreter->code,
-    };
-    return NULL;
+    interpreter->source.context = interpreter;
+    interpreter->source.data = interpreter->data;
+    interpreter->source.code = &interpreter->code;
+    return failure;
 }
 
 // The segment of the core that holds an address; NULL: none.
@@ -242,6 +308,8 @@ static struct failure *find_stacks(struct interpreter *interpreter)
 // Lays what this very build's DWARF says over the built-in column.
 static struct failure *overlay_dwarf(struct interpreter *interpreter, struct layout *layout)
 {
+    if (!interpreter->module || !interpreter->module->image)
+        return NULL;
     struct image_member_query *queries = calloc(LAYOUT_MEMBER_COUNT, sizeof(*queries));
     if (!queries)
         return failure_no_memory();
@@ -269,7 +337,10 @@ static struct failure *open_runtime(struct interpreter *interpreter, struct memo
         failure = overlay_dwarf(interpreter, &layout);
     if (!failure)
         failure = runtime_init(&interpreter->runtime, memory, &layout, &interpreter->source);
-    return failure ? failure_prefix(failure, "%s", interpreter->module->path) : NULL;
+    if (!failure)
+        return NULL;
+    const struct module *module = interpreter->module;
+    return failure_prefix(failure, "%s", module ? module->path : interpreter->process->core->path);
 }
 
 struct failure *interpreter_open(struct process *process, struct interpreter **interpreter)
@@ -278,7 +349,7 @@ struct failure *interpreter_open(struct process *process, struct interpreter **i
     if (!made)
         return failure_no_memory();
     made->process = process;
-    struct failure *failure = find_module(made);
+    struct failure *failure = find_module(made, process);
     if (!failure)
         failure = find_data(made);
     if (!failure)
@@ -291,7 +362,8 @@ struct failure *interpreter_open(struct process *process, struct interpreter **i
     }
     made->runs_code = emulator_is_built_in();
     // Only Py_TRACE_REFS builds have it (Objects/object.c).
-    made->debug_build = has_symbol(made->module, "_Py_ForgetReference");
+    made->debug_build =
+        made->runtime.layout.column->trace_refs || has_symbol(made->module, "_Py_ForgetReference");
     *interpreter = made;
     return NULL;
 }
@@ -300,7 +372,17 @@ void interpreter_close(struct interpreter *interpreter)
 {
     if (!interpreter)
         return;
+    recognition_destroy(interpreter->recognition);
+    free(interpreter->ranges);
     free(interpreter->data);
     free(interpreter->stacks);
     free(interpreter);
+}
+
+const char *interpreter_file(const struct interpreter *interpreter)
+{
+    const struct module *module = interpreter->module;
+    if (!module)
+        return "(a file that the core does not name)";
+    return module->image ? module->image->path : module->path;
 }

@@ -8,12 +8,18 @@
 
 #include "failure.h"
 #include "process.h"
+#include "recognize.h"
 #include "runtime.h"
 
 struct interpreter {
     const struct process *process;
-    const struct module *module; // the executable or libpython that has the interpreter
-    bool debug_build;            // made with Py_DEBUG or at least Py_TRACE_REFS
+    // The executable or libpython that has the interpreter. Without an image when no file has its
+    // symbols; NULL when the core does not even name one.
+    const struct module *module;
+    struct recognition *recognition; // without symbols: what the core alone shows; else NULL
+    struct recognize_range *ranges;  // its
+    struct runtime_names names;
+    bool debug_build; // made with Py_DEBUG or at least Py_TRACE_REFS
     bool has_dwarf;
     bool runs_code;               // traversals of extension types can be run
     struct runtime_range *data;   // its writable segments
@@ -23,11 +29,15 @@ struct interpreter {
     struct runtime runtime;
 };
 
-// Failures: MISMATCH (no Python in the process, or its file is not here), UNSUPPORTED (Python 3,
-// a layout or machine that is not known), DAMAGED. The process must outlive the interpreter, whose
-// runtime reads through the process's memory.
+// Where no file has the symbols of a Python 2, it is recognised in the core (recognize.h).
+// Failures: MISMATCH (no Python in the process, or its file is not here and the core does not show
+// it), UNSUPPORTED (Python 3, a layout or machine that is not known), DAMAGED. The process must
+// outlive the interpreter, whose runtime reads through the process's memory.
 struct failure *interpreter_open(struct process *process, struct interpreter **interpreter)
     __attribute__((warn_unused_result));
 void interpreter_close(struct interpreter *interpreter);
+
+// The path of its file here, else the one that the core names, else words for neither.
+const char *interpreter_file(const struct interpreter *interpreter);
 
 #endif

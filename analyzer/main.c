@@ -299,6 +299,21 @@ static void choose_garbage(struct run *run)
         report->garbage_source = heap_find_garbage(run->heap, source, &report->garbage);
 }
 
+static void note_recognition(const struct run *run)
+{
+    const struct interpreter *interpreter = run->interpreter;
+    if (!interpreter->recognition || run->options->quiet)
+        return;
+    const struct module *module = interpreter->module;
+    fprintf(stderr,
+            PROGRAM_NAME ": %s%s; the interpreter was recognized in the core alone; with its file "
+                         "as EXECUTABLE types and references are surer\n",
+            module ? interpreter_file(interpreter) : "the core does not name its files",
+            !module         ? ""
+            : module->image ? " has no symbols"
+                            : " is not on this machine");
+}
+
 static struct failure *read_heap(struct run *run)
 {
     struct failure *failure = interpreter_open(run->process, &run->interpreter);
@@ -306,11 +321,14 @@ static struct failure *read_heap(struct run *run)
         return failure;
     const struct runtime *runtime = &run->interpreter->runtime;
     const struct layout *layout = &runtime->layout;
+    note_recognition(run);
     tell(run, "interpreter %s in %s, layout %s (%s; %u others fit%s%s), generations %s",
-         runtime->version, run->interpreter->module->image->path, layout->column->name,
+         runtime->version, interpreter_file(run->interpreter), layout->column->name,
          layout->column->origin, layout->rivals, layout->by_version ? " but for the version" : "",
          layout->head_by_evidence ? "; the size of PyGC_Head by the lists" : "",
-         runtime->generations_by_symbol ? "by their symbol" : "through _PyGC_generation0");
+         run->interpreter->recognition    ? "by their rings"
+         : runtime->generations_by_symbol ? "by their symbol"
+                                          : "through _PyGC_generation0");
     failure = heap_create(runtime, &run->interpreter->source, run->options->jobs, &run->heap);
     if (failure)
         return failure;

@@ -52,34 +52,47 @@ static json_t *make_core(const struct report *report)
                      core->complete, "bytes_missing", value_number(core->bytes_missing));
 }
 
+static json_t *id_or_null(const struct build_id *id)
+{
+    char text[2 * BUILD_ID_MAX + 1];
+    if (!id || !id->size)
+        return json_null();
+    build_id_format(id, text, sizeof(text));
+    return json_string(text);
+}
+
+// The build-id is the file's, or, without the file, the one that the core saved of it.
 static json_t *make_interpreter(const struct report *report)
 {
     const struct interpreter *interpreter = report->interpreter;
     const struct runtime *runtime = &interpreter->runtime;
     const struct module *module = interpreter->module;
-    char id[2 * BUILD_ID_MAX + 1];
-    build_id_format(&module->image->build_id, id, sizeof(id));
-    json_t *match = module->match == MODULE_UNCHECKED || module->match == MODULE_FROM_CORE
+    const struct image *image = module ? module->image : NULL;
+    json_t *match = !image || module->match == MODULE_UNCHECKED || module->match == MODULE_FROM_CORE
                         ? json_null()
                         : json_boolean(module->match == MODULE_MATCHES);
     return json_pack(
-        "{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:s, s:i, s:i, s:s, s:i, s:b, s:b, s:b, s:b, s:o, s:b, "
+        "{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:o, s:s, s:s, s:i, s:i, s:s, s:i, s:b, s:b, s:b, s:b, s:o, s:b, "
         "s:o, s:b}",
         "version", *runtime->version ? runtime->version : NULL, "unicode",
         runtime->unicode_width == 2 ? "ucs2" : "ucs4", "debug_build", interpreter->debug_build,
-        "file", value_name(module->image->path), "build_id",
-        module->image->build_id.size ? json_string(id) : json_null(), "build_id_match", match,
-        "layout_source", interpreter->has_dwarf ? "dwarf" : "builtin", "layout_column",
-        runtime->layout.column->name, "layout_dwarf_members", (int)runtime->layout.dwarf_values,
-        "layout_dwarf_differences", (int)runtime->layout.dwarf_differences, "layout_origin",
-        runtime->layout.column->origin, "layout_rivals", (int)runtime->layout.rivals,
-        "layout_by_version", runtime->layout.by_version, "gc_head_by_evidence",
-        runtime->layout.head_by_evidence, "trace_refs", runtime->layout.column->trace_refs,
-        "count_allocs", runtime->layout.count_allocs, "pymalloc",
+        "file", value_name(image ? image->path : NULL), "build_id",
+        id_or_null(image    ? &image->build_id
+                   : module ? &module->core_build_id
+                            : NULL),
+        "build_id_match", match, "recognized_from", interpreter->recognition ? "core" : "file",
+        "file_in_core", value_name(module ? module->path : NULL), "layout_source",
+        interpreter->has_dwarf ? "dwarf" : "builtin", "layout_column", runtime->layout.column->name,
+        "layout_dwarf_members", (int)runtime->layout.dwarf_values, "layout_dwarf_differences",
+        (int)runtime->layout.dwarf_differences, "layout_origin", runtime->layout.column->origin,
+        "layout_rivals", (int)runtime->layout.rivals, "layout_by_version",
+        runtime->layout.by_version, "gc_head_by_evidence", runtime->layout.head_by_evidence,
+        "trace_refs", runtime->layout.column->trace_refs, "count_allocs",
+        runtime->layout.count_allocs, "pymalloc",
         report->heap->by_pools ? json_true() : flag_or_null(&runtime->pymalloc), "pymalloc_debug",
         runtime->debug_malloc, "digit_bits",
         runtime->digit_width ? value_number(runtime->digit_width == 2 ? 15 : 30) : json_null(),
-        "read_from_core", module->match == MODULE_FROM_CORE);
+        "read_from_core", module && module->match == MODULE_FROM_CORE);
 }
 
 static json_t *make_debug_flag_names(const struct runtime_flag *debug)

@@ -46,6 +46,27 @@ static const char *match_words(const struct module *module)
     return "absent";
 }
 
+static void put_interpreter_file(const struct interpreter *interpreter, FILE *file)
+{
+    const struct module *module = interpreter->module;
+    const struct image *image = module ? module->image : NULL;
+    char id[2 * BUILD_ID_MAX + 1] = "";
+    if (image)
+        build_id_format(&image->build_id, id, sizeof(id));
+    else if (module)
+        build_id_format(&module->core_build_id, id, sizeof(id));
+    put_name(file, interpreter_file(interpreter));
+    if (image)
+        fprintf(file, "\n             build-id %s (%s)", id, match_words(module));
+    else
+        fprintf(file, "\n             build-id %s (the core's; the file was not at hand)",
+                *id ? id : "none");
+    if (interpreter->recognition)
+        fputs("\n             RECOGNIZED IN THE CORE: types are named by the modules that hold them"
+              "\n             and by their structure; the file would be surer",
+              file);
+}
+
 // What the interpreter was built with, as far as it shows.
 static void put_build(const struct report *report, FILE *file)
 {
@@ -80,6 +101,8 @@ static void put_layout(const struct interpreter *interpreter, FILE *file)
     if (interpreter->has_dwarf)
         fprintf(file, ", checked by the file's DWARF: %u members, %u differ", layout->dwarf_values,
                 layout->dwarf_differences);
+    else if (interpreter->recognition)
+        fputs(", the one that fits what the core has", file);
     else
         fputs(", the file has no DWARF", file);
     if (layout->head_by_evidence)
@@ -96,17 +119,13 @@ void put_interpreter(const struct report *report, FILE *file)
 {
     const struct interpreter *interpreter = report->interpreter;
     const struct runtime *runtime = &interpreter->runtime;
-    const struct image *image = interpreter->module->image;
-    char id[2 * BUILD_ID_MAX + 1];
-    build_id_format(&image->build_id, id, sizeof(id));
     fputs("Interpreter  CPython ", file);
     if (*runtime->version)
         fputs(runtime->version, file);
     else // of the column at least
         fprintf(file, "2.%u", runtime->layout.column->hexversion_first >> 8 & 0xff);
     fprintf(file, ", UCS%d, ", runtime->unicode_width);
-    put_name(file, image->path);
-    fprintf(file, "\n             build-id %s (%s)", id, match_words(interpreter->module));
+    put_interpreter_file(interpreter, file);
     put_build(report, file);
     fputc('\n', file);
     put_layout(interpreter, file);

@@ -186,15 +186,32 @@ static char *join_name(const char *module, const char *name)
     return joined;
 }
 
+bool object_type_name(const struct runtime *runtime, vaddr type, char *buffer, size_t capacity,
+                      const char **rule)
+{
+    const struct runtime_names *names = runtime->names;
+    const char *name = NULL;
+    uint64_t text;
+    *rule = buffer;
+    if (layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_name, &text) ==
+            MEMORY_OK &&
+        (memory_read_string(runtime->memory, text, buffer, capacity) == MEMORY_OK ||
+         strlen(buffer) == capacity - 1))
+        return true;
+    // tp_name of a static type lies in .rodata of a file that is not here.
+    *rule = NULL;
+    if (!names || !names->find(names->context, type, &name, rule))
+        return false;
+    snprintf(buffer, capacity, "%s", name);
+    return true;
+}
+
 static char *make_type_name(const struct runtime *runtime, const struct object_type *type)
 {
     char name[OBJECT_NAME_MAX], module[OBJECT_NAME_MAX] = "";
-    uint64_t text, dict;
-    if (layout_read(&runtime->layout, runtime->memory, type->address, LAYOUT_PyTypeObject_tp_name,
-                    &text) != MEMORY_OK ||
-        (memory_read_string(runtime->memory, text, name, sizeof(name)) != MEMORY_OK &&
-         strlen(name) < sizeof(name) - 1)) {
-        // tp_name of a static type lies in .rodata of a file that is not here.
+    const char *rule;
+    uint64_t dict;
+    if (!object_type_name(runtime, type->address, name, sizeof(name), &rule)) {
         char *placeholder = NULL;
         return asprintf(&placeholder, "<type at 0x%llx>", (unsigned long long)type->address) < 0
                    ? NULL

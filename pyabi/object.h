@@ -101,6 +101,12 @@ static inline vaddr object_ob_type(const struct runtime *runtime, const uint8_t 
                        bytes + layout_offset(&runtime->layout, LAYOUT_PyObject_ob_type));
 }
 
+// tp_name of a type, or the name that the runtime's source has for a static type whose own cannot
+// be read. `rule` is what the traversal table may call it, in the buffer or the source's; NULL:
+// nothing is known. False: there is no name.
+bool object_type_name(const struct runtime *runtime, vaddr type, char *buffer, size_t capacity,
+                      const char **rule);
+
 // Is the object's type exactly that one?
 bool object_is_exact(const struct runtime *runtime, vaddr object, enum runtime_type type);
 

@@ -133,7 +133,7 @@ static bool is_ring_head(const struct runtime *runtime, vaddr head)
 
 // The distance between the heads: sizeof(struct gc_generation) depends on the alignment of
 // PyGC_Head, which 2.7.15 changed and distributors patch. The first distance at which the next
-// two heads are rings is right; when damage hides that, the column's own.
+// two heads are rings is right; 0: none is.
 static uint64_t probe_stride(const struct runtime *runtime, vaddr first)
 {
     uint64_t column = layout_offset(&runtime->layout, LAYOUT_gc_generation_sizeof);
@@ -144,30 +144,42 @@ static uint64_t probe_stride(const struct runtime *runtime, vaddr first)
         if (is_ring_head(runtime, first + candidates[i]) &&
             is_ring_head(runtime, first + 2 * candidates[i]))
             return candidates[i];
-    return column;
+    return 0;
+}
+
+static struct runtime_generation read_generation(const struct runtime *runtime, vaddr head)
+{
+    uint64_t threshold = 0, count = 0;
+    layout_read(&runtime->layout, runtime->memory, head, LAYOUT_gc_generation_threshold,
+                &threshold);
+    layout_read(&runtime->layout, runtime->memory, head, LAYOUT_gc_generation_count, &count);
+    return (struct runtime_generation){head, (int32_t)threshold, (int32_t)count};
 }
 
 struct failure *runtime_find_heads(struct runtime *runtime, const struct runtime_source *source)
 {
     vaddr first, variable;
-    runtime->generations_by_symbol =
-        source->find_symbol(source->context, SYMBOL_STATIC, "generations", &first);
+    bool found = source->find_symbol(source->context, SYMBOL_STATIC, "generations", &first);
+    // Who knows names that cannot be read has recognised them, and the lists as well.
+    runtime->generations_by_symbol = found && !source->names;
     if (find_exported(source, "_PyGC_generation0", &variable)) {
         vaddr through;
         enum memory_status status = memory_read_word(runtime->memory, variable, &through);
-        if (status != MEMORY_OK && !runtime->generations_by_symbol)
+        if (status != MEMORY_OK && !found)
             return failure_create(FAILURE_DAMAGED,
                                   "the core has not saved _PyGC_generation0 (0x%llx), so the lists "
                                   "of the collector cannot be found",
                                   (unsigned long long)variable);
-        if (status == MEMORY_OK && !runtime->generations_by_symbol)
+        if (status == MEMORY_OK && !found)
             first = through;
-    } else if (!runtime->generations_by_symbol) {
+    } else if (!found) {
         return failure_create(FAILURE_MISMATCH,
                               "the interpreter has neither a symbol _PyGC_generation0 nor "
                               "generations");
     }
     uint64_t stride = probe_stride(runtime, first);
+    if (!stride) // damage hides it
+        stride = layout_offset(&runtime->layout, LAYOUT_gc_generation_sizeof);
     for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
         runtime->generations[i].head = first + i * stride;
     return NULL;
@@ -175,16 +187,46 @@ struct failure *runtime_find_heads(struct runtime *runtime, const struct runtime
 
 static void find_thresholds(struct runtime *runtime)
 {
-    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++) {
-        struct runtime_generation *generation = &runtime->generations[i];
-        uint64_t threshold = 0, count = 0;
-        layout_read(&runtime->layout, runtime->memory, generation->head,
-                    LAYOUT_gc_generation_threshold, &threshold);
-        layout_read(&runtime->layout, runtime->memory, generation->head, LAYOUT_gc_generation_count,
-                    &count);
-        generation->threshold = (int32_t)threshold;
-        generation->count = (int32_t)count;
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        runtime->generations[i] = read_generation(runtime, runtime->generations[i].head);
+}
+
+// A ring that is not empty begins with an object: the type of the type of its type is `type`.
+static bool has_object(const struct runtime *runtime, vaddr head, uint16_t head_size)
+{
+    const struct layout *layout = &runtime->layout;
+    uint64_t next, at;
+    if (layout_read(layout, runtime->memory, head, LAYOUT_PyGC_Head_gc_next, &next) != MEMORY_OK ||
+        next == head)
+        return false;
+    at = next + head_size;
+    for (unsigned i = 0; i < 3; i++)
+        if (layout_read(layout, runtime->memory, at, LAYOUT_PyObject_ob_type, &at) != MEMORY_OK)
+            return false;
+    return at == runtime->types[RUNTIME_TYPE_type];
+}
+
+uint16_t runtime_probe_generations(const struct runtime *runtime, vaddr first)
+{
+    uint64_t stride = is_ring_head(runtime, first) ? probe_stride(runtime, first) : 0;
+    // The column's, then those that PyGC_Head has on other machines (fact sheet, section 2).
+    const uint16_t sizes[] = {layout_offset(&runtime->layout, LAYOUT_PyGC_Head_sizeof), 12, 16, 24,
+                              32};
+    for (unsigned i = 0; stride && i < RUNTIME_GENERATIONS; i++) {
+        struct runtime_generation generation = read_generation(runtime, first + i * stride);
+        uint64_t gc_refs;
+        // GEN_HEAD in Modules/gcmodule.c leaves gc_refs 0; that of an object on a list is not.
+        if (generation.threshold < 0 || generation.count < 0 ||
+            layout_read(&runtime->layout, runtime->memory, generation.head,
+                        LAYOUT_PyGC_Head_gc_refs, &gc_refs) != MEMORY_OK ||
+            gc_refs)
+            return 0;
     }
+    for (size_t i = 0; stride && i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        for (unsigned j = 0; j < RUNTIME_GENERATIONS; j++)
+            if (has_object(runtime, first + j * stride, sizes[i]))
+                return sizes[i];
+    return 0;
 }
 
 static void read_flag(const struct runtime *runtime, vaddr variable, struct runtime_flag *flag)
@@ -346,7 +388,7 @@ static void find_allocator(struct runtime *runtime, const struct runtime_source 
     runtime->debug_malloc = find_exported(source, "_PyObject_DebugMalloc", &symbol);
     if (runtime->debug_malloc)
         runtime->debug_pad = release->debug_pad ? release->debug_pad : 2 * word;
-    // `generations` shows that static variables have symbols.
+    // `generations` shows that static variables have symbols, unless it was recognised without.
     runtime->pymalloc.value =
         source->find_symbol(source->context, SYMBOL_STATIC, "usedpools", &symbol) ||
         source->find_symbol(source->context, SYMBOL_STATIC, "arenas", &symbol);
@@ -409,8 +451,11 @@ static void find_flags_by_code(struct runtime *runtime, const struct runtime_sou
 struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
                              const struct layout *layout, const struct runtime_source *source)
 {
-    *runtime = (struct runtime){
-        .memory = memory, .layout = *layout, .image = source->image, .unicode_width = 4};
+    *runtime = (struct runtime){.memory = memory,
+                                .layout = *layout,
+                                .image = source->image,
+                                .names = source->names,
+                                .unicode_width = 4};
     runtime_find_types(runtime, source);
     struct failure *failure = runtime_find_heads(runtime, source);
     if (failure)

@@ -48,6 +48,14 @@ struct runtime_code {
     unsigned endless; // the ending of what was stopped after a long time; 0: there is none
 };
 
+// Names of static types whose own tp_name cannot be read.
+struct runtime_names {
+    void *context;
+    // `name` is what to show; `rule` what the traversal table may call it, or NULL. Both stay as
+    // they are while the source is in use. False: no name is known.
+    bool (*find)(void *context, vaddr type, const char **name, const char **rule);
+};
+
 // What the runtime is told about the files of the process.
 struct runtime_source {
     void *context;
@@ -60,7 +68,8 @@ struct runtime_source {
     // The live part of each thread's stack. A collection in progress has list heads there.
     const struct runtime_range *stacks;
     size_t stack_count;
-    const struct runtime_code *code; // NULL: nothing can be run
+    const struct runtime_code *code;   // NULL: nothing can be run
+    const struct runtime_names *names; // NULL: there are none but in memory
 };
 
 // Types that the code asks for by name. X(name in the enum, exported symbol)
@@ -137,7 +146,8 @@ struct runtime {
     struct memory *memory;
     struct layout layout;
     struct runtime_range image;
-    vaddr types[RUNTIME_TYPE_COUNT]; // 0: this interpreter has no such symbol
+    const struct runtime_names *names; // the source's
+    vaddr types[RUNTIME_TYPE_COUNT];   // 0: this interpreter has no such symbol
     struct runtime_generation generations[RUNTIME_GENERATIONS];
     bool generations_by_symbol; // `generations` itself, else through _PyGC_generation0
     vaddr garbage;              // the list object; 0 unless garbage_source says found
@@ -202,13 +212,21 @@ uint64_t runtime_malloc_size(const struct runtime *runtime, uint64_t size);
 // What an object of `size` bytes takes: from pymalloc if it is small, else from malloc.
 uint64_t runtime_allocation_size(const struct runtime *runtime, uint64_t size);
 
-// --- between the files of runtime: each finds a part of it by means of runtime->layout
+// --- between the files of runtime and recognize: each finds a part by means of runtime->layout
 
 void runtime_find_types(struct runtime *runtime, const struct runtime_source *source);
+// interp and modules, which needs the type dict; 0: not found.
 void runtime_find_interp(struct runtime *runtime, const struct runtime_source *source);
+// hexversion, version and unicode_width, which needs interp and the types dict, int, str.
 void runtime_find_version(struct runtime *runtime);
 // The heads of the lists. Failures: MISMATCH, DAMAGED.
 struct failure *runtime_find_heads(struct runtime *runtime, const struct runtime_source *source)
     __attribute__((warn_unused_result));
+
+// Could three generation lists start there: rings at a distance that is possible, sane thresholds
+// and counts, and not all of them empty? The size that PyGC_Head has then; 0: no. Needs `type`.
+uint16_t runtime_probe_generations(const struct runtime *runtime, vaddr first);
+// Gives PyGC_Head another size than the column says.
+void runtime_set_head_size(struct layout *layout, uint16_t size);
 
 #endif

@@ -159,8 +159,7 @@ static bool version_fits(struct trial *trial, const struct layout_column *column
     return false;
 }
 
-// Gives PyGC_Head another size than the column says.
-static void set_head_size(struct layout *layout, uint16_t size)
+void runtime_set_head_size(struct layout *layout, uint16_t size)
 {
     layout->values[LAYOUT_PyGC_Head_sizeof] = (struct layout_value){size, size};
     layout->values[LAYOUT_gc_generation_threshold].offset = size;
@@ -202,7 +201,7 @@ static enum verdict try_column(struct trial *trial, const struct layout_column *
     }
     layout_init(&runtime->layout, column);
     if (head_size)
-        set_head_size(&runtime->layout, head_size);
+        runtime_set_head_size(&runtime->layout, head_size);
     if (trial->source->find_symbol(trial->source->context, SYMBOL_EXPORTED, "inc_count", &symbol))
         add_type_counters(&runtime->layout);
     if (!type_type_fits(trial) || !witnesses_fit(trial) || !heads_fit(trial))

@@ -220,7 +220,8 @@ static const struct traverse_rule *identify(struct object_types *types, vaddr ty
     const struct traverse_rule *rule = map_find(&types->map, function);
     const struct runtime *runtime = types->runtime;
     for (unsigned depth = 0; !rule && type && depth < TRAVERSE_BASES_MAX; depth++) {
-        uint64_t inherited, base, name, flags;
+        uint64_t inherited, base, flags;
+        const char *name = NULL;
         char text[64];
         if (layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_traverse,
                         &inherited) != MEMORY_OK ||
@@ -230,11 +231,9 @@ static const struct traverse_rule *identify(struct object_types *types, vaddr ty
             break;
         // The name of a class made by Python code proves nothing.
         if (!(flags & TPFLAGS_HEAPTYPE) &&
-            layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_name,
-                        &name) == MEMORY_OK &&
-            memory_read_string(runtime->memory, name, text, sizeof(text)) == MEMORY_OK)
-            rule = traverse_find_rule(text);
-        if (rule && !rule->in_module && !strchr(text, '.') &&
+            object_type_name(runtime, type, text, sizeof(text), &name) && name)
+            rule = traverse_find_rule(name);
+        if (rule && !rule->in_module && !strchr(name, '.') &&
             type - runtime->image.start >= runtime->image.end - runtime->image.start)
             rule = NULL; // a stranger with the name of a builtin type
         if (layout_read(&runtime->layout, runtime->memory, type, LAYOUT_PyTypeObject_tp_base,

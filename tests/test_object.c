@@ -180,6 +180,46 @@ WORLDS(names_that_were_not_saved)
     expect_type_name(list, expected);
 }
 
+static bool find_known_name(void *context, vaddr type, const char **name, const char **rule)
+{
+    *name = "deques, shown";
+    *rule = context;
+    return type == fakeheap_find_type(&fake, "collections.deque");
+}
+
+// The source may know a name that the core has not saved: what to show, and what to go by.
+static void expect_known_name(const char *rule, bool opaque)
+{
+    struct runtime_names names = {(void *)(uintptr_t)rule, find_known_name};
+    vaddr deque = fakeheap_find_type(&fake, "collections.deque");
+    vaddr list = fakeheap_find_type(&fake, "list");
+    char expected[64];
+    uint32_t index;
+    fake.source.names = &names;
+    fakeheap_hide(&fake, fakeheap_get(&fake, deque, LAYOUT_PyTypeObject_tp_name), 1,
+                  MEMORY_NOT_SAVED);
+    fakeheap_hide(&fake, fakeheap_get(&fake, list, LAYOUT_PyTypeObject_tp_name), 1,
+                  MEMORY_NOT_SAVED);
+    open_types();
+    snprintf(expected, sizeof(expected), "<type at 0x%" PRIx64 ">", list);
+    expect_type_name(deque, "deques, shown");
+    expect_type_name(list, expected);
+    cr_assert_eq(object_types_find(&types, deque, &index), MEMORY_OK, "%s", world);
+    cr_expect_eq(types.types[index].opaque, opaque, "%s", world);
+}
+
+WORLDS(names_that_the_source_knows)
+{
+    fakeheap_deque(&fake, 0);
+    expect_known_name("collections.deque", false);
+}
+
+WORLDS(names_that_say_no_rule)
+{
+    fakeheap_deque(&fake, 0);
+    expect_known_name(NULL, true);
+}
+
 WORLDS(names_that_are_long)
 {
     char name[1001], expected[256];

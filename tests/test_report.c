@@ -533,6 +533,23 @@ Test(report, interpreters)
     expect_line("Interpreter  CPython 2.7, UCS2, /usr/lib/libpython2.7.so.1.0");
 }
 
+// Without the interpreter's file, and without even its name.
+Test(report, interpreter_without_a_file)
+{
+    struct recognition recognition = {0};
+    interpreter.recognition = &recognition;
+    module.image = NULL;
+    module.core_build_id = (struct build_id){2, {0xca, 0xfe}};
+    expect_line("Interpreter  CPython 2.7.18, UCS4, /usr/lib/libpython2.7.so.1.0");
+    expect_line("             build-id cafe (the core's; the file was not at hand)");
+    expect_line(
+        "             RECOGNIZED IN THE CORE: types are named by the modules that hold them");
+    expect_line("Layout       built-in column 2.7.18-x86_64, the one that fits what the core has");
+    interpreter.module = NULL;
+    expect_line("Interpreter  CPython 2.7.18, UCS4, (a file that the core does not name)");
+    expect_line("             build-id none (the core's; the file was not at hand)");
+}
+
 Test(report, builds)
 {
     struct runtime *runtime = &interpreter.runtime;

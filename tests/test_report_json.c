@@ -165,6 +165,7 @@ Test(report_json, the_whole)
         "1, \"complete\": true, \"bytes_missing\": 0}, "
         "\"interpreter\": {\"version\": \"2.7.18\", \"unicode\": \"ucs4\", \"debug_build\": false, "
         "\"file\": \"/usr/lib/libpython2.7.so.1.0\", \"build_id\": \"deadbeef\", \"build_id_match\": true, "
+        "\"recognized_from\": \"file\", \"file_in_core\": \"/usr/lib/libpython2.7.so.1.0\", "
         "\"layout_source\": \"builtin\", \"layout_column\": \"2.7.18-x86_64\", "
         "\"layout_dwarf_members\": 0, \"layout_dwarf_differences\": 0, \"layout_origin\": \"DWARF\", "
         "\"layout_rivals\": 0, \"layout_by_version\": false, \"gc_head_by_evidence\": false, "
@@ -222,6 +223,22 @@ Test(report_json, its_bytes)
     size_t length = strlen(text);
     cr_assert_str_eq(text + length - 3, "\n}\n");
     free(text);
+}
+
+Test(report_json, interpreter_without_a_file)
+{
+    struct recognition recognition = {0};
+    interpreter.recognition = &recognition;
+    module.image = NULL;
+    module.core_build_id = (struct build_id){2, {0xca, 0xfe}};
+    expect_json("interpreter.file", "null");
+    expect_json("interpreter.build_id", "\"cafe\"");
+    expect_json("interpreter.build_id_match", "null");
+    expect_json("interpreter.recognized_from", "\"core\"");
+    expect_json("interpreter.file_in_core", "\"/usr/lib/libpython2.7.so.1.0\"");
+    interpreter.module = NULL;
+    expect_json("interpreter.file_in_core", "null");
+    expect_json("interpreter.build_id", "null");
 }
 
 Test(report_json, what_is_not_known_is_null)

@@ -1,0 +1,452 @@
+// An interpreter recognised in memory alone: no symbols, no tp_name of a static type; in real and
+// scrambled layouts.
+#include "common.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "object.h"
+#include "recognize.h"
+#include "scene.h"
+
+static struct recognition *recognition;
+static struct recognize_range ranges[FAKEHEAP_ARENAS];
+
+static void close_recognition(void)
+{
+    recognition_destroy(recognition);
+    recognition = NULL;
+}
+
+#define WORLDS(name) WORLD_TEST(recognize, name, close_recognition)
+
+// --- the scene: what every real interpreter has and a fakeheap needs only here
+
+static vaddr new_dict_of(vaddr type)
+{
+    vaddr dict = fakeheap_dict(&fake);
+    fakeheap_link(&fake, type, LAYOUT_PyTypeObject_tp_dict, dict);
+    return dict;
+}
+
+// Older releases lack some types.
+static bool has_type(const char *name)
+{
+    for (size_t i = 0; i < fake.type_count; i++)
+        if (strcmp(fake.types[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static vaddr make_builtins(void)
+{
+    static const char *const names[] = {"type",  "object", "dict",      "list",
+                                        "tuple", "set",    "frozenset", "str",
+                                        "int",   "long",   "unicode",   "bytearray"};
+    vaddr module = fakeheap_module(&fake, "__builtin__");
+    for (size_t i = 0; i < LENGTH(names); i++)
+        if (has_type(names[i]))
+            fakeheap_set_attr(&fake, module, names[i], fakeheap_find_type(&fake, names[i]));
+    fakeheap_set_attr(&fake, module, "bytes", fakeheap_find_type(&fake, "str"));
+    fakeheap_set_attr(&fake, module, "None", fake.none);
+    fakeheap_set_attr(
+        &fake, module, "len",
+        fakeheap_new(&fake, fakeheap_find_type(&fake, "builtin_function_or_method"), 0));
+    return module;
+}
+
+static void furnish(void)
+{
+    vaddr method_descriptor = fakeheap_type(
+        &fake, &(struct fakeheap_type){
+                   .name = "method_descriptor", .structure = "PyDescrObject", .gc = true});
+    vaddr descriptor = fakeheap_new(&fake, method_descriptor, 0);
+    vaddr member_descriptor = fakeheap_type(
+        &fake, &(struct fakeheap_type){
+                   .name = "member_descriptor", .structure = "PyDescrObject", .gc = true});
+    vaddr str = fakeheap_find_type(&fake, "str");
+    fakeheap_link(&fake, fake.type, LAYOUT_PyTypeObject_tp_mro,
+                  fakeheap_tuple_of(&fake, fake.type, fake.object));
+    fakeheap_dict_set_name(&fake, new_dict_of(fake.type), "__mro__",
+                           fakeheap_new(&fake, member_descriptor, 0));
+    fakeheap_dict_set_name(&fake, new_dict_of(str), "join", descriptor);
+    fakeheap_set(&fake, fake.object, LAYOUT_PyTypeObject_tp_base, 0);
+    fakeheap_add_subclass(&fake, fake.object, fakeheap_find_type(&fake, "int"));
+    make_builtins();
+    fakeheap_module(&fake, "sys");
+    vaddr exceptions = fakeheap_module(&fake, "exceptions");
+    if (has_type("exceptions.BaseException"))
+        fakeheap_set_attr(&fake, exceptions, "BaseException",
+                          fakeheap_find_type(&fake, "exceptions.BaseException"));
+}
+
+static void furnish_types(void)
+{
+    static const char *const rows[][2] = {
+        {"FunctionType", "function"},    {"CodeType", "code"},      {"FrameType", "frame"},
+        {"GeneratorType", "generator"},  {"ClassType", "classobj"}, {"InstanceType", "instance"},
+        {"MethodType", "instancemethod"}};
+    vaddr module = fakeheap_module(&fake, "types");
+    for (size_t i = 0; i < LENGTH(rows); i++)
+        if (has_type(rows[i][1]))
+            fakeheap_set_attr(&fake, module, rows[i][0], fakeheap_find_type(&fake, rows[i][1]));
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+    const struct recognize_range *x = a, *y = b;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+// As a core without files: .rodata was mapped, and is not saved.
+static struct failure *try_recognition(void)
+{
+    static const char *const files[] = {
+        [FAKEHEAP_ARENA_STATIC] = "libpython2.7.so.1.0", [FAKEHEAP_ARENA_MODULE] = "thing.so"};
+    struct recognize_source source = {
+        .ranges = ranges, .columns = fake.layout.column, .column_count = 1};
+    for (size_t i = 0; i < fake.arena_count; i++) {
+        vaddr start = fake.arenas[i].start, size = (fake.arenas[i].used + 15) & ~UINT64_C(15);
+        if (i == FAKEHEAP_ARENA_NAMES)
+            fakeheap_hide(&fake, start, size, MEMORY_NOT_SAVED);
+        else if (size)
+            ranges[source.range_count++] =
+                (struct recognize_range){start, start + size, i < LENGTH(files) ? files[i] : NULL};
+    }
+    qsort(ranges, source.range_count, sizeof(*ranges), compare_ranges);
+    fakeheap_map(&fake);
+    return recognition_create(&fake.memory, &source, &recognition);
+}
+
+static void recognize(void)
+{
+    struct failure *failure = try_recognition();
+    cr_assert_null(failure, "%s: %s", world, failure_text(failure));
+}
+
+static const char *name_of(const char *type)
+{
+    const struct recognized_type *found =
+        recognition_find_type(recognition, fakeheap_find_type(&fake, type));
+    return found ? found->name : "(not found)";
+}
+
+static void expect_name(const char *type, const char *name)
+{
+    if (!has_type(type))
+        return;
+    cr_expect_str_eq(name_of(type), name, "%s: %s is called %s", world, type, name_of(type));
+}
+
+// --- what is found
+
+WORLDS(symbols)
+{
+    static const char *const symbols[] = {
+        "PyType_Type",      "PyBaseObject_Type", "PyDict_Type",     "PyList_Type",
+        "PyTuple_Type",     "PySet_Type",        "PyString_Type",   "PyUnicode_Type",
+        "PyInt_Type",       "PyLong_Type",       "PyInstance_Type", "PyClass_Type",
+        "PyMethod_Type",    "PyFunction_Type",   "PyCode_Type",     "PyFrame_Type",
+        "PyGen_Type",       "PyCFunction_Type",  "PyModule_Type",   "PyFrozenSet_Type",
+        "PyByteArray_Type", "_PyWeakref_RefType"};
+    furnish();
+    furnish_types();
+    recognize();
+    for (size_t i = 0; i < LENGTH(symbols); i++) {
+        vaddr expected, found = 0;
+        if (!fake.source.find_symbol(fake.source.context, SYMBOL_EXPORTED, symbols[i], &expected))
+            continue; // of a later release
+        cr_expect(recognition_find_symbol(recognition, SYMBOL_EXPORTED, symbols[i], &found),
+                  "%s: no %s", world, symbols[i]);
+        cr_expect_eq(found, expected, "%s: %s", world, symbols[i]);
+    }
+    vaddr none;
+    cr_expect_not(recognition_find_symbol(recognition, SYMBOL_EXPORTED, "PyTraceBack_Type", &none));
+    cr_expect_not(recognition_find_symbol(recognition, SYMBOL_STATIC, "garbage", &none));
+}
+
+// The lists of the collector, the interpreter state and the version.
+WORLDS(interpreter)
+{
+    vaddr generations = 0;
+    furnish();
+    recognize();
+    cr_expect(recognition_find_symbol(recognition, SYMBOL_STATIC, "generations", &generations));
+    cr_expect_eq(generations, fake.heads[0], "%s", world);
+    cr_expect_str_eq(recognition->file, "libpython2.7.so.1.0", "%s", world);
+    cr_expect_eq(recognition->runtime.interp, fake.interp, "%s", world);
+    cr_expect_eq(recognition->runtime.modules, fake.modules, "%s", world);
+    cr_expect_eq(recognition->runtime.hexversion >> 8, fake.version, "%s", world);
+}
+
+// The static data of the interpreter, and nothing else.
+WORLDS(data)
+{
+    struct runtime_range data;
+    size_t cursor = 0;
+    furnish();
+    recognize();
+    cr_assert(recognition_next_data(recognition, &cursor, &data));
+    cr_expect_eq(data.start, fake.arenas[FAKEHEAP_ARENA_STATIC].start, "%s", world);
+    cr_expect_not(recognition_next_data(recognition, &cursor, &data), "%s", world);
+}
+
+// Names come from paths and dictionaries; `bytes` is another key of str.
+WORLDS(names)
+{
+    static const char *const types[] = {"type",
+                                        "object",
+                                        "dict",
+                                        "str",
+                                        "NoneType",
+                                        "module",
+                                        "function",
+                                        "instance",
+                                        "classobj",
+                                        "generator",
+                                        "weakref",
+                                        "method_descriptor",
+                                        "exceptions.BaseException"};
+    furnish();
+    furnish_types();
+    recognize();
+    for (size_t i = 0; i < LENGTH(types); i++)
+        expect_name(types[i], types[i]);
+}
+
+static vaddr extension_type(const char *name, const char *structure)
+{
+    return fakeheap_type(&fake,
+                         &(struct fakeheap_type){
+                             .name = name, .structure = structure, .gc = true, .in_module = true});
+}
+
+static vaddr extension_module(const char *name, const char *file)
+{
+    vaddr module = fakeheap_module(&fake, name);
+    fakeheap_set_attr(&fake, module, "__file__", fakeheap_str(&fake, file));
+    return module;
+}
+
+// The module of the file that has the type names it, not one that only shows it; not even where
+// nothing better is known than what the type's objects look like.
+WORLDS(names_of_extensions)
+{
+    furnish();
+    furnish_types();
+    vaddr chain = extension_type("itertools.chain", "chainobject");
+    vaddr other = extension_type("thing.Other", "PyListObject");
+    vaddr thing = extension_module("itertools", "/usr/lib/python2.7/lib-dynload/thing.so");
+    vaddr foreign = extension_module("future_builtins", "/usr/lib/future_builtins.so");
+    fakeheap_set_attr(&fake, foreign, "chain", chain);
+    fakeheap_set_attr(&fake, foreign, "other", other);
+    fakeheap_set_attr(&fake, foreign, "Cell", fakeheap_find_type(&fake, "cell"));
+    fakeheap_set_attr(&fake, thing, "chain", chain);
+    vaddr cell = fakeheap_cell(&fake, fake.none);
+    fakeheap_closure(&fake,
+                     fakeheap_code(&fake, &(struct fakeheap_code){.name = "f", .file = "f.py"}),
+                     &cell, 1);
+    recognize();
+    expect_name("itertools.chain", "itertools.chain");
+    expect_name("thing.Other", "future_builtins.other");
+    expect_name("cell", "cell");
+}
+
+// Where a name cannot be had, it is at least the same in the next core.
+WORLDS(placeholders)
+{
+    furnish();
+    vaddr first = extension_type("thing.A", "PyListObject");
+    extension_type("thing.B", "PyListObject");
+    extension_type("thing.C", "PyDictObject");
+    unsigned size = (unsigned)fakeheap_get(&fake, first, LAYOUT_PyTypeObject_tp_basicsize);
+    recognize();
+    char text[64];
+    snprintf(text, sizeof(text), "<type 1 of %u bytes in thing.so>", size);
+    expect_name("thing.A", text);
+    snprintf(text, sizeof(text), "<type 2 of %u bytes in thing.so>", size);
+    expect_name("thing.B", text);
+    cr_expect_null(recognition_find_type(recognition, first)->rule, "%s", world);
+    cr_expect_null(recognition_find_type(recognition, first + 8), "%s", world);
+}
+
+// A name that the traversal table has, for objects that are too small for what it visits there.
+WORLDS(name_of_another_size)
+{
+    furnish();
+    vaddr chain = extension_type("itertools.chain", NULL);
+    fakeheap_set_attr(&fake, extension_module("itertools", "thing.so"), "chain", chain);
+    recognize();
+    expect_name("itertools.chain", "itertools.chain");
+    cr_expect_null(recognition_find_type(recognition, chain)->rule, "%s", world);
+}
+
+// --- types that only their objects can tell
+
+WORLDS(looks)
+{
+    static const char *const types[] = {"function", "classobj", "instance", "code", "cell"};
+    furnish();
+    fake.globals = fakeheap_dict(&fake);
+    vaddr code = fakeheap_code(&fake, &(struct fakeheap_code){.name = "f", .file = "f.py"});
+    vaddr cell = fakeheap_cell(&fake, fake.none);
+    fakeheap_function(&fake, code);
+    fakeheap_closure(&fake, code, &cell, 1);
+    vaddr class = fakeheap_old_class(&fake, "__main__", "Old", 0);
+    if (!fakeheap_get(&fake, class, LAYOUT_PyClassObject_cl_bases))
+        fakeheap_link(&fake, class, LAYOUT_PyClassObject_cl_bases, fakeheap_tuple(&fake, 0));
+    fakeheap_old_instance(&fake, class);
+    vaddr frame = fakeheap_frame(&fake, code, 1);
+    fakeheap_generator(&fake, frame);
+    fakeheap_set(&fake, fake.thread, LAYOUT_PyThreadState_frame, frame);
+    recognize();
+    for (size_t i = 0; i < LENGTH(types); i++)
+        expect_name(types[i], types[i]);
+    if (strcmp(fake.layout.column->name, "scrambled") != 0)
+        expect_name("generator", "generator"); // elsewhere other members are its last ones
+}
+
+// Two types of iterators over lists: which is which, their objects do not say.
+WORLDS(looks_of_twins)
+{
+    furnish();
+    vaddr types[2], list = fakeheap_list(&fake);
+    static const char *const names[] = {"listreverseiterator", "listiterator"};
+    for (size_t i = 0; i < 2; i++)
+        types[i] = fakeheap_type(
+            &fake,
+            &(struct fakeheap_type){.name = names[i], .structure = "listiterobject", .gc = true});
+    for (size_t i = 0; i < 4; i++)
+        fakeheap_link(&fake, fakeheap_new(&fake, types[i > 0], 0), LAYOUT_listiterobject_it_seq,
+                      list);
+    if (fakeheap_get(&fake, types[0], LAYOUT_PyTypeObject_tp_basicsize) !=
+        layout_offset(&fake.layout, LAYOUT_listiterobject_it_seq) +
+            (unsigned)fake.layout.values[LAYOUT_listiterobject_it_seq].width)
+        return; // this layout has more behind it
+    recognize();
+    expect_name("listiterator", "listiterator");
+    expect_name("listreverseiterator", "list iterator");
+    for (size_t i = 0; i < 2; i++)
+        cr_expect_str_eq(recognition_find_type(recognition, types[i])->rule, "listiterator", "%s",
+                         world);
+}
+
+// --- what is not there
+
+static void expect_nothing(const char *what, const char *evidence)
+{
+    struct failure *failure = try_recognition();
+    char text[256];
+    snprintf(text, sizeof(text), "%s: %s", fake.layout.column->name, evidence ? evidence : "");
+    cr_assert_not_null(failure, "%s: %s", world, what);
+    cr_expect_eq(failure_kind(failure), FAILURE_MISMATCH);
+    if (evidence)
+        cr_expect_str_eq(failure_text(failure), text, "%s: %s: %s", world, what,
+                         failure_text(failure));
+    failure_destroy(failure);
+}
+
+WORLDS(no_type)
+{
+    furnish();
+    fakeheap_set(&fake, fake.type, LAYOUT_PyObject_ob_type, fake.object);
+    expect_nothing("no type", NULL);
+}
+
+// Nothing at all is there.
+Test(recognize, empty)
+{
+    struct memory memory;
+    struct recognize_source source = {0};
+    memory_init(&memory, (struct memory_format){8, false});
+    struct failure *failure = recognition_create(&memory, &source, &recognition);
+    cr_assert_not_null(failure);
+    cr_expect(strstr(failure_text(failure), "2.7.18-x86_64"), "%s", failure_text(failure));
+    cr_expect(strstr(failure_text(failure), ": no object is its own type"), "%s",
+              failure_text(failure));
+    failure_destroy(failure);
+    memory_deinit(&memory);
+}
+
+WORLDS(sizes)
+{
+    char text[128];
+    furnish();
+    fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_basicsize, 4001);
+    snprintf(text, sizeof(text), "an object whose type is itself has not the sizes %u/%u",
+             layout_offset(&fake.layout, LAYOUT_PyHeapTypeObject_sizeof),
+             layout_offset(&fake.layout, LAYOUT_PyMemberDef_sizeof));
+    expect_nothing("another size", text);
+}
+
+WORLDS(mro)
+{
+    furnish();
+    fakeheap_link(&fake, fake.type, LAYOUT_PyTypeObject_tp_mro,
+                  fakeheap_tuple_of(&fake, fake.object, fake.type));
+    expect_nothing("mro", "the __mro__ of `type` is not (type, object)");
+}
+
+// Python 3 has a dictionary there as well, but no str of bytes in it.
+WORLDS(keys)
+{
+    furnish();
+    fakeheap_dict_delete(&fake, fakeheap_get(&fake, fake.type, LAYOUT_PyTypeObject_tp_dict),
+                         "__mro__");
+    expect_nothing("keys", "the __dict__ of `type` has no key \"__mro__\"");
+}
+
+WORLDS(no_lists)
+{
+    furnish();
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        fakeheap_set(&fake, fake.heads[i], LAYOUT_PyGC_Head_gc_next, 0);
+    expect_nothing("no lists", "no place looks like the lists of the collector");
+}
+
+// Objects of one size side by side are rings at one distance, too.
+WORLDS(no_lists_but_objects)
+{
+    furnish();
+    for (unsigned i = 0; i < 3; i++)
+        fakeheap_tuple(&fake, 1);
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        fakeheap_set(&fake, fake.heads[i], LAYOUT_PyGC_Head_gc_next, 0);
+    expect_nothing("objects", "no place looks like the lists of the collector");
+}
+
+WORLDS(no_interpreter)
+{
+    furnish();
+    fakeheap_set(&fake, fake.thread, LAYOUT_PyThreadState_interp, fake.thread);
+    expect_nothing("no interpreter", "nothing looks like an interpreter state");
+}
+
+WORLDS(another_version)
+{
+    furnish();
+    fakeheap_dict_set_name(&fake, fake.sysdict, "hexversion", fakeheap_int(&fake, 0x03030000));
+    fakeheap_dict_set_name(&fake, fake.sysdict, "version", fakeheap_str(&fake, "3.3.0 (default)"));
+    expect_nothing("another version", "sys.version is 3.3.0");
+}
+
+// Words that are themselves, and three empty rings: C programs are full of both.
+WORLDS(lookalikes)
+{
+    furnish();
+    uint64_t stride = fake.heads[1] - fake.heads[0], word = fake.memory.format.word_size;
+    vaddr rings = fakeheap_allocate_in(&fake, FAKEHEAP_ARENA_STATIC, 8 * stride);
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++) {
+        vaddr head = rings + i * stride;
+        fakeheap_set(&fake, head, LAYOUT_PyGC_Head_gc_next, head);
+        fakeheap_set(&fake, head, LAYOUT_PyGC_Head_gc_prev, head);
+    }
+    vaddr words = fakeheap_allocate_in(&fake, FAKEHEAP_ARENA_STATIC, 64 * word);
+    for (unsigned i = 0; i < 64; i++)
+        fakeheap_poke_word(&fake, words + i * word,
+                           words + i * word - layout_offset(&fake.layout, LAYOUT_PyObject_ob_type));
+    recognize();
+    cr_expect_eq(recognition->generations, fake.heads[0], "%s", world);
+    cr_expect_eq(recognition->runtime.types[RUNTIME_TYPE_type], fake.type, "%s", world);
+}

@@ -1,6 +1,8 @@
 // Rows become programs: those of all types written in C that a type is derived from.
 #include "ownership.h"
 
+#include <stdio.h>
+
 #include "object.h"
 
 enum {
@@ -20,21 +22,20 @@ struct base {
 static bool read_base(const struct runtime *runtime, vaddr address, struct base *base)
 {
     const struct layout *layout = &runtime->layout;
-    uint64_t name;
+    char name[sizeof(base->name)];
+    const char *rule;
     *base = (struct base){.address = address};
     if (layout_read(layout, runtime->memory, address, LAYOUT_PyTypeObject_tp_flags, &base->flags) !=
             MEMORY_OK ||
         layout_read_int(layout, runtime->memory, address, LAYOUT_PyTypeObject_tp_basicsize,
                         &base->basicsize) != MEMORY_OK ||
         layout_read(layout, runtime->memory, address, LAYOUT_PyTypeObject_tp_base, &base->next) !=
-            MEMORY_OK ||
-        layout_read(layout, runtime->memory, address, LAYOUT_PyTypeObject_tp_name, &name) !=
             MEMORY_OK)
         return false;
     // The name of a class made by Python code proves nothing.
-    if ((base->flags & TPFLAGS_HEAPTYPE) ||
-        memory_read_string(runtime->memory, name, base->name, sizeof(base->name)) != MEMORY_OK)
-        base->name[0] = '\0';
+    if (!(base->flags & TPFLAGS_HEAPTYPE) &&
+        object_type_name(runtime, address, name, sizeof(name), &rule) && rule)
+        snprintf(base->name, sizeof(base->name), "%s", rule);
     return true;
 }
 

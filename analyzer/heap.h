@@ -205,7 +205,8 @@ void heap_read_generations(struct heap *heap, uint8_t *generations);
 bool heap_is_static_list(struct heap *heap, const struct runtime_source *source, vaddr list);
 
 // The list that must be gc.garbage, when neither a symbol nor the gc module told: the interpreter's
-// static data points to it, no other reference to it exists, and all its items have finalizers.
+// static data points to it, no other reference to it exists, and all its items have finalizers, or
+// some have and all the others were tracked once (gc.DEBUG_SAVEALL); the former is taken first.
 // GARBAGE_BY_EVIDENCE: *list is the one; GARBAGE_EMPTY: there is none; GARBAGE_NOT_FOUND: several.
 enum garbage_source heap_find_garbage(struct heap *heap, const struct runtime_source *source,
                                       vaddr *list);

@@ -334,11 +334,11 @@ void heap_release_refcounts(struct heap *heap)
 
 int64_t heap_read_refcnt(struct heap *heap, uint32_t number)
 {
-    uint64_t word = 0;
+    int64_t refcnt = 0;
     const struct layout *layout = &heap->runtime->layout;
-    layout_read(layout, heap->runtime->memory, heap_address(heap, number),
-                LAYOUT_PyObject_ob_refcnt, &word);
-    return (int64_t)word;
+    layout_read_int(layout, heap->runtime->memory, heap_address(heap, number),
+                    LAYOUT_PyObject_ob_refcnt, &refcnt);
+    return refcnt;
 }
 
 struct generation_marks {

@@ -83,11 +83,19 @@ static void put_clean_verdict(const struct report *report, FILE *file)
                 looked);
 }
 
+// What the next full collection would do to gc.garbage.
 static void put_pending_verdict(const struct report *report, FILE *file)
 {
     char count[NUMBER_MAX], listed[NUMBER_MAX];
     uint64_t pending = report->totals->objects[COLLECT_PENDING];
-    if (pending)
+    uint64_t unreachable = pending + report->totals->objects[COLLECT_TRASH];
+    if (unreachable && report_saves_all(report))
+        fprintf(file,
+                "Pending: the next full collection would add all %s unreachable object%s to it, of "
+                "which %s %s uncollectable.\n",
+                grouped(unreachable, count), plural(unreachable), grouped(pending, listed),
+                pending == 1 ? "is" : "are");
+    else if (pending)
         fprintf(file,
                 "Pending: the next full collection would add %s object%s to it, and keep %s in "
                 "all for them.\n",
@@ -101,10 +109,13 @@ static void put_saveall_verdict(const struct report *report, FILE *file)
 {
     const struct report_items *items = &report->garbage_items;
     char length[NUMBER_MAX], uncollectable[NUMBER_MAX], kept[NUMBER_MAX];
+    fputs("gc.DEBUG_SAVEALL is set: collections put all that they find unreachable into "
+          "gc.garbage.\n",
+          file);
+    if (!report->garbage_length)
+        return;
     fprintf(file,
-            "gc.DEBUG_SAVEALL is set: collections put all that they find unreachable into "
-            "gc.garbage.\nOf its %s item%s %s %s uncollectable; without that flag %s would have "
-            "been freed.\n",
+            "Of its %s item%s %s %s uncollectable; without that flag %s would have been freed.\n",
             grouped(report->garbage_length, length), plural(report->garbage_length),
             grouped(items->uncollectable, uncollectable), items->uncollectable == 1 ? "is" : "are",
             grouped(items->kept, kept));

@@ -592,8 +592,28 @@ Test(report, saveall)
     report.garbage_length = report.garbage_read = 1;
     report.garbage_items = (struct report_items){.uncollectable = 1};
     expect_line("Of its 1 item 1 is uncollectable; without that flag 0 would have been freed.");
+    totals.objects[COLLECT_TRASH] = 3;
+    expect_line("Pending: the next full collection would add all 3 unreachable objects to it, of "
+                "which 0 are uncollectable.");
+    totals.objects[COLLECT_PENDING] = 1;
+    report.pending_finalizers = 1;
+    expect_line("Pending: the next full collection would add all 4 unreachable objects to it, of "
+                "which 1 is uncollectable.");
+    expect_line("Collectable trash waiting for a collection: 3 objects, 0 bytes.");
     interpreter.runtime.debug.known = false;
     expect_no("SAVEALL");
+    expect_line("Pending: the next full collection would add 1 object to it, and keep 1 in all for "
+                "them.");
+}
+
+Test(report, saveall_and_nothing_saved)
+{
+    set_no_findings();
+    interpreter.runtime.debug.value = 32;
+    expect_line("gc.DEBUG_SAVEALL is set: collections put all that they find unreachable into "
+                "gc.garbage.");
+    expect_line("None is pending: the next full collection would add nothing to it.");
+    expect_no("Of its");
 }
 
 Test(report, garbage_in_the_hands_of_the_program)

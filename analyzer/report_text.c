@@ -37,7 +37,8 @@ bool report_is_complete(const struct report *report)
     return !losses->broken_links && !losses->lists_unknown && !lists_are_odd(report) &&
            !losses->unreadable_objects && !losses->unreadable_parts && !losses->unreadable_sizes &&
            !report->findings->unread_edges && report->garbage_read == report->garbage_length &&
-           !report->totals->overdrawn && report->core->complete;
+           report->garbage_source != GARBAGE_NOT_FOUND && !report->totals->overdrawn &&
+           report->core->complete;
 }
 
 // --- the verdict

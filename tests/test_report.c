@@ -177,6 +177,7 @@ Test(report, garbage_that_was_not_found)
     set_no_findings();
     report.garbage_source = GARBAGE_NOT_FOUND;
     report.garbage = 0;
+    cr_expect_not(report_is_complete(&report));
     expect_line("gc.garbage was not found, so what it keeps shows as in use (1,000 tracked objects "
                 "looked at).");
 }

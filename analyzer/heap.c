@@ -152,11 +152,12 @@ uint64_t heap_size(struct heap *heap, uint32_t number)
                        heap_address(heap, number), &partial);
 }
 
+// Takes the places of a row's edges, from the first one wanted on.
 struct place_search {
     struct heap *heap;
     struct visitor visitor;
     uint32_t wanted; // edges still to pass
-    bool done;
+    uint32_t left;   // edges still to take
     struct visit_place *place;
     vaddr found[PLACES_MAX];
     struct visit_place places[PLACES_MAX];
@@ -166,24 +167,28 @@ static void search_places(struct visitor *visitor)
 {
     struct place_search *search =
         (struct place_search *)((char *)visitor - offsetof(struct place_search, visitor));
-    for (size_t i = 0; i < visitor->count && !search->done; i++) {
+    for (size_t i = 0; i < visitor->count && search->left; i++) {
         uint32_t number;
-        if (!heap_find(search->heap, visitor->found[i], &number) || search->wanted--)
+        if (!heap_find(search->heap, visitor->found[i], &number))
             continue;
-        *search->place = visitor->places[i];
-        search->done = true;
+        if (search->wanted) {
+            search->wanted--;
+            continue;
+        }
+        *search->place++ = visitor->places[i];
+        search->left--;
     }
     visitor->count = 0;
 }
 
-enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t edge,
-                                   struct visit_place *place)
+static enum memory_status read_places(struct heap *heap, uint32_t source, uint32_t first,
+                                      uint32_t count, struct visit_place *places)
 {
     struct place_search search; // the arrays stay as they are: this is asked millions of times
     search.heap = heap;
-    search.wanted = edge - heap->graph.rows[source];
-    search.done = false;
-    search.place = place;
+    search.wanted = first;
+    search.left = count;
+    search.place = places;
     search.visitor = (struct visitor){.found = search.found,
                                       .places = search.places,
                                       .capacity = PLACES_MAX,
@@ -196,7 +201,19 @@ enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t 
     traverse_object(&heap->types, &heap->types.types[heap->type[source]],
                     heap_address(heap, source), &search.visitor);
     search_places(&search.visitor);
-    return search.done ? MEMORY_OK : MEMORY_NONSENSE;
+    return search.left ? MEMORY_NONSENSE : MEMORY_OK;
+}
+
+enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t edge,
+                                   struct visit_place *place)
+{
+    return read_places(heap, source, edge - heap->graph.rows[source], 1, place);
+}
+
+enum memory_status heap_read_places(struct heap *heap, uint32_t source, struct visit_place *places)
+{
+    const uint32_t *rows = heap->graph.rows;
+    return read_places(heap, source, 0, rows[source + 1] - rows[source], places);
 }
 
 static int by_name(const void *a, const void *b)

@@ -155,6 +155,10 @@ static inline const struct visit_place *heap_label_place(const struct heap *heap
 enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t edge,
                                    struct visit_place *place);
 
+// The places of all edges of an object, in their order; `places` has room for them. Where there are
+// many this is much less than asking for each. MEMORY_NONSENSE: as above, some are not written.
+enum memory_status heap_read_places(struct heap *heap, uint32_t source, struct visit_place *places);
+
 // Types whose references are not known, by name, and how many objects there are of each.
 struct heap_opaque_type {
     const char *name; // the heap's

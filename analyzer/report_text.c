@@ -65,7 +65,7 @@ static void put_garbage_verdict(const struct report *report, FILE *file)
 
 static void put_clean_verdict(const struct report *report, FILE *file)
 {
-    char looked[NUMBER_MAX];
+    char looked[NUMBER_MAX], length[NUMBER_MAX];
     grouped(report->heap->count, looked);
     if (report->garbage_source == GARBAGE_NOT_FOUND)
         fprintf(file,
@@ -74,9 +74,9 @@ static void put_clean_verdict(const struct report *report, FILE *file)
                 looked);
     else if (report->garbage_length)
         fprintf(file,
-                "gc.garbage lists %" PRIu64 " object%s, but keeps none alive by itself "
+                "gc.garbage lists %s object%s, but keeps none alive by itself "
                 "(%s tracked objects looked at).\n",
-                report->garbage_length, plural(report->garbage_length), looked);
+                grouped(report->garbage_length, length), plural(report->garbage_length), looked);
     else
         fprintf(file,
                 "No garbage: no cycle with __del__ is kept in gc.garbage (%s tracked objects "
@@ -261,6 +261,17 @@ static void put_other_finalizers(const struct finding *finding, FILE *file)
     }
 }
 
+// Are all components as large as the one that is shown?
+static const char *example_words(const struct finding *finding)
+{
+    if (finding->count == 1)
+        return "";
+    return finding->objects == finding->count * finding->example_objects &&
+                   finding->bytes == finding->count * finding->example_bytes
+               ? "each "
+               : "this one ";
+}
+
 static void put_finding(const struct finding *finding, FILE *file)
 {
     char count[NUMBER_MAX], bytes[NUMBER_MAX], head[256];
@@ -282,11 +293,8 @@ static void put_finding(const struct finding *finding, FILE *file)
                 grouped(finding->held_objects, count), plural(finding->held_objects),
                 sized(finding->held_bytes, bytes));
     fprintf(file, "  e.g. 0x%" PRIx64 "; %s%s object%s, %" PRIu64 " bytes\n", finding->example,
-            finding->count == 1                                             ? ""
-            : finding->objects == finding->count * finding->example_objects ? "each "
-                                                                            : "this one ",
-            grouped(finding->example_objects, count), plural(finding->example_objects),
-            finding->example_bytes);
+            example_words(finding), grouped(finding->example_objects, count),
+            plural(finding->example_objects), finding->example_bytes);
 }
 
 static void put_findings(const struct report *report, FILE *file)

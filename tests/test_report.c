@@ -118,9 +118,10 @@ Test(report, garbage_that_is_in_use)
     report.garbage_length = report.garbage_read = 1;
     expect_line("gc.garbage lists 1 object, but keeps none alive by itself (1,000 tracked objects "
                 "looked at).");
-    report.garbage_length = report.garbage_read = 2;
-    expect_line("gc.garbage lists 2 objects, but keeps none alive by itself (1,000 tracked objects "
-                "looked at).");
+    report.garbage_length = report.garbage_read = 2000;
+    expect_line(
+        "gc.garbage lists 2,000 objects, but keeps none alive by itself (1,000 tracked objects "
+        "looked at).");
 }
 
 Test(report, pending_and_trash_and_kept)
@@ -197,6 +198,9 @@ Test(report, pending_findings)
 Test(report, cycles_that_differ_in_size)
 {
     items[0].objects = 9;
+    expect_line("  e.g. 0x7f34e9520a90; this one 4 objects, 704 bytes");
+    items[0].objects = items[0].count * items[0].example_objects;
+    items[0].bytes = items[0].count * items[0].example_bytes + 96;
     expect_line("  e.g. 0x7f34e9520a90; this one 4 objects, 704 bytes");
 }
 

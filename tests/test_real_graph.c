@@ -429,4 +429,5 @@ Test(garbage_source, evidence)
 Test(garbage_source, rebound)
 {
     garbage_source("debian", "kernel", "leaks.py rebound_garbage", "evidence");
+    garbage_source("debian", "kernel", "leaks.py rebound_saveall", "evidence");
 }

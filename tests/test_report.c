@@ -118,9 +118,10 @@ Test(report, garbage_that_is_in_use)
     report.garbage_length = report.garbage_read = 1;
     expect_line("gc.garbage lists 1 object, but keeps none alive by itself (1,000 tracked objects "
                 "looked at).");
-    report.garbage_length = report.garbage_read = 2;
-    expect_line("gc.garbage lists 2 objects, but keeps none alive by itself (1,000 tracked objects "
-                "looked at).");
+    report.garbage_length = report.garbage_read = 2000;
+    expect_line(
+        "gc.garbage lists 2,000 objects, but keeps none alive by itself (1,000 tracked objects "
+        "looked at).");
 }
 
 Test(report, pending_and_trash_and_kept)
@@ -177,6 +178,7 @@ Test(report, garbage_that_was_not_found)
     set_no_findings();
     report.garbage_source = GARBAGE_NOT_FOUND;
     report.garbage = 0;
+    cr_expect_not(report_is_complete(&report));
     expect_line("gc.garbage was not found, so what it keeps shows as in use (1,000 tracked objects "
                 "looked at).");
 }
@@ -196,6 +198,9 @@ Test(report, pending_findings)
 Test(report, cycles_that_differ_in_size)
 {
     items[0].objects = 9;
+    expect_line("  e.g. 0x7f34e9520a90; this one 4 objects, 704 bytes");
+    items[0].objects = items[0].count * items[0].example_objects;
+    items[0].bytes = items[0].count * items[0].example_bytes + 96;
     expect_line("  e.g. 0x7f34e9520a90; this one 4 objects, 704 bytes");
 }
 
@@ -645,8 +650,28 @@ Test(report, saveall)
     report.garbage_length = report.garbage_read = 1;
     report.garbage_items = (struct report_items){.uncollectable = 1};
     expect_line("Of its 1 item 1 is uncollectable; without that flag 0 would have been freed.");
+    totals.objects[COLLECT_TRASH] = 3;
+    expect_line("Pending: the next full collection would add all 3 unreachable objects to it, of "
+                "which 0 are uncollectable.");
+    totals.objects[COLLECT_PENDING] = 1;
+    report.pending_finalizers = 1;
+    expect_line("Pending: the next full collection would add all 4 unreachable objects to it, of "
+                "which 1 is uncollectable.");
+    expect_line("Collectable trash waiting for a collection: 3 objects, 0 bytes.");
     interpreter.runtime.debug.known = false;
     expect_no("SAVEALL");
+    expect_line("Pending: the next full collection would add 1 object to it, and keep 1 in all for "
+                "them.");
+}
+
+Test(report, saveall_and_nothing_saved)
+{
+    set_no_findings();
+    interpreter.runtime.debug.value = 32;
+    expect_line("gc.DEBUG_SAVEALL is set: collections put all that they find unreachable into "
+                "gc.garbage.");
+    expect_line("None is pending: the next full collection would add nothing to it.");
+    expect_no("Of its");
 }
 
 Test(report, garbage_in_the_hands_of_the_program)

@@ -538,6 +538,31 @@ Test(report, interpreters)
     expect_line("Interpreter  CPython 2.7, UCS2, /usr/lib/libpython2.7.so.1.0");
 }
 
+// What differs is told by name, and where it was read.
+Test(report, dwarf_of_a_detached_file)
+{
+    static const enum layout_member members[] = {
+        LAYOUT_PyObject_ob_type, LAYOUT_PyGC_Head_sizeof, LAYOUT_PyVarObject_ob_size,
+        LAYOUT_PyListObject_allocated, LAYOUT_PyListObject_ob_item};
+    struct layout *layout = &interpreter.runtime.layout;
+    struct image debug = {.path = "/usr/lib/debug/.build-id/de/adbeef.debug"};
+    image.detached = &debug;
+    interpreter.has_dwarf = true;
+    interpreter.debug_file.source = DEBUG_FILE_BY_BUILD_ID;
+    for (size_t i = 0; i < LENGTH(members); i++) {
+        layout->values[members[i]] = (struct layout_value){8, 8};
+        layout_overlay(layout, members[i], (struct layout_value){16, 8});
+        if (i == 0)
+            expect_line("             not as in the column: PyObject.ob_type; DWARF's are used");
+    }
+    expect_line("Layout       built-in column 2.7.18-x86_64, checked by detached DWARF: 5 members, "
+                "5 differ");
+    expect_line("             /usr/lib/debug/.build-id/de/adbeef.debug (by build-id)");
+    expect_line("             not as in the column: PyGC_Head (size), PyObject.ob_type, "
+                "PyVarObject.ob_size and 2 more; DWARF's are used");
+    image.detached = NULL;
+}
+
 // Without the interpreter's file, and without even its name.
 Test(report, interpreter_without_a_file)
 {

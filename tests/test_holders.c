@@ -185,7 +185,7 @@ WORLDS(a_cycle_that_nothing_leads_to)
 // What is no count is taken for more than any, here as there.
 WORLDS(a_cycle_whose_count_is_nonsense)
 {
-    unsigned sign = fake.memory.format.word_size * 8 - 1;
+    unsigned sign = fake.layout.values[LAYOUT_PyObject_ob_refcnt].width * 8u - 1;
     const uint64_t counts[] = {UINT64_MAX, UINT64_C(1) << sign};
     vaddr client = make_client();
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {

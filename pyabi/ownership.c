@@ -12,29 +12,28 @@ struct base {
     vaddr address;
     uint64_t flags;
     int64_t basicsize;
-    vaddr next; // tp_base
-    char name[64];
+    vaddr next;       // tp_base
+    const char *name; // "": not known; in `text` or the runtime's
+    char text[64];
 };
 
 // False: it cannot be read, which ends the chain.
 static bool read_base(const struct runtime *runtime, vaddr address, struct base *base)
 {
     const struct layout *layout = &runtime->layout;
-    uint64_t name;
     *base = (struct base){.address = address};
     if (layout_read(layout, runtime->memory, address, LAYOUT_PyTypeObject_tp_flags, &base->flags) !=
             MEMORY_OK ||
         layout_read_int(layout, runtime->memory, address, LAYOUT_PyTypeObject_tp_basicsize,
                         &base->basicsize) != MEMORY_OK ||
         layout_read(layout, runtime->memory, address, LAYOUT_PyTypeObject_tp_base, &base->next) !=
-            MEMORY_OK ||
-        layout_read(layout, runtime->memory, address, LAYOUT_PyTypeObject_tp_name, &name) !=
             MEMORY_OK)
         return false;
     // The name of a class made by Python code proves nothing.
     if ((base->flags & TPFLAGS_HEAPTYPE) ||
-        memory_read_string(runtime->memory, name, base->name, sizeof(base->name)) != MEMORY_OK)
-        base->name[0] = '\0';
+        !object_type_name(runtime, address, base->text, sizeof(base->text), &base->name) ||
+        !base->name)
+        base->name = "";
     return true;
 }
 

@@ -13,6 +13,7 @@ static const char *const type_symbols[RUNTIME_TYPE_COUNT] = {
 enum {
     FLAG_WIDTH = 4, // sizeof(int)
     PROBED_OBJECTS = 4,
+    INTERPRETERS_MAX = 1 << 12,
 };
 
 static bool find_exported(const struct runtime_source *source, const char *symbol, vaddr *address)
@@ -49,21 +50,43 @@ static bool is_interp(const struct runtime *runtime, vaddr interp)
            back == interp;
 }
 
-static bool scan_for_interp(const struct runtime *runtime, const struct runtime_source *source,
-                            vaddr *interp)
+// How many interpreter states there are from one to another, both counted; 0: it does not lead
+// there.
+static unsigned count_interps(const struct runtime *runtime, vaddr first, vaddr last)
 {
-    unsigned width = runtime->memory->format.word_size;
+    for (unsigned count = 1; first && count <= INTERPRETERS_MAX; count++) {
+        if (first == last)
+            return count;
+        if (layout_read(&runtime->layout, runtime->memory, first, LAYOUT_PyInterpreterState_next,
+                        &first) != MEMORY_OK)
+            return 0;
+    }
+    return 0;
+}
+
+// The static variable that refers to an interpreter state: to the first of all, or, where `known`
+// is one already, to that from which it is the farthest (a new one comes to the front of the list).
+static vaddr scan_for_interp(const struct runtime *runtime, const struct runtime_source *source,
+                             vaddr known)
+{
+    unsigned width = runtime->memory->format.word_size, farthest = 1;
+    vaddr found = known;
     for (size_t i = 0; i < source->data_count; i++) {
         for (vaddr at = source->data[i].start; at < source->data[i].end; at += width) {
             vaddr candidate;
-            if (memory_read_word(runtime->memory, at, &candidate) == MEMORY_OK && candidate &&
-                is_interp(runtime, candidate)) {
-                *interp = candidate;
-                return true;
-            }
+            if (memory_read_word(runtime->memory, at, &candidate) != MEMORY_OK || !candidate ||
+                candidate == found || !is_interp(runtime, candidate))
+                continue;
+            if (!known)
+                return candidate;
+            unsigned count = count_interps(runtime, candidate, known);
+            if (count <= farthest)
+                continue;
+            farthest = count;
+            found = candidate;
         }
     }
-    return false;
+    return found;
 }
 
 void runtime_find_interp(struct runtime *runtime, const struct runtime_source *source)
@@ -82,10 +105,8 @@ void runtime_find_interp(struct runtime *runtime, const struct runtime_source *s
         runtime->interp = interp;
         runtime->current_thread = state;
     }
-    if (!runtime->interp && scan_for_interp(runtime, source, &interp))
-        runtime->interp = interp;
-    if (!runtime->interp_head)
-        runtime->interp_head = runtime->interp;
+    if (!runtime->interp)
+        runtime->interp = scan_for_interp(runtime, source, 0);
     uint64_t modules;
     if (runtime->interp && layout_read(&runtime->layout, runtime->memory, runtime->interp,
                                        LAYOUT_PyInterpreterState_modules, &modules) == MEMORY_OK)
@@ -476,6 +497,8 @@ struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
         return failure;
     find_thresholds(runtime);
     runtime_find_interp(runtime, source);
+    if (runtime->interp && !runtime->interp_head)
+        runtime->interp_head = scan_for_interp(runtime, source, runtime->interp);
     // Include/unicodeobject.h: the names of the functions say which width they are for.
     if (find_exported(source, "PyUnicodeUCS2_FromUnicode", &(vaddr){0}))
         runtime->unicode_width = 2;

@@ -34,9 +34,13 @@ static void expect_equal(const struct real_core *core, const json_t *bare, const
 // Equal to the last byte and signature, but for how gc.garbage was found.
 static void same(const struct real_core *core)
 {
-    static const char *const paths[] = {
-        "findings",           "heap", "garbage.address", "garbage.objects", "interpreter.version",
-        "interpreter.unicode"};
+    static const char *const paths[] = {"findings",
+                                        "heap",
+                                        "garbage.address",
+                                        "garbage.objects",
+                                        "interpreter.version",
+                                        "interpreter.unicode",
+                                        "interpreter.interpreters"};
     json_t *bare = bare_report(core), *full = real_report(core, 0);
     for (size_t i = 0; i < LENGTH(paths); i++)
         expect_equal(core, bare, full, paths[i]);

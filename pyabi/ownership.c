@@ -1,6 +1,8 @@
 // Rows become programs: those of all types written in C that a type is derived from.
 #include "ownership.h"
 
+#include <stdio.h>
+
 #include "object.h"
 
 enum {
@@ -12,15 +14,16 @@ struct base {
     vaddr address;
     uint64_t flags;
     int64_t basicsize;
-    vaddr next;       // tp_base
-    const char *name; // "": not known; in `text` or the runtime's
-    char text[64];
+    vaddr next; // tp_base
+    char name[64];
 };
 
 // False: it cannot be read, which ends the chain.
 static bool read_base(const struct runtime *runtime, vaddr address, struct base *base)
 {
     const struct layout *layout = &runtime->layout;
+    char name[sizeof(base->name)];
+    const char *rule;
     *base = (struct base){.address = address};
     if (layout_read(layout, runtime->memory, address, LAYOUT_PyTypeObject_tp_flags, &base->flags) !=
             MEMORY_OK ||
@@ -30,10 +33,9 @@ static bool read_base(const struct runtime *runtime, vaddr address, struct base 
             MEMORY_OK)
         return false;
     // The name of a class made by Python code proves nothing.
-    if ((base->flags & TPFLAGS_HEAPTYPE) ||
-        !object_type_name(runtime, address, base->text, sizeof(base->text), &base->name) ||
-        !base->name)
-        base->name = "";
+    if (!(base->flags & TPFLAGS_HEAPTYPE) &&
+        object_type_name(runtime, address, name, sizeof(name), &rule) && rule)
+        snprintf(base->name, sizeof(base->name), "%s", rule);
     return true;
 }
 

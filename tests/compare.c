@@ -303,13 +303,14 @@ void compare_coverage(const struct real_core *core, const json_t *report)
     cr_expect(json_is_true(real_json(heap, "complete")), "%s: not complete", core->name);
 }
 
-// By symbol, or else by running code, which needs the gc module to be imported.
+// By symbol, or else by running code, which needs the file and the gc module to be imported.
 static bool flags_are_known(const json_t *report)
 {
     const json_t *source = real_json(report, "collector.flags_source");
 #ifdef HAVE_UNICORN
     bool by_code = strcmp(real_string(report, "core.architecture"), "x86_64") == 0 &&
-                   strcmp(real_string(report, "garbage.source"), "module") == 0;
+                   strcmp(real_string(report, "garbage.source"), "module") == 0 &&
+                   strcmp(real_string(report, "interpreter.recognized_from"), "file") == 0;
 #else
     bool by_code = false;
 #endif

@@ -34,7 +34,10 @@ static void check_all(const char *interpreter, const char *kind, const char *opt
     size_t count = 0;
     for (const char *at = list_cases(interpreter); *at; at += strcspn(at, "\n") + 1, count++) {
         const char *name = real_format("%.*s", (int)strcspn(at, "\n"), at);
-        if (strcmp(name, "long_list") != 0) // has a test of its own
+        if (strcmp(name, "long_list") == 0) // has a test of its own
+            continue;
+        // An extension module is built by this machine's compiler.
+        if (strcmp(name, "del_in_c") != 0 || strcmp(interpreter, "debian-i386") != 0)
             check(interpreter, kind, real_format("leaks.py %s%s", name, options));
     }
     cr_assert_geq(count, 70, "leaks.py --list prints only %zu cases", count);

@@ -65,6 +65,20 @@ Test(no_file, seed)
         check(interpreters[i % 2], kinds[i / 2 % 2], commands[i / 4]);
 }
 
+// What these are about is in files only: names of builtin functions, the file that has a tp_del,
+// and the names of types that no dictionary has (SRE_Pattern, Element), by which their rows are
+// known.
+static bool is_about_files(const char *name)
+{
+    static const char *const names[] = {"del_in_c",         "del_values",
+                                        "del_of_instances", "holds_containers",
+                                        "holds_elements",   "del_of_old_base_changed"};
+    for (size_t i = 0; i < LENGTH(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
 // Every leak of leaks.py.
 static void leaks(const char *interpreter, const char *kind, const char *options)
 {
@@ -74,7 +88,7 @@ static void leaks(const char *interpreter, const char *kind, const char *options
         real_need_interpreter(interpreter), real_format("%s/leaks.py", getenv("FIXTURES")));
     for (const char *at = run.output; *at; at += strcspn(at, "\n") + 1, count++) {
         const char *name = real_format("%.*s", (int)strcspn(at, "\n"), at);
-        if (strcmp(name, "long_list") != 0)
+        if (strcmp(name, "long_list") != 0 && !is_about_files(name))
             check(interpreter, kind, real_format("leaks.py %s%s", name, options));
     }
     cr_assert_geq(count, 70, "leaks.py --list prints only %zu cases: %s", count, run.errors);

@@ -310,6 +310,18 @@ const char *real_need_embedding(const char *kind, const char *environment)
     return program;
 }
 
+const char *real_other_build(const char *file, const char *directory)
+{
+    const char *copy = real_format("%s%s", real_directory(directory), strrchr(file, '/'));
+    struct real_run run = REAL_COMMAND(
+        "python3", "-c",
+        "import sys; id = bytes.fromhex(sys.argv[1]); data = open(sys.argv[2], 'rb').read(); "
+        "open(sys.argv[3], 'wb').write(data.replace(id, bytes([id[0] ^ 1]) + id[1:]))",
+        real_build_id(file), file, copy);
+    cr_assert_eq(run.status, 0, "%s", run.errors);
+    return copy;
+}
+
 bool real_has_symbol(const char *file, const char *name)
 {
     struct real_run run = REAL_COMMAND("readelf", "-sW", file);

@@ -86,6 +86,10 @@ json_t *real_report(const struct real_core *core, int status);
 // What a build-id note says, as hexadecimal digits.
 const char *real_build_id(const char *file);
 
+// A copy of an ELF file that could be of another build: one bit of its build-id differs. In an
+// empty directory of that name, below the directory of cores; its path.
+const char *real_other_build(const char *file, const char *directory);
+
 // --- JSON
 
 // A member by a path like "heap.states.pending"; asserts that it is there.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "compare.h"
+#include "proof.h"
 #include "real.h"
 
 static const char *const kinds[] = {"kernel", "gcore"};
@@ -47,6 +48,7 @@ static void embedded(const char *kind, const char *environment)
         expect_right(&core, report, file);
         cr_expect_eq(real_number(report, "interpreter.interpreters"), interpreters, "%s: %lld",
                      core.name, real_number(report, "interpreter.interpreters"));
+        proof_note(&core, report, "story");
         expect_right(&core, parse(&core, REAL_RUN("--format=json", "--limit=0", core.path)), file);
     }
 }

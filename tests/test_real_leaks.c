@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compare.h"
+#include "proof.h"
 #include "real.h"
 
 // The names that `leaks.py --list` prints, one a line.
@@ -24,7 +25,9 @@ static const char *list_cases(const char *interpreter)
 static void check(const char *interpreter, const char *kind, const char *command)
 {
     struct real_core core = real_make_core(interpreter, kind, command);
-    compare_report(&core, real_report(&core, 0));
+    json_t *report = real_report(&core, 0);
+    compare_report(&core, report);
+    proof_note(&core, report, "leaks");
     real_drop_core(&core);
 }
 

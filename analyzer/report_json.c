@@ -93,7 +93,7 @@ static json_t *make_interpreter(const struct report *report)
         runtime->debug_malloc, "digit_bits",
         runtime->digit_width ? value_number(runtime->digit_width == 2 ? 15 : 30) : json_null(),
         "read_from_core", module && module->match == MODULE_FROM_CORE, "interpreters",
-        value_number(report->stacks->interpreters));
+        report->stacks ? value_number(report->stacks->interpreters) : json_null());
 }
 
 static json_t *make_debug_flag_names(const struct runtime_flag *debug)

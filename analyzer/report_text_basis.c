@@ -91,7 +91,7 @@ static void put_build(const struct report *report, FILE *file)
     }
     if (runtime->layout.column->trace_refs)
         fprintf(file, "%sPy_TRACE_REFS", before);
-    if (report->stacks->interpreters > 1)
+    if (report->stacks && report->stacks->interpreters > 1)
         fprintf(file, "\n             %u interpreters in one process, with one collector",
                 report->stacks->interpreters);
 }

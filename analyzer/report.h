@@ -35,7 +35,7 @@ struct report {
     const struct heap *heap;
     const struct collect_totals *totals;
     const struct findings *findings;
-    const struct stacks *stacks;
+    const struct stacks *stacks;   // NULL: not read
     const struct holders *holders; // NULL: none
     vaddr garbage;                 // the list, 0: not found or not made yet
     enum garbage_source garbage_source;

@@ -107,7 +107,7 @@ static json_t *make_interpreter(const struct report *report)
                         : json_boolean(module->match == MODULE_MATCHES);
     json_t *object = json_pack(
         "{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:o, s:s, s:s, s:i, s:i, s:s, s:i, s:b, s:b, s:b, s:b, s:o, s:b, "
-        "s:o, s:b}",
+        "s:o, s:b, s:o}",
         "version", *runtime->version ? runtime->version : NULL, "unicode",
         runtime->unicode_width == 2 ? "ucs2" : "ucs4", "debug_build", interpreter->debug_build,
         "file", value_name(image ? image->path : NULL), "build_id",
@@ -126,7 +126,8 @@ static json_t *make_interpreter(const struct report *report)
         report->heap->by_pools ? json_true() : flag_or_null(&runtime->pymalloc), "pymalloc_debug",
         runtime->debug_malloc, "digit_bits",
         runtime->digit_width ? value_number(runtime->digit_width == 2 ? 15 : 30) : json_null(),
-        "read_from_core", module && module->match == MODULE_FROM_CORE);
+        "read_from_core", module && module->match == MODULE_FROM_CORE, "interpreters",
+        report->stacks ? value_number(report->stacks->interpreters) : json_null());
     return add_debug_file(interpreter, object);
 }
 

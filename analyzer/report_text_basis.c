@@ -95,6 +95,9 @@ static void put_build(const struct report *report, FILE *file)
     }
     if (runtime->layout.column->trace_refs)
         fprintf(file, "%sPy_TRACE_REFS", before);
+    if (report->stacks && report->stacks->interpreters > 1)
+        fprintf(file, "\n             %u interpreters in one process, with one collector",
+                report->stacks->interpreters);
 }
 
 // Which members are not where the column has them.

@@ -67,6 +67,7 @@ struct failure *stacks_read(const struct runtime *runtime, uint64_t limit, struc
         failure = read_frames(runtime, thread.frame, limit, &left, stacks, &stack);
         add_stack(stacks, stack);
     }
+    stacks->interpreters = cursor.interpreters;
     stacks->complete = stacks->complete && (failure || status == MEMORY_OK);
     if (failure)
         stacks_deinit(stacks);

@@ -21,7 +21,8 @@ struct stack {
 struct stacks {
     struct stack *items; // the thread that held the lock first, then as the interpreter lists them
     size_t count;
-    bool complete; // every list could be read to its end
+    bool complete;         // every list could be read to its end
+    unsigned interpreters; // of the process: one, and those of Py_NewInterpreter
 };
 
 // At most `limit` frames of each thread (0: all). Failures: NO_MEMORY.

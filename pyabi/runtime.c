@@ -12,6 +12,8 @@ static const char *const type_symbols[RUNTIME_TYPE_COUNT] = {
 
 enum {
     FLAG_WIDTH = 4, // sizeof(int)
+    PROBED_OBJECTS = 4,
+    INTERPRETERS_MAX = 1 << 12,
 };
 
 static bool find_exported(const struct runtime_source *source, const char *symbol, vaddr *address)
@@ -48,21 +50,43 @@ static bool is_interp(const struct runtime *runtime, vaddr interp)
            back == interp;
 }
 
-static bool scan_for_interp(const struct runtime *runtime, const struct runtime_source *source,
-                            vaddr *interp)
+// How many interpreter states there are from one to another, both counted; 0: it does not lead
+// there.
+static unsigned count_interps(const struct runtime *runtime, vaddr first, vaddr last)
 {
-    unsigned width = runtime->memory->format.word_size;
+    for (unsigned count = 1; first && count <= INTERPRETERS_MAX; count++) {
+        if (first == last)
+            return count;
+        if (layout_read(&runtime->layout, runtime->memory, first, LAYOUT_PyInterpreterState_next,
+                        &first) != MEMORY_OK)
+            return 0;
+    }
+    return 0;
+}
+
+// The static variable that refers to an interpreter state: to the first of all, or, where `known`
+// is one already, to that from which it is the farthest (a new one comes to the front of the list).
+static vaddr scan_for_interp(const struct runtime *runtime, const struct runtime_source *source,
+                             vaddr known)
+{
+    unsigned width = runtime->memory->format.word_size, farthest = 1;
+    vaddr found = known;
     for (size_t i = 0; i < source->data_count; i++) {
         for (vaddr at = source->data[i].start; at < source->data[i].end; at += width) {
             vaddr candidate;
-            if (memory_read_word(runtime->memory, at, &candidate) == MEMORY_OK && candidate &&
-                is_interp(runtime, candidate)) {
-                *interp = candidate;
-                return true;
-            }
+            if (memory_read_word(runtime->memory, at, &candidate) != MEMORY_OK || !candidate ||
+                candidate == found || !is_interp(runtime, candidate))
+                continue;
+            if (!known)
+                return candidate;
+            unsigned count = count_interps(runtime, candidate, known);
+            if (count <= farthest)
+                continue;
+            farthest = count;
+            found = candidate;
         }
     }
-    return false;
+    return found;
 }
 
 void runtime_find_interp(struct runtime *runtime, const struct runtime_source *source)
@@ -81,10 +105,8 @@ void runtime_find_interp(struct runtime *runtime, const struct runtime_source *s
         runtime->interp = interp;
         runtime->current_thread = state;
     }
-    if (!runtime->interp && scan_for_interp(runtime, source, &interp))
-        runtime->interp = interp;
-    if (!runtime->interp_head)
-        runtime->interp_head = runtime->interp;
+    if (!runtime->interp)
+        runtime->interp = scan_for_interp(runtime, source, 0);
     uint64_t modules;
     if (runtime->interp && layout_read(&runtime->layout, runtime->memory, runtime->interp,
                                        LAYOUT_PyInterpreterState_modules, &modules) == MEMORY_OK)
@@ -191,19 +213,30 @@ static void find_thresholds(struct runtime *runtime)
         runtime->generations[i] = read_generation(runtime, runtime->generations[i].head);
 }
 
-// A ring that is not empty begins with an object: the type of the type of its type is `type`.
-static bool has_object(const struct runtime *runtime, vaddr head, uint16_t head_size)
+static bool is_object(const struct runtime *runtime, vaddr at)
 {
-    const struct layout *layout = &runtime->layout;
-    uint64_t next, at;
-    if (layout_read(layout, runtime->memory, head, LAYOUT_PyGC_Head_gc_next, &next) != MEMORY_OK ||
-        next == head)
-        return false;
-    at = next + head_size;
     for (unsigned i = 0; i < 3; i++)
-        if (layout_read(layout, runtime->memory, at, LAYOUT_PyObject_ob_type, &at) != MEMORY_OK)
+        if (layout_read(&runtime->layout, runtime->memory, at, LAYOUT_PyObject_ob_type, &at) !=
+            MEMORY_OK)
             return false;
     return at == runtime->types[RUNTIME_TYPE_type];
+}
+
+// A ring that is not empty has objects: the type of the type of their type is `type`. Of one alone,
+// what stands beside its type may be a type as well.
+static bool has_objects(const struct runtime *runtime, vaddr head, uint16_t head_size)
+{
+    uint64_t at = head;
+    unsigned seen = 0;
+    while (seen < PROBED_OBJECTS &&
+           layout_read(&runtime->layout, runtime->memory, at, LAYOUT_PyGC_Head_gc_next, &at) ==
+               MEMORY_OK &&
+           at != head) {
+        if (!is_object(runtime, at + head_size))
+            return false;
+        seen++;
+    }
+    return seen;
 }
 
 uint16_t runtime_probe_generations(const struct runtime *runtime, vaddr first)
@@ -224,7 +257,7 @@ uint16_t runtime_probe_generations(const struct runtime *runtime, vaddr first)
     }
     for (size_t i = 0; stride && i < sizeof(sizes) / sizeof(sizes[0]); i++)
         for (unsigned j = 0; j < RUNTIME_GENERATIONS; j++)
-            if (has_object(runtime, first + j * stride, sizes[i]))
+            if (has_objects(runtime, first + j * stride, sizes[i]))
                 return sizes[i];
     return 0;
 }
@@ -349,7 +382,7 @@ static void find_subtype_traverse(struct runtime *runtime, const struct runtime_
         return;
     for (uint64_t i = 0; i < count && i < CLASSES_MAX; i++) {
         vaddr reference;
-        uint64_t class, flags, function;
+        uint64_t class, flags, base, function;
         if (memory_read_word(memory, items + i * memory->format.word_size, &reference) !=
                 MEMORY_OK ||
             layout_read(layout, memory, reference, LAYOUT_PyWeakReference_wr_object, &class) !=
@@ -357,6 +390,8 @@ static void find_subtype_traverse(struct runtime *runtime, const struct runtime_
             layout_read(layout, memory, class, LAYOUT_PyTypeObject_tp_flags, &flags) != MEMORY_OK ||
             (flags & (TPFLAGS_HEAPTYPE | TPFLAGS_HAVE_GC)) !=
                 (TPFLAGS_HEAPTYPE | TPFLAGS_HAVE_GC) ||
+            layout_read(layout, memory, class, LAYOUT_PyTypeObject_tp_base, &base) != MEMORY_OK ||
+            base != object || // of a damaged list anything may come
             layout_read(layout, memory, class, LAYOUT_PyTypeObject_tp_traverse, &function) !=
                 MEMORY_OK)
             continue;
@@ -462,6 +497,8 @@ struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
         return failure;
     find_thresholds(runtime);
     runtime_find_interp(runtime, source);
+    if (runtime->interp && !runtime->interp_head)
+        runtime->interp_head = scan_for_interp(runtime, source, runtime->interp);
     // Include/unicodeobject.h: the names of the functions say which width they are for.
     if (find_exported(source, "PyUnicodeUCS2_FromUnicode", &(vaddr){0}))
         runtime->unicode_width = 2;

@@ -154,7 +154,7 @@ struct runtime {
     enum garbage_source garbage_source;
     struct runtime_flag enabled, collecting, debug;
     vaddr interp;           // PyInterpreterState; 0: not found
-    vaddr interp_head;      // the first of the list that it is in, as far as is known
+    vaddr interp_head;      // the first of the list that it is in; 0 without interp
     vaddr current_thread;   // PyThreadState that held the interpreter lock; 0: none, or not known
     vaddr modules;          // its dicts; 0 without interp
     vaddr subtype_traverse; // tp_traverse of classes made by Python code; 0: there is no such class
@@ -215,7 +215,7 @@ uint64_t runtime_allocation_size(const struct runtime *runtime, uint64_t size);
 // --- between the files of runtime and recognize: each finds a part by means of runtime->layout
 
 void runtime_find_types(struct runtime *runtime, const struct runtime_source *source);
-// interp and modules, which needs the type dict; 0: not found.
+// interp and modules, which needs the type dict; 0: not found. interp_head only by its symbol.
 void runtime_find_interp(struct runtime *runtime, const struct runtime_source *source);
 // hexversion, version and unicode_width, which needs interp and the types dict, int, str.
 void runtime_find_version(struct runtime *runtime);

@@ -23,6 +23,7 @@ static enum memory_status enter_interpreter(struct thread_cursor *cursor)
     while (!cursor->state && cursor->interpreter && cursor->left && status == MEMORY_OK) {
         vaddr interpreter = cursor->interpreter;
         cursor->left--;
+        cursor->interpreters++;
         status = read_member(runtime, interpreter, LAYOUT_PyInterpreterState_tstate_head,
                              &cursor->state);
         if (status == MEMORY_OK)

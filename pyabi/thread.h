@@ -30,6 +30,7 @@ struct thread_cursor {
     vaddr interpreter; // to come after this one's threads
     vaddr state;       // to come
     unsigned left;
+    unsigned interpreters; // so far
 };
 void thread_cursor_init(struct thread_cursor *cursor, const struct runtime *runtime);
 // False: no more. *status is MEMORY_OK unless the list could not be read to its end.

@@ -348,3 +348,26 @@ void compare_report(const struct real_core *core, const json_t *report)
     compare_collector(core, report);
     compare_coverage(core, report);
 }
+
+void compare_member(const struct real_core *core, const json_t *report, const json_t *expected,
+                    const char *path)
+{
+    const json_t *got = real_json(report, path), *value = real_json(expected, path);
+    cr_expect(json_equal(got, value), "%s: %s is %s, not %s", core->name, path,
+              json_dumps(got, JSON_ENCODE_ANY | JSON_SORT_KEYS),
+              json_dumps(value, JSON_ENCODE_ANY | JSON_SORT_KEYS));
+}
+
+void compare_bare(const struct real_core *core, const json_t *bare, const json_t *full)
+{
+    static const char *const paths[] = {"findings",
+                                        "heap",
+                                        "garbage.address",
+                                        "garbage.objects",
+                                        "interpreter.version",
+                                        "interpreter.unicode",
+                                        "interpreter.interpreters"};
+    for (size_t i = 0; i < LENGTH(paths); i++)
+        compare_member(core, bare, full, paths[i]);
+    compare_report(core, bare);
+}

@@ -29,4 +29,12 @@ void compare_collector(const struct real_core *core, const json_t *report);
 // Nothing opaque, unreadable, broken or overdrawn.
 void compare_coverage(const struct real_core *core, const json_t *report);
 
+// One member, by its path, is the same in two reports.
+void compare_member(const struct real_core *core, const json_t *report, const json_t *expected,
+                    const char *path);
+
+// A report made without any file says the same as one made with them, to the last byte and
+// signature, but for how gc.garbage was found.
+void compare_bare(const struct real_core *core, const json_t *bare, const json_t *full);
+
 #endif

@@ -149,6 +149,14 @@ json_t *real_report(const struct real_core *core, int status)
     return real_parse(run.output);
 }
 
+json_t *real_bare_report(const struct real_core *core)
+{
+    struct real_run run = REAL_RUN("-q", "--format=json", "--limit=0", REAL_NO_FILES, core->path);
+    cr_assert_eq(run.status, 0, "%s: exit status %d: %s", core->name, run.status, run.errors);
+    cr_expect_str_empty(run.errors, "%s: %s", core->name, run.errors);
+    return real_parse(run.output);
+}
+
 const char *real_build_id(const char *file)
 {
     struct real_run run = REAL_COMMAND("readelf", "-n", file);
@@ -179,14 +187,19 @@ static char *file_name(const char *text)
 }
 
 // Waits until nobody else holds the lock; it ends with the process or with close.
-static int lock(const char *name)
+static int lock_file(const char *name, const char *extension, int operation)
 {
-    char *path = real_format("%s/%s.lock", cores_directory(), file_name(name));
+    char *path = real_format("%s/%s.%s", cores_directory(), file_name(name), extension);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     cr_assert_geq(fd, 0, "%s: %s", path, strerror(errno));
-    while (flock(fd, LOCK_EX) != 0)
+    while (flock(fd, operation) != 0)
         cr_assert_eq(errno, EINTR);
     return fd;
+}
+
+static int lock(const char *name)
+{
+    return lock_file(name, "lock", LOCK_EX);
 }
 
 static struct timespec modified(const char *path)
@@ -310,6 +323,18 @@ const char *real_need_embedding(const char *kind, const char *environment)
     return program;
 }
 
+const char *real_other_build(const char *file, const char *directory)
+{
+    const char *copy = real_format("%s%s", real_directory(directory), strrchr(file, '/'));
+    struct real_run run = REAL_COMMAND(
+        "python3", "-c",
+        "import sys; id = bytes.fromhex(sys.argv[1]); data = open(sys.argv[2], 'rb').read(); "
+        "open(sys.argv[3], 'wb').write(data.replace(id, bytes([id[0] ^ 1]) + id[1:]))",
+        real_build_id(file), file, copy);
+    cr_assert_eq(run.status, 0, "%s", run.errors);
+    return copy;
+}
+
 bool real_has_symbol(const char *file, const char *name)
 {
     struct real_run run = REAL_COMMAND("readelf", "-sW", file);
@@ -394,6 +419,7 @@ struct real_core real_make_core(const char *interpreter, const char *kind, const
     int held = lock(core.name);
     if (is_older(modified(made), fixtures_modified(core.interpreter)))
         make_core(&core, kind, command, made);
+    core.use = lock_file(core.name, "use", LOCK_SH);
     close(held);
     const char *kind_made = read_file(real_format("%s/kind", core.directory));
     if (strncmp(kind_made, kind, strcspn(kind, " ")) != 0)
@@ -404,7 +430,11 @@ struct real_core real_make_core(const char *interpreter, const char *kind, const
 
 void real_drop_core(const struct real_core *core)
 {
-    remove_tree(core->directory);
+    int held = lock(core->name);
+    if (flock(core->use, LOCK_EX | LOCK_NB) == 0)
+        remove_tree(core->directory);
+    close(core->use);
+    close(held);
 }
 
 static void dump_by_signal(pid_t pid)

@@ -49,6 +49,7 @@ struct real_core {
     const char *interpreter;
     const char *sysroot; // where another machine's interpreter has its libraries; "" for this one's
     json_t *truth;
+    int use; // locked while any test uses it
 };
 
 // The core of `command` ("seed_leak.py 5") under an interpreter, by its name or its path. kind:
@@ -56,7 +57,8 @@ struct real_core {
 // machine cannot make such a core, fails it if the fixture is broken.
 struct real_core real_make_core(const char *interpreter, const char *kind, const char *command);
 
-// Removes it, if the test has no complaint about it: hundreds of cores are too many to keep.
+// Removes it, if the test has no complaint about it and no other uses it now: hundreds of cores are
+// too many to keep.
 void real_drop_core(const struct real_core *core);
 
 // The core of any program that writes a line when it is ready and then waits; its path. `name`
@@ -83,8 +85,16 @@ struct real_run real_command(const char *const arguments[]);
 // stderr.
 json_t *real_report(const struct real_core *core, int status);
 
+// The same, and the exit status 0, with none of the process's files at hand.
+#define REAL_NO_FILES "--sysroot=/nonexistent"
+json_t *real_bare_report(const struct real_core *core);
+
 // What a build-id note says, as hexadecimal digits.
 const char *real_build_id(const char *file);
+
+// A copy of an ELF file that could be of another build: one bit of its build-id differs. In an
+// empty directory of that name, below the directory of cores; its path.
+const char *real_other_build(const char *file, const char *directory);
 
 // --- JSON
 

@@ -97,7 +97,7 @@ static inline void set_stacks(void)
     frames[1] = (struct code_place){(char *)"<module>", (char *)"/srv/app/seed_leak.py", 140};
     stack = (struct stack){
         .thread_id = 0x7f34, .current = true, .depth = 2, .frames = frames, .frame_count = 2};
-    stacks = (struct stacks){.items = &stack, .count = 1, .complete = true};
+    stacks = (struct stacks){.items = &stack, .count = 1, .complete = true, .interpreters = 1};
 }
 
 // A type that differs, one that could not be checked, one that is in order, all without sums.

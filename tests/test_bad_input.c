@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fakecore.h"
+#include "proof.h"
 #include "real.h"
 
 // `sentence` may have * where a figure stands that the test does not know.
@@ -140,6 +141,7 @@ Test(bad_input, python3)
     expect_failure(REAL_RUN(core), sentence);
     // Its files are not needed for that.
     expect_failure(REAL_RUN("--sysroot=/nonexistent", core), sentence);
+    proof_note_refusal("Python 3", "any machine", "collects cycles with `__del__` (PEP 442)");
 }
 
 // Addresses of 32 bits on x86-64.
@@ -168,6 +170,7 @@ Test(bad_input, core_of_x32)
                    real_format("%s: a core of an x32 process (32-bit ELF class on x86-64), which "
                                "is not supported; run the program as x86-64 or i386",
                                path));
+    proof_note_refusal("any", "x32", "run the program as x86-64 or i386");
 }
 
 // --- the wrong file

@@ -149,29 +149,46 @@ WORLDS(frames)
     cr_expect_eq(thread_find_place(&fake.runtime, code, &place), MEMORY_NONSENSE, "%s", world);
 }
 
-// A second interpreter comes first in the list, and the threads of both are told.
-WORLDS(interpreters)
+// As Py_NewInterpreter adds one to the front of the list.
+static vaddr make_interpreter(vaddr next)
 {
-    struct thread_cursor cursor;
-    struct python_thread thread;
-    enum memory_status status;
-    vaddr second =
-        fakeheap_allocate(&fake, fakelayout_struct_size(fake.layout.values, "PyInterpreterState"));
     static const enum layout_member dicts[] = {LAYOUT_PyInterpreterState_modules,
                                                LAYOUT_PyInterpreterState_sysdict,
                                                LAYOUT_PyInterpreterState_builtins};
+    vaddr made =
+        fakeheap_allocate(&fake, fakelayout_struct_size(fake.layout.values, "PyInterpreterState"));
     for (size_t i = 0; i < LENGTH(dicts); i++)
-        fakeheap_link(&fake, second, dicts[i], fakeheap_dict(&fake));
-    fakeheap_set(&fake, second, LAYOUT_PyInterpreterState_tstate_head, make_thread(second, 7, 0));
-    fakeheap_set(&fake, second, LAYOUT_PyInterpreterState_next, fake.interp);
-    fakeheap_poke_word(&fake, fake.interp_variable, second);
-    fakeheap_open(&fake);
-    thread_cursor_init(&cursor, &fake.runtime);
-    cr_assert(thread_next(&cursor, &thread, &status), "%s", world);
-    cr_expect_eq(thread.interpreter, second, "%s", world);
-    cr_assert(thread_next(&cursor, &thread, &status), "%s", world);
-    cr_expect_eq(thread.interpreter, fake.interp, "%s", world);
-    cr_expect_not(thread_next(&cursor, &thread, &status), "%s", world);
+        fakeheap_link(&fake, made, dicts[i], fakeheap_dict(&fake));
+    fakeheap_set(&fake, made, LAYOUT_PyInterpreterState_tstate_head, make_thread(made, 7, 0));
+    fakeheap_set(&fake, made, LAYOUT_PyInterpreterState_next, next);
+    return made;
+}
+
+// The threads of all are told. With no symbol of the list, it is the static variable that leads to
+// most of them.
+WORLDS(interpreters)
+{
+    vaddr all[] = {[2] = fake.interp};
+    struct thread_cursor cursor;
+    struct python_thread thread;
+    enum memory_status status;
+    all[1] = make_interpreter(all[2]);
+    all[0] = make_interpreter(all[1]);
+    vaddr other = fakeheap_allocate_in(&fake, FAKEHEAP_ARENA_STATIC, 8);
+    fakeheap_poke_word(&fake, other, all[1]); // autoInterpreterState, Python/pystate.c
+    fakeheap_poke_word(&fake, fake.interp_variable, all[0]);
+    for (unsigned stripped = 0; stripped < 2; stripped++) {
+        if (stripped)
+            fakeheap_strip(&fake);
+        fakeheap_open(&fake);
+        thread_cursor_init(&cursor, &fake.runtime);
+        for (size_t i = 0; i < LENGTH(all); i++) {
+            cr_assert(thread_next(&cursor, &thread, &status), "%s", world);
+            cr_expect_eq(thread.interpreter, all[i], "%s", world);
+        }
+        cr_expect_not(thread_next(&cursor, &thread, &status), "%s", world);
+        cr_expect_eq(cursor.interpreters, LENGTH(all), "%s", world);
+    }
 }
 
 // Lists that never end, and ones that lead nowhere.

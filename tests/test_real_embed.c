@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "compare.h"
+#include "proof.h"
 #include "real.h"
 
 static const char *const kinds[] = {"kernel", "gcore"};
@@ -40,9 +41,14 @@ static void embedded(const char *kind, const char *environment)
 {
     const char *program = real_need_embedding(kind, environment);
     const char *file = interpreter_of(program, kind);
+    int interpreters = strstr(environment, "EMBED_INTERPRETERS=3") ? 4 : 1;
     for (size_t i = 0; i < LENGTH(kinds); i++) {
         struct real_core core = real_make_core(program, kinds[i], "seed_leak.py 5");
-        expect_right(&core, real_report(&core, 0), file);
+        json_t *report = real_report(&core, 0);
+        expect_right(&core, report, file);
+        cr_expect_eq(real_number(report, "interpreter.interpreters"), interpreters, "%s: %lld",
+                     core.name, real_number(report, "interpreter.interpreters"));
+        proof_note(&core, report, "story");
         expect_right(&core, parse(&core, REAL_RUN("--format=json", "--limit=0", core.path)), file);
     }
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "compare.h"
+#include "proof.h"
 #include "real.h"
 
 struct node {
@@ -122,6 +123,7 @@ static void compare_core(const struct real_core *made, const char *file, const c
     cr_expect_geq(real_number(core.truth, "modules"), 100, "%s: few modules", core.name);
     cr_expect_geq(truth.count, 20000, "%s: only %zu objects", core.name, truth.count);
     compare_graphs(&core, &got, &truth);
+    proof_note(&core, report, "graph");
     json_decref(last);
     nodes_deinit(&got);
     nodes_deinit(&truth);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compare.h"
+#include "proof.h"
 #include "real.h"
 
 static const char *const interpreters[] = {"shared", "debian", "debian-dbg"};
@@ -55,6 +56,7 @@ static void expect_five(const struct real_core *core)
     expect_step(core, finding, 0, "__main__.MyApiClient", ".t", true);
     expect_step(core, finding, 1, "__main__.T", "._api_client", false);
     expect_finalizer(core, finding);
+    proof_note(core, report, "story");
 }
 
 static void expect_same_twice(const struct real_core *core)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proof.h"
 #include "real.h"
 
 enum {
@@ -41,6 +42,7 @@ static void agreement(const char *interpreter, const char *kind, const char *com
                  real_number(report, "verify.types"), "%s", core.name);
     cr_expect_eq(real_number(report, "verify.types_without_table") >= 10, awkward, "%s: %lld",
                  core.name, real_number(report, "verify.types_without_table"));
+    proof_note(&core, real_report(&core, 0), "code");
 }
 
 // Every object of the heap. (A sample of a thousand has all of most types already.)

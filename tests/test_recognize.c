@@ -21,76 +21,15 @@ static void close_recognition(void)
 
 #define WORLDS(name) WORLD_TEST(recognize, name, close_recognition)
 
-// --- the scene: what every real interpreter has and a fakeheap needs only here
-
-static vaddr new_dict_of(vaddr type)
+static void furnish(void)
 {
-    vaddr dict = fakeheap_dict(&fake);
-    fakeheap_link(&fake, type, LAYOUT_PyTypeObject_tp_dict, dict);
-    return dict;
+    fakeheap_furnish(&fake);
 }
 
 // Older releases lack some types.
 static bool has_type(const char *name)
 {
-    for (size_t i = 0; i < fake.type_count; i++)
-        if (strcmp(fake.types[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-static vaddr make_builtins(void)
-{
-    static const char *const names[] = {"type",  "object", "dict",      "list",
-                                        "tuple", "set",    "frozenset", "str",
-                                        "int",   "long",   "unicode",   "bytearray"};
-    vaddr module = fakeheap_module(&fake, "__builtin__");
-    for (size_t i = 0; i < LENGTH(names); i++)
-        if (has_type(names[i]))
-            fakeheap_set_attr(&fake, module, names[i], fakeheap_find_type(&fake, names[i]));
-    fakeheap_set_attr(&fake, module, "bytes", fakeheap_find_type(&fake, "str"));
-    fakeheap_set_attr(&fake, module, "None", fake.none);
-    fakeheap_set_attr(
-        &fake, module, "len",
-        fakeheap_new(&fake, fakeheap_find_type(&fake, "builtin_function_or_method"), 0));
-    return module;
-}
-
-static void furnish(void)
-{
-    vaddr method_descriptor = fakeheap_type(
-        &fake, &(struct fakeheap_type){
-                   .name = "method_descriptor", .structure = "PyDescrObject", .gc = true});
-    vaddr descriptor = fakeheap_new(&fake, method_descriptor, 0);
-    vaddr member_descriptor = fakeheap_type(
-        &fake, &(struct fakeheap_type){
-                   .name = "member_descriptor", .structure = "PyDescrObject", .gc = true});
-    vaddr str = fakeheap_find_type(&fake, "str");
-    fakeheap_link(&fake, fake.type, LAYOUT_PyTypeObject_tp_mro,
-                  fakeheap_tuple_of(&fake, fake.type, fake.object));
-    fakeheap_dict_set_name(&fake, new_dict_of(fake.type), "__mro__",
-                           fakeheap_new(&fake, member_descriptor, 0));
-    fakeheap_dict_set_name(&fake, new_dict_of(str), "join", descriptor);
-    fakeheap_set(&fake, fake.object, LAYOUT_PyTypeObject_tp_base, 0);
-    fakeheap_add_subclass(&fake, fake.object, fakeheap_find_type(&fake, "int"));
-    make_builtins();
-    fakeheap_module(&fake, "sys");
-    vaddr exceptions = fakeheap_module(&fake, "exceptions");
-    if (has_type("exceptions.BaseException"))
-        fakeheap_set_attr(&fake, exceptions, "BaseException",
-                          fakeheap_find_type(&fake, "exceptions.BaseException"));
-}
-
-static void furnish_types(void)
-{
-    static const char *const rows[][2] = {
-        {"FunctionType", "function"},    {"CodeType", "code"},      {"FrameType", "frame"},
-        {"GeneratorType", "generator"},  {"ClassType", "classobj"}, {"InstanceType", "instance"},
-        {"MethodType", "instancemethod"}};
-    vaddr module = fakeheap_module(&fake, "types");
-    for (size_t i = 0; i < LENGTH(rows); i++)
-        if (has_type(rows[i][1]))
-            fakeheap_set_attr(&fake, module, rows[i][0], fakeheap_find_type(&fake, rows[i][1]));
+    return fakeheap_has_type(&fake, name);
 }
 
 static int compare_ranges(const void *a, const void *b)
@@ -151,7 +90,7 @@ WORLDS(symbols)
         "PyGen_Type",       "PyCFunction_Type",  "PyModule_Type",   "PyFrozenSet_Type",
         "PyByteArray_Type", "_PyWeakref_RefType"};
     furnish();
-    furnish_types();
+    fakeheap_furnish_types(&fake);
     recognize();
     for (size_t i = 0; i < LENGTH(symbols); i++) {
         vaddr expected, found = 0;
@@ -209,7 +148,7 @@ WORLDS(names)
                                         "method_descriptor",
                                         "exceptions.BaseException"};
     furnish();
-    furnish_types();
+    fakeheap_furnish_types(&fake);
     recognize();
     for (size_t i = 0; i < LENGTH(types); i++)
         expect_name(types[i], types[i]);
@@ -234,7 +173,7 @@ static vaddr extension_module(const char *name, const char *file)
 WORLDS(names_of_extensions)
 {
     furnish();
-    furnish_types();
+    fakeheap_furnish_types(&fake);
     vaddr chain = extension_type("itertools.chain", "chainobject");
     vaddr other = extension_type("thing.Other", "PyListObject");
     vaddr thing = extension_module("itertools", "/usr/lib/python2.7/lib-dynload/thing.so");

@@ -595,6 +595,9 @@ Test(report, builds)
     runtime->digit_width = 0;
     runtime->layout.count_allocs = true;
     expect_line("             built with pymalloc, PYMALLOC_DEBUG, COUNT_ALLOCS, Py_TRACE_REFS");
+    expect_no("interpreters in one process");
+    stacks.interpreters = 4;
+    expect_line("             4 interpreters in one process, with one collector");
     column.hexversion_first = 0x020300;
     runtime->version[0] = '\0';
     expect_line("Interpreter  CPython 2.3, UCS4, /usr/lib/libpython2.7.so.1.0");

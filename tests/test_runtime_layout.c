@@ -152,6 +152,22 @@ Test(runtime_layout, with_another_head)
     }
 }
 
+// Of one object alone what stands beside its type may be a type as well: a weak reference to one.
+Test(runtime_layout, head_by_several_objects)
+{
+    init_world(&(struct fakeheap_spec){0});
+    fakeheap_weakref(&fake, fakeheap_find_type(&fake, "int"), 0);
+    fakeheap_list(&fake);
+    fakeheap_open(&fake);
+    struct runtime runtime = fake.runtime;
+    uint64_t right = layout_offset(&fake.layout, LAYOUT_PyGC_Head_sizeof);
+    uint64_t beside = layout_offset(&fake.layout, LAYOUT_PyWeakReference_wr_object) -
+                      layout_offset(&fake.layout, LAYOUT_PyObject_ob_type);
+    runtime.layout.values[LAYOUT_PyGC_Head_sizeof].offset = (uint16_t)(right + beside);
+    cr_assert_eq(runtime_probe_generations(&runtime, fake.heads[0]), right);
+    fakeheap_deinit(&fake);
+}
+
 // Types end by more members (fact sheet, section 1): Red Hat's debug builds are like that.
 Test(runtime_layout, with_count_allocs)
 {

@@ -3,10 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum {
+    SHORT_ROW = 32 // edges; of so few each is looked for anew
+};
+
 void cycle_finder_init(struct cycle_finder *finder, struct heap *heap,
                        const struct graph_components *components)
 {
-    *finder = (struct cycle_finder){.heap = heap, .components = components};
+    *finder = (struct cycle_finder){.heap = heap,
+                                    .components = components,
+                                    .places = {.source = GRAPH_NONE, .edge = GRAPH_NONE}};
 }
 
 void cycle_finder_deinit(struct cycle_finder *finder)
@@ -14,6 +20,7 @@ void cycle_finder_deinit(struct cycle_finder *finder)
     graph_search_destroy(finder->search);
     free(finder->links);
     free(finder->candidate);
+    free(finder->places.row);
     *finder = (struct cycle_finder){0};
 }
 
@@ -109,18 +116,61 @@ static int compare_keys(struct heap *heap, const struct visit_place *a, const st
     return strcmp(name_a, name_b);
 }
 
+// Makes the row that of `source`. False: it cannot be read, or memory is short.
+static bool fill_row(struct cycle_finder *finder, uint32_t source)
+{
+    struct cycle_places *places = &finder->places;
+    const uint32_t *rows = finder->heap->graph.rows;
+    size_t count = rows[source + 1] - rows[source];
+    if (places->source == source)
+        return true;
+    places->source = GRAPH_NONE;
+    if (count > places->capacity) {
+        struct visit_place *row = reallocarray(places->row, count, sizeof(*row));
+        if (!row)
+            return false;
+        places->row = row;
+        places->capacity = count;
+    }
+    if (heap_read_places(finder->heap, source, places->row) != MEMORY_OK)
+        return false;
+    places->source = source;
+    return true;
+}
+
+// Where an edge stands; its index is left out where a label says it.
+static void find_place(struct cycle_finder *finder, uint32_t source, uint32_t edge,
+                       struct visit_place *place)
+{
+    struct heap *heap = finder->heap;
+    const uint32_t *rows = heap->graph.rows;
+    uint16_t label = heap->edge_labels[edge];
+    if (label != HEAP_NO_LABEL)
+        *place = *heap_label_place(heap, label);
+    else if (finder->places.edge == edge)
+        *place = finder->places.place;
+    else if (rows[source + 1] - rows[source] > SHORT_ROW && fill_row(finder, source))
+        *place = finder->places.row[edge - rows[source]];
+    else
+        heap_find_place(heap, source, edge, place);
+}
+
 // Which edge comes first in a text: by kind, label, key, and the class that it leads to. Names are
 // compared only where they differ as addresses.
 static int prefer_edge(void *context, uint32_t source_a, uint32_t edge_a, uint32_t source_b,
                        uint32_t edge_b)
 {
-    struct heap *heap = context;
+    struct cycle_finder *finder = context;
+    struct heap *heap = finder->heap;
     struct visit_place a = {.kind = VISIT_STACK}, b = a;
     int order = compare_classes(heap, source_a, source_b);
     if (order)
         return order;
-    heap_find_place(heap, source_a, edge_a, &a);
-    heap_find_place(heap, source_b, edge_b, &b);
+    // The first is the best so far: it is asked about again and again.
+    find_place(finder, source_a, edge_a, &a);
+    finder->places.edge = edge_a;
+    finder->places.place = a;
+    find_place(finder, source_b, edge_b, &b);
     if (a.kind != b.kind)
         return a.kind < b.kind ? -1 : 1;
     if (a.label != b.label)
@@ -167,7 +217,7 @@ static bool find_candidate(struct cycle_finder *finder, uint32_t start, size_t m
     const uint32_t *edges;
     uint32_t count;
     *length = 0;
-    if (!graph_search_cycle(finder->search, start, prefer_edge, finder->heap, &edges, &count))
+    if (!graph_search_cycle(finder->search, start, prefer_edge, finder, &edges, &count))
         return false;
     if (most && count > most)
         return true;

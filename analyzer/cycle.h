@@ -10,6 +10,16 @@
 #include "heap.h"
 #include "shape.h"
 
+// Where edges stand. Only for edges without a label this has to be read, and a list or dict can
+// have very many: the last such row is kept, and the edge that others were compared with last.
+struct cycle_places {
+    uint32_t source; // whose row it is, or GRAPH_NONE
+    struct visit_place *row;
+    size_t capacity;
+    uint32_t edge; // or GRAPH_NONE
+    struct visit_place place;
+};
+
 // Space for any number of searches. Heap and components must outlive it.
 struct cycle_finder {
     struct heap *heap;
@@ -18,6 +28,7 @@ struct cycle_finder {
     struct shape_link *links;     // of the best cycle so far
     struct shape_link *candidate; // of the one at hand
     size_t capacity;              // of both
+    struct cycle_places places;
 };
 
 // Allocates nothing.

@@ -152,11 +152,12 @@ uint64_t heap_size(struct heap *heap, uint32_t number)
                        heap_address(heap, number), &partial);
 }
 
+// Takes the places of a row's edges, from the first one wanted on.
 struct place_search {
     struct heap *heap;
     struct visitor visitor;
     uint32_t wanted; // edges still to pass
-    bool done;
+    uint32_t left;   // edges still to take
     struct visit_place *place;
     vaddr found[PLACES_MAX];
     struct visit_place places[PLACES_MAX];
@@ -166,24 +167,28 @@ static void search_places(struct visitor *visitor)
 {
     struct place_search *search =
         (struct place_search *)((char *)visitor - offsetof(struct place_search, visitor));
-    for (size_t i = 0; i < visitor->count && !search->done; i++) {
+    for (size_t i = 0; i < visitor->count && search->left; i++) {
         uint32_t number;
-        if (!heap_find(search->heap, visitor->found[i], &number) || search->wanted--)
+        if (!heap_find(search->heap, visitor->found[i], &number))
             continue;
-        *search->place = visitor->places[i];
-        search->done = true;
+        if (search->wanted) {
+            search->wanted--;
+            continue;
+        }
+        *search->place++ = visitor->places[i];
+        search->left--;
     }
     visitor->count = 0;
 }
 
-enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t edge,
-                                   struct visit_place *place)
+static enum memory_status read_places(struct heap *heap, uint32_t source, uint32_t first,
+                                      uint32_t count, struct visit_place *places)
 {
     struct place_search search; // the arrays stay as they are: this is asked millions of times
     search.heap = heap;
-    search.wanted = edge - heap->graph.rows[source];
-    search.done = false;
-    search.place = place;
+    search.wanted = first;
+    search.left = count;
+    search.place = places;
     search.visitor = (struct visitor){.found = search.found,
                                       .places = search.places,
                                       .capacity = PLACES_MAX,
@@ -196,7 +201,19 @@ enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t 
     traverse_object(&heap->types, &heap->types.types[heap->type[source]],
                     heap_address(heap, source), &search.visitor);
     search_places(&search.visitor);
-    return search.done ? MEMORY_OK : MEMORY_NONSENSE;
+    return search.left ? MEMORY_NONSENSE : MEMORY_OK;
+}
+
+enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t edge,
+                                   struct visit_place *place)
+{
+    return read_places(heap, source, edge - heap->graph.rows[source], 1, place);
+}
+
+enum memory_status heap_read_places(struct heap *heap, uint32_t source, struct visit_place *places)
+{
+    const uint32_t *rows = heap->graph.rows;
+    return read_places(heap, source, 0, rows[source + 1] - rows[source], places);
 }
 
 static int by_name(const void *a, const void *b)
@@ -334,11 +351,11 @@ void heap_release_refcounts(struct heap *heap)
 
 int64_t heap_read_refcnt(struct heap *heap, uint32_t number)
 {
-    uint64_t word = 0;
+    int64_t refcnt = 0;
     const struct layout *layout = &heap->runtime->layout;
-    layout_read(layout, heap->runtime->memory, heap_address(heap, number),
-                LAYOUT_PyObject_ob_refcnt, &word);
-    return (int64_t)word;
+    layout_read_int(layout, heap->runtime->memory, heap_address(heap, number),
+                    LAYOUT_PyObject_ob_refcnt, &refcnt);
+    return refcnt;
 }
 
 struct generation_marks {
@@ -368,19 +385,54 @@ void heap_read_generations(struct heap *heap, uint8_t *generations)
 
 // --- gc.garbage by evidence
 
-// Are there items, and is each a tracked object with a finalizer? (collect's handle_garbage)
-static bool holds_finalizers_only(const struct heap *heap, uint32_t list)
+// What a list holds, as far as that makes it gc.garbage.
+enum holding {
+    HOLDS_OTHER,
+    HOLDS_SAVED,     // objects with finalizers among others, as gc.DEBUG_SAVEALL leaves them
+    HOLDS_FINALIZERS // nothing else (collect's handle_garbage)
+};
+
+// Was the item tracked once? Later collections untrack tuples and dicts that they find in use.
+static bool was_tracked(struct heap *heap, vaddr item)
+{
+    uint32_t number;
+    return heap_find(heap, item, &number) ||
+           object_is_exact(heap->runtime, item, RUNTIME_TYPE_tuple) ||
+           object_is_exact(heap->runtime, item, RUNTIME_TYPE_dict);
+}
+
+static bool were_all_tracked(struct heap *heap, vaddr list, uint64_t length)
+{
+    const struct runtime *runtime = heap->runtime;
+    unsigned width = runtime->memory->format.word_size;
+    uint64_t items;
+    vaddr item;
+    if (layout_read(&runtime->layout, runtime->memory, list, LAYOUT_PyListObject_ob_item, &items) !=
+        MEMORY_OK)
+        return false;
+    for (uint64_t i = 0; i < length; i++)
+        if (memory_read_word(runtime->memory, items + i * width, &item) != MEMORY_OK ||
+            !was_tracked(heap, item))
+            return false;
+    return true;
+}
+
+static enum holding judge_items(struct heap *heap, uint32_t list)
 {
     const struct graph *graph = &heap->graph;
+    uint32_t tracked = graph->rows[list + 1] - graph->rows[list], finalizers = 0;
     uint64_t length = 0;
     layout_read(&heap->runtime->layout, heap->runtime->memory, heap_address(heap, list),
                 LAYOUT_PyVarObject_ob_size, &length);
-    if (length != graph->rows[list + 1] - graph->rows[list])
-        return false;
     for (uint32_t edge = graph->rows[list]; edge < graph->rows[list + 1]; edge++)
-        if (!heap_has_finalizer(heap, graph->targets[edge]))
-            return false;
-    return graph->rows[list] < graph->rows[list + 1];
+        finalizers += heap_has_finalizer(heap, graph->targets[edge]);
+    if (!finalizers)
+        return HOLDS_OTHER;
+    if (finalizers == length)
+        return HOLDS_FINALIZERS;
+    return tracked == length || were_all_tracked(heap, heap_address(heap, list), length)
+               ? HOLDS_SAVED
+               : HOLDS_OTHER;
 }
 
 static int64_t count_references(const struct heap *heap, uint32_t number)
@@ -406,19 +458,23 @@ enum garbage_source heap_find_garbage(struct heap *heap, const struct runtime_so
 {
     uint64_t cursor = 0;
     vaddr candidate, best = 0;
+    enum holding best_holding = HOLDS_SAVED;
+    bool several = false;
     while (runtime_next_static_list(heap->runtime, source, &cursor, &candidate)) {
         uint32_t number;
-        if (candidate == best || !heap_find(heap, candidate, &number) ||
-            !holds_finalizers_only(heap, number))
+        if (candidate == best || !heap_find(heap, candidate, &number))
             continue;
+        enum holding holding = judge_items(heap, number);
         // Slots of the list free list hold stale pointers to live lists: for those the references
         // from the heap account for ob_refcnt.
-        if (heap->gc_refs[number] - count_references(heap, number) != 1)
+        if (holding < best_holding || heap->gc_refs[number] - count_references(heap, number) != 1)
             continue;
-        if (best)
-            return GARBAGE_NOT_FOUND;
+        several = best && holding == best_holding;
         best = candidate;
+        best_holding = holding;
     }
+    if (several)
+        return GARBAGE_NOT_FOUND;
     if (!best)
         return GARBAGE_EMPTY;
     *list = best;

@@ -155,6 +155,10 @@ static inline const struct visit_place *heap_label_place(const struct heap *heap
 enum memory_status heap_find_place(struct heap *heap, uint32_t source, uint32_t edge,
                                    struct visit_place *place);
 
+// The places of all edges of an object, in their order; `places` has room for them. Where there are
+// many this is much less than asking for each. MEMORY_NONSENSE: as above, some are not written.
+enum memory_status heap_read_places(struct heap *heap, uint32_t source, struct visit_place *places);
+
 // Types whose references are not known, by name, and how many objects there are of each.
 struct heap_opaque_type {
     const char *name; // the heap's
@@ -205,7 +209,8 @@ void heap_read_generations(struct heap *heap, uint8_t *generations);
 bool heap_is_static_list(struct heap *heap, const struct runtime_source *source, vaddr list);
 
 // The list that must be gc.garbage, when neither a symbol nor the gc module told: the interpreter's
-// static data points to it, no other reference to it exists, and all its items have finalizers.
+// static data points to it, no other reference to it exists, and all its items have finalizers, or
+// some have and all the others were tracked once (gc.DEBUG_SAVEALL); the former is taken first.
 // GARBAGE_BY_EVIDENCE: *list is the one; GARBAGE_EMPTY: there is none; GARBAGE_NOT_FOUND: several.
 enum garbage_source heap_find_garbage(struct heap *heap, const struct runtime_source *source,
                                       vaddr *list);

@@ -3,8 +3,7 @@
 // 1. Wanted are the items of gc.garbage that are in use, and all objects in use that have a
 //    finalizer. Without one of either, that is all.
 // 2. Shortest ways from the recognisable roots. An object with a finalizer that one leads to is
-// none
-//    of ours; of the others those in cycles are, one for each cycle.
+//    none of ours; of the others those in cycles are, one for each cycle.
 // 3. References are counted again for what no way has led to, and for the listed items: what
 //    ob_refcnt has more comes from outside. Objects with such references are the next roots.
 // 4. The way to each wanted object is walked back and folded by what it passes.
@@ -129,7 +128,9 @@ static bool count_edges(struct holding *holding)
 
 static int64_t count_outside(struct holding *holding, uint32_t node)
 {
-    return heap_read_refcnt(holding->heap, node) - holding->edges[node];
+    int64_t refcnt = heap_read_refcnt(holding->heap, node);
+    // As extraction takes it: what is no count is more than any.
+    return (refcnt < 0 ? INT32_MAX : refcnt) - holding->edges[node];
 }
 
 static void audit(struct holding *holding, uint32_t node)

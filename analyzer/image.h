@@ -28,6 +28,9 @@ void build_id_format(const struct build_id *id, char *buffer, size_t capacity);
 // core, or a whole file): follows its program headers as far as `size` reaches. False: none found.
 bool build_id_find(const uint8_t *bytes, size_t size, struct build_id *id);
 
+struct Elf; // libelf's
+struct image_symbols;
+
 struct image_segment { // PT_LOAD
     vaddr start;       // p_vaddr
     uint64_t memory_size;
@@ -52,9 +55,13 @@ struct image {
     struct build_id build_id;
     struct image_segment *segments;
     size_t segment_count;
+    struct image *detached;   // the debug file that was stripped off it; NULL: none is known
+    struct image *supplement; // what dwz moved out of its DWARF (.gnu_debugaltlink); NULL: likewise
     // private
+    bool only_debug; // need not have code or segments
     int fd;
-    void *elf;
+    struct Elf *elf;
+    struct image_symbols *symbols;
 };
 
 // Failures: IO, MISMATCH (not an ELF executable or shared object: says what it is instead),
@@ -66,7 +73,17 @@ struct failure *image_open(const char *path, struct image **image)
 // succeeds. Its section headers are not read. moved_by: see above.
 struct failure *image_open_bytes(const char *path, uint8_t *bytes, uint64_t size, vaddr moved_by,
                                  struct image **image) __attribute__((warn_unused_result));
+// The same as image_open of a file with DWARF and symbols alone, which image_open refuses: one that
+// `objcopy --only-keep-debug` or dwz made. Where its segments say that their bytes are lies
+// something else.
+struct failure *image_open_debug(const char *path, struct image **image)
+    __attribute__((warn_unused_result));
+// Its detached file and supplement are closed with it.
 void image_close(struct image *image);
+
+// Makes `debug` the detached file of the image, which had none; it becomes the image's. From now on
+// its symbols are looked at where the image has none of a name.
+void image_attach_debug(struct image *image, struct image *debug);
 
 enum {
     SCRIPT_MAX = 256 // what Linux reads of a script's first line (BINPRM_BUF_SIZE)
@@ -76,12 +93,12 @@ enum {
 // printable; of SCRIPT_MAX bytes.
 bool image_read_script(const char *path, char *line);
 
-// libelf's handle, for image_dwarf.c. It stays the image's.
-struct Elf;
+// libelf's handle, for other files that read images. It stays the image's.
 struct Elf *image_elf(const struct image *image);
 
 // The value of a defined symbol, from .symtab when there is one, else .dynsym, and where there are
-// no sections, the table that the dynamic section names. A name of LTO's
+// no sections, the table that the dynamic section names; what is in none of these, from the
+// detached file (whose addresses are changed to those of a prelinked image). A name of LTO's
 // making (NAME.lto_priv.N) counts as NAME when NAME itself is absent; static ones too. When several
 // local symbols share the name (two `delstr`, or `garbage` twice) the first defined OBJECT with
 // st_size > 0 wins, and *ambiguous (if not NULL) is set.

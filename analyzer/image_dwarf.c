@@ -2,6 +2,8 @@
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
+#include <elfutils/libdwelf.h>
+#include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +13,10 @@
 // children, comparing names with the queries, which are sorted by type name.
 
 enum {
-    TYPE_CHAIN_MAX = 32,    // typedef of const of typedef ...: ends even if the chain is a ring
-    ANONYMOUS_DEPTH_MAX = 8 // struct in union in struct ... without names
+    TYPE_CHAIN_MAX = 32,     // typedef of const of typedef ...: ends even if the chain is a ring
+    ANONYMOUS_DEPTH_MAX = 8, // struct in union in struct ... without names
+    IMPORT_DEPTH_MAX = 8,    // units that import units
+    IMPORTS_MAX = 1000       // of one unit
 };
 
 struct member_search {
@@ -20,14 +24,17 @@ struct member_search {
     bool *decided;                    // for each of them: its type has been seen
     size_t count;
     size_t undecided;
+    Dwarf *supplemented; // the DWARF that was given dwz's supplementary file; NULL: none was
 };
 
-// False for forms that lead into another file (dwz's supplementary one): libdw would open it.
-static bool lies_in_this_file(Dwarf_Attribute *attribute)
+// Forms that lead into dwz's supplementary file, which libdw would look for itself: only where the
+// search has it already.
+static bool is_at_hand(const struct member_search *search, Dwarf_Attribute *attribute)
 {
     switch (dwarf_whatform(attribute)) {
     case DW_FORM_GNU_ref_alt:
     case DW_FORM_GNU_strp_alt:
+        return search->supplemented && dwarf_cu_getdwarf(attribute->cu) == search->supplemented;
     case DW_FORM_ref_sup4:
     case DW_FORM_ref_sup8:
     case DW_FORM_strp_sup:
@@ -37,18 +44,18 @@ static bool lies_in_this_file(Dwarf_Attribute *attribute)
     }
 }
 
-static const char *die_name(Dwarf_Die *die)
+static const char *die_name(const struct member_search *search, Dwarf_Die *die)
 {
     Dwarf_Attribute memory;
     Dwarf_Attribute *attribute = dwarf_attr(die, DW_AT_name, &memory);
-    return attribute && lies_in_this_file(attribute) ? dwarf_formstring(attribute) : NULL;
+    return attribute && is_at_hand(search, attribute) ? dwarf_formstring(attribute) : NULL;
 }
 
-static bool follow_type(Dwarf_Die *die, Dwarf_Die *type)
+static bool follow_type(const struct member_search *search, Dwarf_Die *die, Dwarf_Die *type)
 {
     Dwarf_Attribute memory;
     Dwarf_Attribute *attribute = dwarf_attr(die, DW_AT_type, &memory);
-    return attribute && lies_in_this_file(attribute) && dwarf_formref_die(attribute, type);
+    return attribute && is_at_hand(search, attribute) && dwarf_formref_die(attribute, type);
 }
 
 static bool is_wrapper(int tag)
@@ -58,14 +65,14 @@ static bool is_wrapper(int tag)
 }
 
 // The type behind typedefs and qualifiers.
-static bool peel_type(Dwarf_Die *die, Dwarf_Die *type)
+static bool peel_type(const struct member_search *search, Dwarf_Die *die, Dwarf_Die *type)
 {
     *type = *die;
     for (int i = 0; i < TYPE_CHAIN_MAX; i++) {
         if (!is_wrapper(dwarf_tag(type)))
             return true;
         Dwarf_Die wrapper = *type;
-        if (!follow_type(&wrapper, type))
+        if (!follow_type(search, &wrapper, type))
             return false;
     }
     return false;
@@ -96,25 +103,26 @@ static bool member_offset(Dwarf_Die *member, uint64_t *offset)
 }
 
 // If `member` is an anonymous struct or union: its first member.
-static bool enter_anonymous(Dwarf_Die *member, Dwarf_Die *first)
+static bool enter_anonymous(const struct member_search *search, Dwarf_Die *member, Dwarf_Die *first)
 {
     Dwarf_Die type, peeled;
     return dwarf_tag(member) == DW_TAG_member && !dwarf_hasattr(member, DW_AT_name) &&
-           follow_type(member, &type) && peel_type(&type, &peeled) && is_structure(&peeled) &&
-           dwarf_child(&peeled, first) == 0;
+           follow_type(search, member, &type) && peel_type(search, &type, &peeled) &&
+           is_structure(&peeled) && dwarf_child(&peeled, first) == 0;
 }
 
-static bool is_named_member(Dwarf_Die *die, const char *name, size_t length)
+static bool is_named_member(const struct member_search *search, Dwarf_Die *die, const char *name,
+                            size_t length)
 {
     if (dwarf_tag(die) != DW_TAG_member)
         return false;
-    const char *found = die_name(die);
+    const char *found = die_name(search, die);
     return found && strlen(found) == length && !memcmp(found, name, length);
 }
 
 // The member of a structure, anonymous ones looked into; its offset in the structure.
-static bool find_member(Dwarf_Die *structure, const char *name, size_t length, Dwarf_Die *member,
-                        uint64_t *offset)
+static bool find_member(const struct member_search *search, Dwarf_Die *structure, const char *name,
+                        size_t length, Dwarf_Die *member, uint64_t *offset)
 {
     struct {
         Dwarf_Die die;
@@ -127,15 +135,15 @@ static bool find_member(Dwarf_Die *structure, const char *name, size_t length, D
     for (;;) {
         uint64_t within;
         Dwarf_Die *die = &levels[depth].die;
-        if (is_named_member(die, name, length)) {
+        if (is_named_member(search, die, name, length)) {
             *member = *die;
             if (!member_offset(die, &within))
                 return false;
             *offset = levels[depth].offset + within;
             return true;
         }
-        if (depth + 1 < ANONYMOUS_DEPTH_MAX && enter_anonymous(die, &levels[depth + 1].die) &&
-            member_offset(die, &within)) {
+        if (depth + 1 < ANONYMOUS_DEPTH_MAX &&
+            enter_anonymous(search, die, &levels[depth + 1].die) && member_offset(die, &within)) {
             levels[depth + 1].offset = levels[depth].offset + within;
             depth++;
             continue;
@@ -147,19 +155,20 @@ static bool find_member(Dwarf_Die *structure, const char *name, size_t length, D
 }
 
 // Answers the query from the type `die`. False if that is not a whole type, only its name.
-static bool answer_query(struct image_member_query *query, Dwarf_Die *die)
+static bool answer_query(const struct member_search *search, struct image_member_query *query,
+                         Dwarf_Die *die)
 {
     Dwarf_Die type;
     Dwarf_Word width;
     uint64_t offset = 0;
-    if (!peel_type(die, &type) || dwarf_hasattr(&type, DW_AT_declaration))
+    if (!peel_type(search, die, &type) || dwarf_hasattr(&type, DW_AT_declaration))
         return false;
     for (const char *name = query->member; *name;) {
         size_t length = strcspn(name, ".");
         Dwarf_Die member, member_type;
         uint64_t within;
-        if (!is_structure(&type) || !find_member(&type, name, length, &member, &within) ||
-            !follow_type(&member, &member_type) || !peel_type(&member_type, &type))
+        if (!is_structure(&type) || !find_member(search, &type, name, length, &member, &within) ||
+            !follow_type(search, &member, &member_type) || !peel_type(search, &member_type, &type))
             return true; // the type is known, and has no such member
         offset += within;
         name += length + (name[length] == '.');
@@ -194,7 +203,7 @@ static size_t find_queries(const struct member_search *search, const char *type)
 
 static void try_type(struct member_search *search, Dwarf_Die *die, const char *unit)
 {
-    const char *name = die_name(die);
+    const char *name = die_name(search, die);
     if (!name)
         return;
     for (size_t i = find_queries(search, name); i < search->count; i++) {
@@ -203,22 +212,43 @@ static void try_type(struct member_search *search, Dwarf_Die *die, const char *u
             return;
         if (search->decided[i] || (unit && query->unit && strcmp(query->unit, unit)))
             continue;
-        search->decided[i] = answer_query(query, die);
+        search->decided[i] = answer_query(search, query, die);
         search->undecided -= search->decided[i];
     }
 }
 
-// `unit`: its base name, when only queries for it (or for any) are to be answered.
+// The first type of a unit that this one imports: dwz puts there what several units have.
+static bool enter_import(const struct member_search *search, Dwarf_Die *import, Dwarf_Die *first)
+{
+    Dwarf_Attribute memory;
+    Dwarf_Die root;
+    Dwarf_Attribute *attribute = dwarf_attr(import, DW_AT_import, &memory);
+    return attribute && is_at_hand(search, attribute) && dwarf_formref_die(attribute, &root) &&
+           dwarf_child(&root, first) == 0;
+}
+
+// `unit`: its base name, when only queries for it (or for any) are to be answered; what it imports
+// is then its own as well.
 static void read_unit(struct member_search *search, Dwarf_Die *root, const char *unit)
 {
-    Dwarf_Die die;
-    if (dwarf_child(root, &die))
+    Dwarf_Die levels[IMPORT_DEPTH_MAX];
+    unsigned depth = 0, imports = 0;
+    if (dwarf_child(root, &levels[0]))
         return;
-    do {
-        int tag = dwarf_tag(&die);
-        if (tag == DW_TAG_typedef || is_structure(&die))
-            try_type(search, &die, unit);
-    } while (search->undecided > 0 && dwarf_siblingof(&die, &die) == 0);
+    while (search->undecided > 0) {
+        Dwarf_Die *die = &levels[depth];
+        int tag = dwarf_tag(die);
+        if (tag == DW_TAG_typedef || is_structure(die))
+            try_type(search, die, unit);
+        if (unit && tag == DW_TAG_imported_unit && depth + 1 < IMPORT_DEPTH_MAX &&
+            imports++ < IMPORTS_MAX && enter_import(search, die, &levels[depth + 1])) {
+            depth++;
+            continue;
+        }
+        while (dwarf_siblingof(&levels[depth], &levels[depth]))
+            if (depth-- == 0)
+                return;
+    }
 }
 
 static bool is_wanted_unit(const struct member_search *search, const char *unit)
@@ -230,7 +260,7 @@ static bool is_wanted_unit(const struct member_search *search, const char *unit)
 }
 
 // First the units that queries name, then every unit for what is left: LTO's have no file's name
-// ("<artificial>"), partial ones (dwz) and type units none at all. The root of what was split off
+// ("<artificial>"), type units and partial ones (dwz) none at all. The root of what was split off
 // into another file (.dwo) is not asked for, so that libdw does not look for it.
 static void read_units(struct member_search *search, Dwarf *dwarf)
 {
@@ -239,7 +269,7 @@ static void read_units(struct member_search *search, Dwarf *dwarf)
         Dwarf_Die root;
         while (search->undecided > 0 &&
                dwarf_get_units(dwarf, unit, &unit, NULL, NULL, &root, NULL) == 0) {
-            const char *path = die_name(&root);
+            const char *path = die_name(search, &root);
             const char *name = path ? basename(path) : "";
             if (any || is_wanted_unit(search, name))
                 read_unit(search, &root, any ? NULL : name);
@@ -247,9 +277,63 @@ static void read_units(struct member_search *search, Dwarf *dwarf)
     }
 }
 
+bool image_has_dwarf(const struct image *image)
+{
+    Elf *elf = image_elf(image);
+    size_t names;
+    if (elf_getshdrstrndx(elf, &names) < 0)
+        return false;
+    for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
+        GElf_Shdr header;
+        if (!gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS)
+            continue;
+        const char *name = elf_strptr(elf, names, header.sh_name);
+        if (name && (!strcmp(name, ".debug_info") || !strcmp(name, ".zdebug_info")))
+            return true;
+    }
+    return false;
+}
+
+// The image that has the DWARF of an image: itself, or else its detached file.
+static const struct image *dwarf_holder(const struct image *image)
+{
+    return image->detached && !image_has_dwarf(image) ? image->detached : image;
+}
+
+bool image_find_supplement(const struct image *image, char **path, struct build_id *id)
+{
+    const char *name;
+    const void *bytes;
+    Dwarf *dwarf = dwarf_begin_elf(image_elf(image), DWARF_C_READ, NULL);
+    ssize_t size = dwarf ? dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &bytes) : 0;
+    bool found = size > 0 && size <= BUILD_ID_MAX && (*path = strdup(name));
+    if (found) {
+        id->size = (uint8_t)size;
+        memcpy(id->bytes, bytes, (size_t)size);
+    }
+    dwarf_end(dwarf);
+    return found;
+}
+
+// What dwz moved out and no wanted unit imports comes last.
+static void read_all_units(struct member_search *search, const struct image *holder, Dwarf *dwarf)
+{
+    const struct image *supplement = holder->supplement;
+    Dwarf *moved = supplement ? dwarf_begin_elf(image_elf(supplement), DWARF_C_READ, NULL) : NULL;
+    if (moved) {
+        dwarf_setalt(dwarf, moved);
+        search->supplemented = dwarf;
+    }
+    read_units(search, dwarf);
+    if (moved)
+        read_units(search, moved);
+    dwarf_end(moved);
+}
+
 bool image_read_members(const struct image *image, struct image_member_query *queries, size_t count)
 {
-    Dwarf *dwarf = dwarf_begin_elf(image_elf(image), DWARF_C_READ, NULL);
+    const struct image *holder = dwarf_holder(image);
+    Dwarf *dwarf = dwarf_begin_elf(image_elf(holder), DWARF_C_READ, NULL);
     if (!dwarf)
         return false;
     struct member_search search = {
@@ -264,7 +348,7 @@ bool image_read_members(const struct image *image, struct image_member_query *qu
             search.open[i] = &queries[i];
         }
         qsort(search.open, count, sizeof(*search.open), compare_queries);
-        read_units(&search, dwarf);
+        read_all_units(&search, holder, dwarf);
     }
     free(search.open);
     free(search.decided);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct build_id;
 struct image;
 
 // `type` is a struct tag or typedef name, `member` a dotted path ("ob_base.ob_type" style;
@@ -25,9 +26,17 @@ struct image_member_query {
     uint64_t width;  // bytes of the member's type; the size when member is ""
 };
 
-// Answers what it can and leaves the rest not found. True when the file has DWARF at all.
-// Reads only units whose base name some query gives, then others until all is found; stops when
-// all is found. Only the DWARF in the file itself: no other file is opened, no network is used.
+// Does the file itself have DWARF?
+bool image_has_dwarf(const struct image *image);
+
+// dwz moves what the DWARF of several files has in common into a supplementary one, which
+// .gnu_debugaltlink names by path (the caller's to free) and build-id. False: none is named.
+bool image_find_supplement(const struct image *image, char **path, struct build_id *id);
+
+// Answers what it can and leaves the rest not found. True when the file or its detached one has
+// DWARF at all. Reads only units whose base name some query gives, then others until all is found,
+// then those of the supplement; stops when all is found. Only what the image has in `detached` and
+// `supplement` (of the one that has the DWARF): no other file is opened, no network is used.
 bool image_read_members(const struct image *image, struct image_member_query *queries,
                         size_t count);
 

@@ -162,6 +162,15 @@ static struct failure *find_module(struct interpreter *interpreter, struct proce
     return NULL;
 }
 
+static struct failure *find_debug_file(struct interpreter *interpreter,
+                                       const struct debug_file_options *options)
+{
+    const struct module *module = interpreter->module;
+    if (!module || !module->image)
+        return NULL;
+    return debug_file_find(module->image, module->path, options, &interpreter->debug_file);
+}
+
 // An emulator for one thread.
 static struct failure *open_emulator(void *context, struct memory *memory, void **runner)
 {
@@ -343,13 +352,16 @@ static struct failure *open_runtime(struct interpreter *interpreter, struct memo
     return failure_prefix(failure, "%s", module ? module->path : interpreter->process->core->path);
 }
 
-struct failure *interpreter_open(struct process *process, struct interpreter **interpreter)
+struct failure *interpreter_open(struct process *process, const struct debug_file_options *options,
+                                 struct interpreter **interpreter)
 {
     struct interpreter *made = calloc(1, sizeof(*made));
     if (!made)
         return failure_no_memory();
     made->process = process;
     struct failure *failure = find_module(made, process);
+    if (!failure)
+        failure = find_debug_file(made, options);
     if (!failure)
         failure = find_data(made);
     if (!failure)
@@ -373,6 +385,7 @@ void interpreter_close(struct interpreter *interpreter)
     if (!interpreter)
         return;
     recognition_destroy(interpreter->recognition);
+    debug_file_deinit(&interpreter->debug_file);
     free(interpreter->ranges);
     free(interpreter->data);
     free(interpreter->stacks);
@@ -385,4 +398,12 @@ const char *interpreter_file(const struct interpreter *interpreter)
     if (!module)
         return "(a file that the core does not name)";
     return module->image ? module->image->path : module->path;
+}
+
+const char *interpreter_dwarf_file(const struct interpreter *interpreter)
+{
+    if (!interpreter->has_dwarf)
+        return NULL;
+    const struct image *image = interpreter->module->image;
+    return interpreter->debug_file.source ? image->detached->path : image->path;
 }

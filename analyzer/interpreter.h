@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "debug_file.h"
 #include "failure.h"
 #include "process.h"
 #include "recognize.h"
@@ -21,6 +22,7 @@ struct interpreter {
     struct runtime_names names;
     bool debug_build; // made with Py_DEBUG or at least Py_TRACE_REFS
     bool has_dwarf;
+    struct debug_file debug_file;
     bool runs_code;               // traversals of extension types can be run
     struct runtime_range *data;   // its writable segments
     struct runtime_range *stacks; // of the threads, from the stack pointer up
@@ -33,11 +35,16 @@ struct interpreter {
 // Failures: MISMATCH (no Python in the process, or its file is not here and the core does not show
 // it), UNSUPPORTED (Python 3, a layout or machine that is not known), DAMAGED. The process must
 // outlive the interpreter, whose runtime reads through the process's memory.
-struct failure *interpreter_open(struct process *process, struct interpreter **interpreter)
+// What its file lacks of DWARF and symbols comes from its debug file, if one is found.
+struct failure *interpreter_open(struct process *process, const struct debug_file_options *options,
+                                 struct interpreter **interpreter)
     __attribute__((warn_unused_result));
 void interpreter_close(struct interpreter *interpreter);
 
 // The path of its file here, else the one that the core names, else words for neither.
 const char *interpreter_file(const struct interpreter *interpreter);
+
+// The path of the file whose DWARF was laid over the layout; NULL: none was.
+const char *interpreter_dwarf_file(const struct interpreter *interpreter);
 
 #endif

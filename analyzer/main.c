@@ -13,6 +13,7 @@
 
 #include "collect.h"
 #include "core.h"
+#include "debug_server.h"
 #include "findings.h"
 #include "heap.h"
 #include "holders.h"
@@ -32,7 +33,8 @@ enum {
 };
 
 enum {
-    VERIFY_LIMIT = 1000
+    VERIFY_LIMIT = 1000,
+    DIFFERENCES_TOLD = 10
 };
 
 enum format {
@@ -50,6 +52,8 @@ enum option_key {
     OPTION_FORCE,
     OPTION_JOBS,
     OPTION_VERIFY,
+    OPTION_DEBUG_PATH,
+    OPTION_DEBUGINFOD,
 };
 
 struct options {
@@ -59,6 +63,7 @@ struct options {
     const char *arguments[2];
     unsigned argument_count;
     struct process_options process;
+    struct debug_file_options debug;
     enum format format;
     const char *output;
     const char *graph;
@@ -87,6 +92,14 @@ static const struct argp_option option_table[] = {
     {"sysroot", OPTION_SYSROOT, "DIR", 0, "Look for the files that the core names below DIR", 0},
     {"library-path", OPTION_LIBRARY_PATH, "DIR[:DIR]", 0,
      "Look for them in these directories first, by base name", 0},
+    {"debug-path", OPTION_DEBUG_PATH, "DIR[:DIR]", 0,
+     "Look for the interpreter's detached debug file in these directories (default: " DEBUG_FILE_PATH
+     ")",
+     0},
+    {"debuginfod", OPTION_DEBUGINFOD, NULL, 0,
+     "Ask the servers of $DEBUGINFOD_URLS for it, if it is not there; without this option the "
+     "network is never used",
+     0},
     {"force", OPTION_FORCE, NULL, 0, "Use EXECUTABLE even if its build-id differs", 0},
     {"jobs", OPTION_JOBS, "N", 0, "Use N threads (default: as many as there are processors)", 0},
     {"verify", OPTION_VERIFY, "N", OPTION_ARG_OPTIONAL,
@@ -182,10 +195,18 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
                      : VERIFY_LIMIT;
         break;
     case OPTION_SYSROOT:
-        options->process.sysroot = argument;
+        options->process.sysroot = options->debug.sysroot = argument;
         break;
     case OPTION_LIBRARY_PATH:
         options->process.library_path = argument;
+        break;
+    case OPTION_DEBUG_PATH:
+        options->debug.path = argument;
+        break;
+    case OPTION_DEBUGINFOD:
+        options->debug.ask_servers = true;
+        if (!debug_server_is_built_in())
+            argp_error(state, "--debuginfod: this program was built without libdebuginfod");
         break;
     case OPTION_FORCE:
         options->process.force = true;
@@ -314,9 +335,33 @@ static void note_recognition(const struct run *run)
                             : " is not on this machine");
 }
 
+static void note_debug_file(struct run *run)
+{
+    const struct interpreter *interpreter = run->interpreter;
+    const struct layout *layout = &interpreter->runtime.layout;
+    const struct debug_file *found = &interpreter->debug_file;
+    for (size_t i = 0; i < found->note_count && !run->options->quiet; i++)
+        fprintf(stderr, PROGRAM_NAME ": %s\n", found->notes[i]);
+    if (interpreter->has_dwarf)
+        tell(run, "DWARF of %s%s%s, %u members, %u of them not where the built-in column has them",
+             interpreter_dwarf_file(interpreter), found->source ? ", found by " : "",
+             found->source ? debug_file_source_text(found->source) : "", layout->dwarf_values,
+             layout->dwarf_differences);
+    for (unsigned i = 0, told = 0; i < LAYOUT_MEMBER_COUNT && told < DIFFERENCES_TOLD; i++) {
+        if (!layout->differs[i])
+            continue;
+        tell(run, "%s%s%s: at %u, %u bytes wide, not at %u, %u bytes; DWARF's is used",
+             layout_rows[i].type, *layout_rows[i].path ? "." : " (size)", layout_rows[i].path,
+             layout->values[i].offset, layout->values[i].width, layout->replaced[i].offset,
+             layout->replaced[i].width);
+        told++;
+    }
+}
+
 static struct failure *read_heap(struct run *run)
 {
-    struct failure *failure = interpreter_open(run->process, &run->interpreter);
+    struct failure *failure =
+        interpreter_open(run->process, &run->options->debug, &run->interpreter);
     if (failure)
         return failure;
     const struct runtime *runtime = &run->interpreter->runtime;
@@ -329,6 +374,7 @@ static struct failure *read_heap(struct run *run)
          run->interpreter->recognition    ? "by their rings"
          : runtime->generations_by_symbol ? "by their symbol"
                                           : "through _PyGC_generation0");
+    note_debug_file(run);
     failure = heap_create(runtime, &run->interpreter->source, run->options->jobs, &run->heap);
     if (failure)
         return failure;

@@ -7,7 +7,8 @@
 
 enum {
     SCHEMA_VERSION = 1,
-    ADDRESS_MAX = 24
+    ADDRESS_MAX = 24,
+    DIFFERENCES_MAX = 20 // listed; layout_dwarf_differences says how many there are
 };
 
 json_t *value_name(const char *name)
@@ -61,6 +62,39 @@ static json_t *id_or_null(const struct build_id *id)
     return json_string(text);
 }
 
+// The first members that DWARF does not have where the column has them.
+static void add_differences(const struct layout *layout, json_t *object)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < LAYOUT_MEMBER_COUNT; i++) {
+        const struct layout_value *column = &layout->replaced[i], *dwarf = &layout->values[i];
+        if (!layout->differs[i] || json_array_size(list) == DIFFERENCES_MAX)
+            continue;
+        json_array_append_new(list, json_pack("{s:s, s:s, s:{s:i, s:i}, s:{s:i, s:i}}", "type",
+                                              layout_rows[i].type, "member", layout_rows[i].path,
+                                              "column", "offset", (int)column->offset, "width",
+                                              (int)column->width, "dwarf", "offset",
+                                              (int)dwarf->offset, "width", (int)dwarf->width));
+    }
+    json_object_set_new(object, "layout_dwarf_different", list);
+}
+
+// Where the DWARF is from, and the notes about files that were not taken.
+static json_t *add_debug_file(const struct interpreter *interpreter, json_t *object)
+{
+    const struct debug_file *found = &interpreter->debug_file;
+    const char *source = debug_file_source_text(found->source);
+    json_t *notes = json_array();
+    for (size_t i = 0; i < found->note_count; i++)
+        json_array_append_new(notes, value_name(found->notes[i]));
+    json_object_set_new(object, "layout_dwarf_file",
+                        value_name(interpreter_dwarf_file(interpreter)));
+    json_object_set_new(object, "layout_dwarf_found", source ? json_string(source) : json_null());
+    json_object_set_new(object, "debug_file_notes", notes);
+    add_differences(&interpreter->runtime.layout, object);
+    return object;
+}
+
 // The build-id is the file's, or, without the file, the one that the core saved of it.
 static json_t *make_interpreter(const struct report *report)
 {
@@ -71,7 +105,7 @@ static json_t *make_interpreter(const struct report *report)
     json_t *match = !image || module->match == MODULE_UNCHECKED || module->match == MODULE_FROM_CORE
                         ? json_null()
                         : json_boolean(module->match == MODULE_MATCHES);
-    return json_pack(
+    json_t *object = json_pack(
         "{s:s?, s:s, s:b, s:o, s:o, s:o, s:s, s:o, s:s, s:s, s:i, s:i, s:s, s:i, s:b, s:b, s:b, s:b, s:o, s:b, "
         "s:o, s:b, s:o}",
         "version", *runtime->version ? runtime->version : NULL, "unicode",
@@ -94,6 +128,7 @@ static json_t *make_interpreter(const struct report *report)
         runtime->digit_width ? value_number(runtime->digit_width == 2 ? 15 : 30) : json_null(),
         "read_from_core", module && module->match == MODULE_FROM_CORE, "interpreters",
         report->stacks ? value_number(report->stacks->interpreters) : json_null());
+    return add_debug_file(interpreter, object);
 }
 
 static json_t *make_debug_flag_names(const struct runtime_flag *debug)

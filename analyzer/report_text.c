@@ -37,7 +37,8 @@ bool report_is_complete(const struct report *report)
     return !losses->broken_links && !losses->lists_unknown && !lists_are_odd(report) &&
            !losses->unreadable_objects && !losses->unreadable_parts && !losses->unreadable_sizes &&
            !report->findings->unread_edges && report->garbage_read == report->garbage_length &&
-           !report->totals->overdrawn && report->core->complete;
+           report->garbage_source != GARBAGE_NOT_FOUND && !report->totals->overdrawn &&
+           report->core->complete;
 }
 
 // --- the verdict
@@ -64,7 +65,7 @@ static void put_garbage_verdict(const struct report *report, FILE *file)
 
 static void put_clean_verdict(const struct report *report, FILE *file)
 {
-    char looked[NUMBER_MAX];
+    char looked[NUMBER_MAX], length[NUMBER_MAX];
     grouped(report->heap->count, looked);
     if (report->garbage_source == GARBAGE_NOT_FOUND)
         fprintf(file,
@@ -73,9 +74,9 @@ static void put_clean_verdict(const struct report *report, FILE *file)
                 looked);
     else if (report->garbage_length)
         fprintf(file,
-                "gc.garbage lists %" PRIu64 " object%s, but keeps none alive by itself "
+                "gc.garbage lists %s object%s, but keeps none alive by itself "
                 "(%s tracked objects looked at).\n",
-                report->garbage_length, plural(report->garbage_length), looked);
+                grouped(report->garbage_length, length), plural(report->garbage_length), looked);
     else
         fprintf(file,
                 "No garbage: no cycle with __del__ is kept in gc.garbage (%s tracked objects "
@@ -83,11 +84,19 @@ static void put_clean_verdict(const struct report *report, FILE *file)
                 looked);
 }
 
+// What the next full collection would do to gc.garbage.
 static void put_pending_verdict(const struct report *report, FILE *file)
 {
     char count[NUMBER_MAX], listed[NUMBER_MAX];
     uint64_t pending = report->totals->objects[COLLECT_PENDING];
-    if (pending)
+    uint64_t unreachable = pending + report->totals->objects[COLLECT_TRASH];
+    if (unreachable && report_saves_all(report))
+        fprintf(file,
+                "Pending: the next full collection would add all %s unreachable object%s to it, of "
+                "which %s %s uncollectable.\n",
+                grouped(unreachable, count), plural(unreachable), grouped(pending, listed),
+                pending == 1 ? "is" : "are");
+    else if (pending)
         fprintf(file,
                 "Pending: the next full collection would add %s object%s to it, and keep %s in "
                 "all for them.\n",
@@ -101,10 +110,13 @@ static void put_saveall_verdict(const struct report *report, FILE *file)
 {
     const struct report_items *items = &report->garbage_items;
     char length[NUMBER_MAX], uncollectable[NUMBER_MAX], kept[NUMBER_MAX];
+    fputs("gc.DEBUG_SAVEALL is set: collections put all that they find unreachable into "
+          "gc.garbage.\n",
+          file);
+    if (!report->garbage_length)
+        return;
     fprintf(file,
-            "gc.DEBUG_SAVEALL is set: collections put all that they find unreachable into "
-            "gc.garbage.\nOf its %s item%s %s %s uncollectable; without that flag %s would have "
-            "been freed.\n",
+            "Of its %s item%s %s %s uncollectable; without that flag %s would have been freed.\n",
             grouped(report->garbage_length, length), plural(report->garbage_length),
             grouped(items->uncollectable, uncollectable), items->uncollectable == 1 ? "is" : "are",
             grouped(items->kept, kept));
@@ -249,6 +261,17 @@ static void put_other_finalizers(const struct finding *finding, FILE *file)
     }
 }
 
+// Are all components as large as the one that is shown?
+static const char *example_words(const struct finding *finding)
+{
+    if (finding->count == 1)
+        return "";
+    return finding->objects == finding->count * finding->example_objects &&
+                   finding->bytes == finding->count * finding->example_bytes
+               ? "each "
+               : "this one ";
+}
+
 static void put_finding(const struct finding *finding, FILE *file)
 {
     char count[NUMBER_MAX], bytes[NUMBER_MAX], head[256];
@@ -270,11 +293,8 @@ static void put_finding(const struct finding *finding, FILE *file)
                 grouped(finding->held_objects, count), plural(finding->held_objects),
                 sized(finding->held_bytes, bytes));
     fprintf(file, "  e.g. 0x%" PRIx64 "; %s%s object%s, %" PRIu64 " bytes\n", finding->example,
-            finding->count == 1                                             ? ""
-            : finding->objects == finding->count * finding->example_objects ? "each "
-                                                                            : "this one ",
-            grouped(finding->example_objects, count), plural(finding->example_objects),
-            finding->example_bytes);
+            example_words(finding), grouped(finding->example_objects, count),
+            plural(finding->example_objects), finding->example_bytes);
 }
 
 static void put_findings(const struct report *report, FILE *file)

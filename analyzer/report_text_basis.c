@@ -3,6 +3,10 @@
 
 #include "report_words.h"
 
+enum {
+    DIFFERENCES_MAX = 3 // named
+};
+
 static void put_core(const struct report *report, FILE *file)
 {
     const struct core *core = report->core;
@@ -96,14 +100,45 @@ static void put_build(const struct report *report, FILE *file)
                 report->stacks->interpreters);
 }
 
+// Which members are not where the column has them.
+static void put_differences(const struct layout *layout, FILE *file)
+{
+    unsigned told = 0;
+    for (unsigned i = 0; i < LAYOUT_MEMBER_COUNT && told < DIFFERENCES_MAX; i++) {
+        if (!layout->differs[i])
+            continue;
+        fprintf(file, "%s%s%s%s",
+                told++ ? ", " : "\n             not as in the column: ", layout_rows[i].type,
+                *layout_rows[i].path ? "." : " (size)", layout_rows[i].path);
+    }
+    if (told && layout->dwarf_differences > told)
+        fprintf(file, " and %u more", layout->dwarf_differences - told);
+    if (told)
+        fputs("; DWARF's are used", file);
+}
+
+static void put_dwarf(const struct interpreter *interpreter, FILE *file)
+{
+    const struct layout *layout = &interpreter->runtime.layout;
+    const struct debug_file *debug_file = &interpreter->debug_file;
+    fprintf(file, ", checked by %s DWARF: %u members, %u differ",
+            debug_file->source ? "detached" : "the file's", layout->dwarf_values,
+            layout->dwarf_differences);
+    if (debug_file->source) {
+        fputs("\n             ", file);
+        put_name(file, interpreter_dwarf_file(interpreter));
+        fprintf(file, " (by %s)", debug_file_source_text(debug_file->source));
+    }
+    put_differences(layout, file);
+}
+
 // How sure the column is.
 static void put_layout(const struct interpreter *interpreter, FILE *file)
 {
     const struct layout *layout = &interpreter->runtime.layout;
     fprintf(file, "Layout       built-in column %s", layout->column->name);
     if (interpreter->has_dwarf)
-        fprintf(file, ", checked by the file's DWARF: %u members, %u differ", layout->dwarf_values,
-                layout->dwarf_differences);
+        put_dwarf(interpreter, file);
     else if (interpreter->recognition)
         fputs(", the one that fits what the core has", file);
     else

@@ -16,8 +16,11 @@ void layout_overlay(struct layout *layout, enum layout_member member, struct lay
     layout->values[member] = value;
     layout->dwarf_values += !layout->from_dwarf[member];
     layout->from_dwarf[member] = true;
-    if (old.offset != LAYOUT_ABSENT && (old.offset != value.offset || old.width != value.width))
-        layout->dwarf_differences++;
+    if (old.offset == LAYOUT_ABSENT || (old.offset == value.offset && old.width == value.width))
+        return;
+    layout->dwarf_differences += !layout->differs[member];
+    layout->differs[member] = true;
+    layout->replaced[member] = old;
 }
 
 enum memory_status layout_read(const struct layout *layout, struct memory *memory, vaddr object,

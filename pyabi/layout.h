@@ -572,16 +572,18 @@ struct layout {
     struct layout_value values[LAYOUT_MEMBER_COUNT];
     bool from_dwarf[LAYOUT_MEMBER_COUNT]; // the value is DWARF's, be it equal to the column's
     unsigned dwarf_values;                // how many are
-    unsigned dwarf_differences;           // how many of them differ from the column
-    bool head_by_evidence;                // PyGC_Head has another size than the column says
-    bool count_allocs;                    // COUNT_ALLOCS: types are longer than the column says
-    unsigned rivals;                      // built-in columns that fit as well, but for the version
-    bool by_version;                      // sys.hexversion has decided between those
+    bool differs[LAYOUT_MEMBER_COUNT];    // DWARF's value is another than the one
+    struct layout_value replaced[LAYOUT_MEMBER_COUNT]; // that was there before
+    unsigned dwarf_differences;                        // how many do
+    bool head_by_evidence; // PyGC_Head has another size than the column says
+    bool count_allocs;     // COUNT_ALLOCS: types are longer than the column says
+    unsigned rivals;       // built-in columns that fit as well, but for the version
+    bool by_version;       // sys.hexversion has decided between those
 };
 
 void layout_init(struct layout *layout, const struct layout_column *column);
 
-// Lays one value of this very build's DWARF over the column.
+// Lays one value of this very build's DWARF over the column. Where they differ, DWARF's counts.
 void layout_overlay(struct layout *layout, enum layout_member member, struct layout_value value);
 
 static inline bool layout_has(const struct layout *layout, enum layout_member member)

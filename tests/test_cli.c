@@ -76,6 +76,7 @@ Test(cli, help)
                                        "--verbose",         "--jobs",
                                        "Exit status: 0",    "64 wrong usage",
                                        "--version",         "--force",
+                                       "--debug-path",      "--debuginfod",
                                        "--verify[=N]",      "With --verify: 0 all"};
     struct real_run run = REAL_RUN("--help");
     cr_expect_eq(run.status, 0);

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,6 +191,86 @@ Test(dwarf, dwarf_split_off_into_another_file_is_not_opened)
     struct image_member_query query = {.type = "twice", .member = "where"};
     image_read_members(image, &query, 1);
     cr_assert_not(query.found);
+    image_close(image);
+}
+
+// ---- Stripped, with a file beside it
+
+static struct image *open_debug(const char *path)
+{
+    struct image *image = NULL;
+    struct failure *failure = image_open_debug(path, &image);
+    cr_assert_null(failure, "%s", failure ? failure_text(failure) : "");
+    return image;
+}
+
+Test(dwarf, of_a_detached_file)
+{
+    run_tool("objcopy --only-keep-debug self x.debug && strip -o x self");
+    struct image *image = open_file("x");
+    image_attach_debug(image, open_debug("x.debug"));
+    cr_assert_not(image_has_dwarf(image));
+    assert_members(image, "x.debug");
+    image_close(image);
+}
+
+Test(dwarf, the_file_s_own_counts_before_a_detached_one_s)
+{
+    image_close(compile_units("-gdwarf-4"));
+    run_tool("objcopy --only-keep-debug x.so x.debug");
+    struct image *image = open_self();
+    image_attach_debug(image, open_debug("x.debug"));
+    assert_members(image, "this program");
+    image_close(image);
+}
+
+// Two programs with the same large types: dwz moves these to a third file. It does so in DWARF 4
+// with forms of GNU's.
+static struct image *open_shared_types(void)
+{
+    char source[4096] = "";
+    size_t length = 0;
+    for (int i = 0; i < 40; i++)
+        length += (size_t)snprintf(source + length, sizeof(source) - length,
+                                   "struct common_%d { long skip[%d]; int where; } object_%d;\n", i,
+                                   i + 1, i);
+    write_text("one.c", source);
+    run_tool("gcc -shared -fPIC -gdwarf-4 -o a.so one.c && gcc -shared -fPIC -gdwarf-4 -DB -o b.so "
+             "one.c && dwz -m common.dwz a.so b.so");
+    return open_file("a.so");
+}
+
+Test(dwarf, types_that_dwz_moved)
+{
+    struct image_member_query queries[] = {
+        {.type = "common_3", .member = "where"},
+        {.type = "common_39", .member = "where", .unit = "one.c"}};
+    struct image *image = open_shared_types();
+    struct build_id id;
+    char *path;
+    cr_assert(image_find_supplement(image, &path, &id));
+    cr_assert_str_eq(path, "common.dwz");
+    free(path);
+    cr_assert(image_read_members(image, queries, LENGTH(queries)));
+    cr_assert_not(queries[0].found, "libdw looks for the file itself");
+    cr_assert_not(queries[1].found);
+    image->supplement = open_debug("common.dwz");
+    cr_assert(build_id_equal(&image->supplement->build_id, &id));
+    cr_assert(image_read_members(image, queries, LENGTH(queries)));
+    cr_assert(queries[0].found);
+    cr_assert_eq(queries[0].offset, 32);
+    cr_assert_eq(queries[0].width, 4);
+    cr_assert(queries[1].found);
+    cr_assert_eq(queries[1].offset, 320);
+    image_close(image);
+}
+
+Test(dwarf, without_a_supplement_none_is_named)
+{
+    struct image *image = compile_units("-gdwarf-4");
+    char *path;
+    struct build_id id;
+    cr_assert_not(image_find_supplement(image, &path, &id));
     image_close(image);
 }
 

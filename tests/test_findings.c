@@ -296,6 +296,21 @@ WORLDS(indexes_and_keys_do_not_tell_cycles_apart)
     expect_one("indexes", 4, "app.Client* .table > dict [str] > list [0] >");
 }
 
+// All ways of one length are compared. That must not mean to go through the list for each.
+Test(findings, list_of_many, .timeout = 30)
+{
+    init_world(&(struct fakeheap_spec){0});
+    vaddr client = make_client(), list = fakeheap_list(&fake);
+    for (unsigned i = 0; i < 100000; i++)
+        fakeheap_append(&fake, list, client);
+    fakeheap_set_attr(&fake, client, "list", list);
+    fakeheap_keep(&fake, client);
+    // list_traverse begins at the end.
+    expect_one("many", 1, "app.Client* .list > list [99999] >");
+    close_findings();
+    fakeheap_deinit(&fake);
+}
+
 static vaddr make_code(const char *const *locals, const char *const *cells,
                        const char *const *frees)
 {

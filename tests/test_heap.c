@@ -586,6 +586,26 @@ WORLDS(garbage_among_look_alikes)
     expect_evidence("with an item that is not tracked", GARBAGE_BY_EVIDENCE, list);
 }
 
+// gc.DEBUG_SAVEALL: objects without finalizers are there too, and some are not tracked any more.
+WORLDS(garbage_with_all_that_was_saved)
+{
+    vaddr list = fakeheap_garbage(&fake), only = fakeheap_list(&fake), saved = fakeheap_list(&fake);
+    vaddr dict = fakeheap_dict(&fake);
+    fakeheap_strip(&fake);
+    fakeheap_keep(&fake, saved);
+    expect_evidence("no finalizer", GARBAGE_EMPTY, 0);
+    fakeheap_keep(&fake, make_finalizer());
+    expect_evidence("one of two", GARBAGE_BY_EVIDENCE, list);
+    fakeheap_keep(&fake, dict);
+    expect_evidence("an untracked dict", GARBAGE_BY_EVIDENCE, list);
+    fakeheap_append(&fake, only, make_finalizer());
+    fakeheap_hold(&fake, only, 1);
+    fakeheap_poke_word(&fake, fake.debug, only);
+    expect_evidence("finalizers alone come first", GARBAGE_BY_EVIDENCE, only);
+    fakeheap_append(&fake, only, saved);
+    expect_evidence("two of them", GARBAGE_NOT_FOUND, 0);
+}
+
 WORLDS(garbage_that_could_be_two)
 {
     vaddr other = fakeheap_list(&fake);

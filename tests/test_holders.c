@@ -182,6 +182,20 @@ WORLDS(a_cycle_that_nothing_leads_to)
     cr_assert_eq(holders->path_count + holders->surplus_count + holders->cycles, 0, "%s", world);
 }
 
+// What is no count is taken for more than any, here as there.
+WORLDS(a_cycle_whose_count_is_nonsense)
+{
+    unsigned sign = fake.layout.values[LAYOUT_PyObject_ob_refcnt].width * 8u - 1;
+    const uint64_t counts[] = {UINT64_MAX, UINT64_C(1) << sign};
+    vaddr client = make_client();
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        fakeheap_set(&fake, client, LAYOUT_PyObject_ob_refcnt, counts[i]);
+        only_way("nonsense", false, HOLDERS_OUTSIDE, "app.Client");
+        cr_assert_eq(holders->untraced, 0, "%s: %zu", world, i);
+        cr_assert_eq(holders->audited, 1, "%s: %zu", world, i);
+    }
+}
+
 WORLDS(an_object_that_leads_to_a_cycle)
 {
     vaddr list = fakeheap_list(&fake), client = make_client();

@@ -413,3 +413,47 @@ Test(image, static_objects_of_two_units)
         image_close(image);
     }
 }
+
+// ---- Symbols of a detached file
+
+static struct image *open_stripped(struct image **debug)
+{
+    run_tool("strip -o x self && objcopy --only-keep-debug self x.debug");
+    struct image *image = open_file("x");
+    struct failure *failure = image_open_debug("x.debug", debug);
+    cr_assert_null(failure, "%s", failure ? failure_text(failure) : "");
+    return image;
+}
+
+Test(image, symbols_of_a_detached_file)
+{
+    struct image *debug;
+    struct image *image = open_stripped(&debug);
+    vaddr value, expected = own_address(image, &sample_object);
+    size_t length;
+    uint64_t offset;
+    cr_assert_not(image_find_symbol(image, "sample_object", &value, NULL, NULL));
+    image_attach_debug(image, debug);
+    assert_symbol(image, "sample_object", expected, false);
+    const char *name = image_find_object_at(image, expected + 1, &length, &offset);
+    cr_assert_not_null(name);
+    cr_assert(!strncmp(name, "sample_object", length) && length == strlen("sample_object"));
+    cr_assert_eq(offset, 1);
+    image_close(image);
+}
+
+// The prelinker moved the program, not its debug file.
+Test(image, symbols_of_a_detached_file_of_other_addresses)
+{
+    struct image *debug;
+    struct image *image = open_stripped(&debug);
+    vaddr expected = own_address(image, &sample_object) + 0x5000;
+    size_t length;
+    uint64_t offset;
+    image->segments[0].start += 0x5000;
+    image_attach_debug(image, debug);
+    assert_symbol(image, "sample_object", expected, false);
+    cr_assert_not_null(image_find_object_at(image, expected, &length, &offset));
+    cr_assert_eq(offset, 0);
+    image_close(image);
+}

@@ -402,6 +402,9 @@ Test(layout, counts_what_is_laid_over_it)
     cr_assert_eq(layout_offset(&layout, other), 24);
     cr_assert_eq(layout.dwarf_values, 2);
     cr_assert_eq(layout.dwarf_differences, 1);
+    cr_assert_not(layout.differs[same]);
+    cr_assert(layout.differs[other]);
+    cr_assert_eq(layout.replaced[other].offset, newest()->values[other].offset);
     // The same value again is not a second one.
     layout_overlay(&layout, same, layout.values[same]);
     cr_assert_eq(layout.dwarf_values, 2);

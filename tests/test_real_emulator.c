@@ -51,7 +51,8 @@ static void open_subject(struct subject *subject, const char *interpreter, const
                                       .sysroot = subject->made.sysroot};
     need(subject, core_open(subject->made.path, &subject->core));
     need(subject, process_open(subject->core, &options, &subject->process));
-    need(subject, interpreter_open(subject->process, &subject->interpreter));
+    need(subject, interpreter_open(subject->process, &(struct debug_file_options){0},
+                                   &subject->interpreter));
     need(subject, object_types_init(&subject->types, &subject->interpreter->runtime,
                                     &subject->interpreter->source));
     // gdb leaves it out on i386, qemu everywhere.

@@ -431,4 +431,5 @@ Test(garbage_source, evidence)
 Test(garbage_source, rebound)
 {
     garbage_source("debian", "kernel", "leaks.py rebound_garbage", "evidence");
+    garbage_source("debian", "kernel", "leaks.py rebound_saveall", "evidence");
 }

@@ -59,8 +59,8 @@ static void compare_ways(const struct real_core *core, const json_t *report)
     if (wanted) {
         cr_expect_eq(real_number(report, "holders.listed"), listed, "%s", core->name);
         cr_expect_eq(real_number(report, "holders.cycles"), cycles, "%s", core->name);
-        cr_expect_eq(real_number(report, "holders.paths_total"), json_array_size(wanted), "%s",
-                     core->name);
+        cr_expect_eq(real_number(report, "holders.paths_total"),
+                     (json_int_t)json_array_size(wanted), "%s", core->name);
         cr_expect_eq(real_number(report, "holders.untraced"), 0, "%s", core->name);
     }
 }

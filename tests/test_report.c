@@ -118,9 +118,10 @@ Test(report, garbage_that_is_in_use)
     report.garbage_length = report.garbage_read = 1;
     expect_line("gc.garbage lists 1 object, but keeps none alive by itself (1,000 tracked objects "
                 "looked at).");
-    report.garbage_length = report.garbage_read = 2;
-    expect_line("gc.garbage lists 2 objects, but keeps none alive by itself (1,000 tracked objects "
-                "looked at).");
+    report.garbage_length = report.garbage_read = 2000;
+    expect_line(
+        "gc.garbage lists 2,000 objects, but keeps none alive by itself (1,000 tracked objects "
+        "looked at).");
 }
 
 Test(report, pending_and_trash_and_kept)
@@ -177,6 +178,7 @@ Test(report, garbage_that_was_not_found)
     set_no_findings();
     report.garbage_source = GARBAGE_NOT_FOUND;
     report.garbage = 0;
+    cr_expect_not(report_is_complete(&report));
     expect_line("gc.garbage was not found, so what it keeps shows as in use (1,000 tracked objects "
                 "looked at).");
 }
@@ -196,6 +198,9 @@ Test(report, pending_findings)
 Test(report, cycles_that_differ_in_size)
 {
     items[0].objects = 9;
+    expect_line("  e.g. 0x7f34e9520a90; this one 4 objects, 704 bytes");
+    items[0].objects = items[0].count * items[0].example_objects;
+    items[0].bytes = items[0].count * items[0].example_bytes + 96;
     expect_line("  e.g. 0x7f34e9520a90; this one 4 objects, 704 bytes");
 }
 
@@ -533,6 +538,31 @@ Test(report, interpreters)
     expect_line("Interpreter  CPython 2.7, UCS2, /usr/lib/libpython2.7.so.1.0");
 }
 
+// What differs is told by name, and where it was read.
+Test(report, dwarf_of_a_detached_file)
+{
+    static const enum layout_member members[] = {
+        LAYOUT_PyObject_ob_type, LAYOUT_PyGC_Head_sizeof, LAYOUT_PyVarObject_ob_size,
+        LAYOUT_PyListObject_allocated, LAYOUT_PyListObject_ob_item};
+    struct layout *layout = &interpreter.runtime.layout;
+    struct image debug = {.path = "/usr/lib/debug/.build-id/de/adbeef.debug"};
+    image.detached = &debug;
+    interpreter.has_dwarf = true;
+    interpreter.debug_file.source = DEBUG_FILE_BY_BUILD_ID;
+    for (size_t i = 0; i < LENGTH(members); i++) {
+        layout->values[members[i]] = (struct layout_value){8, 8};
+        layout_overlay(layout, members[i], (struct layout_value){16, 8});
+        if (i == 0)
+            expect_line("             not as in the column: PyObject.ob_type; DWARF's are used");
+    }
+    expect_line("Layout       built-in column 2.7.18-x86_64, checked by detached DWARF: 5 members, "
+                "5 differ");
+    expect_line("             /usr/lib/debug/.build-id/de/adbeef.debug (by build-id)");
+    expect_line("             not as in the column: PyGC_Head (size), PyObject.ob_type, "
+                "PyVarObject.ob_size and 2 more; DWARF's are used");
+    image.detached = NULL;
+}
+
 // Without the interpreter's file, and without even its name.
 Test(report, interpreter_without_a_file)
 {
@@ -648,8 +678,28 @@ Test(report, saveall)
     report.garbage_length = report.garbage_read = 1;
     report.garbage_items = (struct report_items){.uncollectable = 1};
     expect_line("Of its 1 item 1 is uncollectable; without that flag 0 would have been freed.");
+    totals.objects[COLLECT_TRASH] = 3;
+    expect_line("Pending: the next full collection would add all 3 unreachable objects to it, of "
+                "which 0 are uncollectable.");
+    totals.objects[COLLECT_PENDING] = 1;
+    report.pending_finalizers = 1;
+    expect_line("Pending: the next full collection would add all 4 unreachable objects to it, of "
+                "which 1 is uncollectable.");
+    expect_line("Collectable trash waiting for a collection: 3 objects, 0 bytes.");
     interpreter.runtime.debug.known = false;
     expect_no("SAVEALL");
+    expect_line("Pending: the next full collection would add 1 object to it, and keep 1 in all for "
+                "them.");
+}
+
+Test(report, saveall_and_nothing_saved)
+{
+    set_no_findings();
+    interpreter.runtime.debug.value = 32;
+    expect_line("gc.DEBUG_SAVEALL is set: collections put all that they find unreachable into "
+                "gc.garbage.");
+    expect_line("None is pending: the next full collection would add nothing to it.");
+    expect_no("Of its");
 }
 
 Test(report, garbage_in_the_hands_of_the_program)

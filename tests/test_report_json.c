@@ -170,7 +170,9 @@ Test(report_json, the_whole)
         "\"layout_dwarf_members\": 0, \"layout_dwarf_differences\": 0, \"layout_origin\": \"DWARF\", "
         "\"layout_rivals\": 0, \"layout_by_version\": false, \"gc_head_by_evidence\": false, "
         "\"trace_refs\": false, \"count_allocs\": false, \"pymalloc\": null, \"pymalloc_debug\": false, "
-        "\"digit_bits\": null, \"read_from_core\": false, \"interpreters\": 1}, "
+        "\"digit_bits\": null, \"read_from_core\": false, \"interpreters\": 1, "
+        "\"layout_dwarf_file\": null, "
+        "\"layout_dwarf_found\": null, \"debug_file_notes\": [], \"layout_dwarf_different\": []}, "
         "\"collector\": {\"enabled\": true, \"collecting\": false, \"debug_flags\": 0, "
         "\"debug_flag_names\": [], \"flags_source\": \"symbol\", \"listed_aside\": 0, "
         "\"generations\": [{\"threshold\": 700, \"count\": 0, \"objects\": 3}, {\"threshold\": 10, "
@@ -444,6 +446,7 @@ Test(report_json, other_states_and_sources)
     interpreter.has_dwarf = interpreter.debug_build = true;
     interpreter.runtime.unicode_width = 2;
     expect_json("interpreter.layout_source", "\"dwarf\"");
+    expect_json("interpreter.layout_dwarf_file", "\"/usr/lib/libpython2.7.so.1.0\"");
     expect_json("interpreter.debug_build", "true");
     expect_json("interpreter.unicode", "\"ucs2\"");
 }
@@ -578,4 +581,32 @@ Test(report_graph, one_line_an_object)
     free(text);
     heap_destroy(made);
     fakeheap_deinit(&fake);
+}
+
+Test(report_json, dwarf_of_a_detached_file)
+{
+    struct layout *layout = &interpreter.runtime.layout;
+    struct image debug = {.path = "/usr/lib/debug/.build-id/de/adbeef.debug"};
+    image.detached = &debug;
+    interpreter.has_dwarf = true;
+    interpreter.debug_file = (struct debug_file){
+        .source = DEBUG_FILE_BY_LINK, .notes = {"x.debug is not used: why"}, .note_count = 1};
+    layout->values[LAYOUT_PyObject_ob_type] = (struct layout_value){8, 8};
+    layout_overlay(layout, LAYOUT_PyObject_ob_type, (struct layout_value){16, 4});
+    expect_json("interpreter.layout_dwarf_file", "\"/usr/lib/debug/.build-id/de/adbeef.debug\"");
+    expect_json("interpreter.layout_dwarf_found", "\"debuglink\"");
+    expect_json("interpreter.debug_file_notes", "[\"x.debug is not used: why\"]");
+    expect_json("interpreter.layout_dwarf_differences", "1");
+    expect_json("interpreter.layout_dwarf_different",
+                "[{\"type\":\"PyObject\",\"member\":\"ob_type\",\"column\":{\"offset\":8,\"width\":"
+                "8},\"dwarf\":{\"offset\":16,\"width\":4}}]");
+    // However many there are, a few are named.
+    for (unsigned i = 0; i < 100; i++) {
+        layout->values[i] = (struct layout_value){8, 8};
+        layout_overlay(layout, i, (struct layout_value){24, 8});
+    }
+    json_t *root = read_report();
+    cr_expect_eq(json_array_size(at(root, "interpreter.layout_dwarf_different")), 20);
+    json_decref(root);
+    image.detached = NULL;
 }

@@ -500,6 +500,7 @@ const char *real_dump(const char *name, const char *const arguments[])
         return path;
     }
     pid = start(arguments, directory, &input);
+    cr_assert_gt(pid, 0, "%s ran once and not again", arguments[0]); // kill(-1) would end all
     char *path = real_format("%s/core", directory);
     dump_by_gdb(pid, path);
     close(input);

@@ -188,6 +188,25 @@ static inline __attribute__((always_inline)) void run_deque(const struct run *ru
     }
 }
 
+static void run_tee(const struct run *run, const struct traverse_step *step, bool labelled)
+{
+    int64_t count = layout_int(run->layout, run->format, run->bytes, LAYOUT_teedataobject_numread);
+    int64_t room = run->layout->values[LAYOUT_teedataobject_values].width;
+    if (count > room / run->format.word_size)
+        run->visitor->unreadable++;
+    else
+        run_items(run, run->object + step->offset, count, false, labelled);
+}
+
+// ERROR_ISCUSTOM, Modules/cjkcodecs/multibytecodec.h
+static void run_codec_errors(const struct run *run, const struct traverse_step *step,
+                             struct visit_place *place)
+{
+    vaddr errors = format_word(run->format, run->bytes + step->offset);
+    if (errors > CODEC_ERROR_MAX)
+        visitor_add(run->visitor, errors, place);
+}
+
 static void run_stgdict_proto(const struct run *run, const struct traverse_step *step,
                               struct visit_place *place)
 {
@@ -301,27 +320,16 @@ run_step(const struct run *run, const struct traverse_step *step, bool labelled)
     case TRAVERSE_DEQUE:
         run_deque(run, labelled);
         break;
-    case TRAVERSE_TEE: {
-        int64_t count =
-            layout_int(run->layout, run->format, run->bytes, LAYOUT_teedataobject_numread);
-        int64_t room = run->layout->values[LAYOUT_teedataobject_values].width;
-        if (count > room / run->format.word_size)
-            run->visitor->unreadable++;
-        else
-            run_items(run, run->object + step->offset, count, false, labelled);
+    case TRAVERSE_TEE:
+        run_tee(run, step, labelled);
         break;
-    }
     case TRAVERSE_HANDLERS:
         run_items(run, format_word(run->format, run->bytes + step->offset), EXPAT_HANDLERS, false,
                   labelled);
         break;
-    case TRAVERSE_CODEC_ERRORS: {
-        // ERROR_ISCUSTOM, Modules/cjkcodecs/multibytecodec.h
-        vaddr errors = format_word(run->format, run->bytes + step->offset);
-        if (errors > CODEC_ERROR_MAX)
-            visitor_add(run->visitor, errors, wanted);
+    case TRAVERSE_CODEC_ERRORS:
+        run_codec_errors(run, step, wanted);
         break;
-    }
     case TRAVERSE_STGDICT_PROTO:
         run_stgdict_proto(run, step, wanted);
         break;

@@ -28,6 +28,21 @@ struct graph_components {
     uint32_t *members; // ascending within a component
 };
 
+// Where a number stands among ascending ones, or GRAPH_NONE.
+static inline uint32_t graph_find_ascending(const uint32_t *numbers, uint32_t count,
+                                            uint32_t number)
+{
+    uint32_t low = 0;
+    for (uint32_t high = count; high - low > 1;) {
+        uint32_t middle = low + (high - low) / 2;
+        if (numbers[middle] <= number)
+            low = middle;
+        else
+            high = middle;
+    }
+    return count && numbers[low] == number ? low : GRAPH_NONE;
+}
+
 // Finds the components among the nodes whose mark has a bit of `wanted`; edges to other nodes do
 // not count. Pearce's one-array variant of Tarjan's algorithm ("A Space-Efficient Algorithm for
 // Finding Strongly Connected Components", 2016), with explicit stacks.

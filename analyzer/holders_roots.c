@@ -40,21 +40,14 @@ static bool add_modules(struct holders_roots *roots, struct heap *heap)
     return true;
 }
 
-static vaddr read_member(struct heap *heap, vaddr at, enum layout_member member)
-{
-    uint64_t value = 0;
-    if (layout_has(&heap->runtime->layout, member))
-        layout_read(&heap->runtime->layout, heap->runtime->memory, at, member, &value);
-    return value;
-}
-
 // A frame of a thread, and those that called it.
 static bool add_frames(struct holders_roots *roots, struct heap *heap, vaddr frame)
 {
     uint32_t node;
     while (roots->frame_count < FRAMES_MAX && heap_find(heap, frame, &node)) {
-        struct holders_root root = {.kind = HOLDERS_FRAME,
-                                    .named = read_member(heap, frame, LAYOUT_PyFrameObject_f_code)};
+        struct holders_root root = {
+            .kind = HOLDERS_FRAME,
+            .named = runtime_read_member(heap->runtime, frame, LAYOUT_PyFrameObject_f_code)};
         // Doubles, as others grow: by its own count.
         if ((roots->frame_count & (roots->frame_count - 1)) == 0) {
             size_t capacity = roots->frame_count ? roots->frame_count * 2 : 1;
@@ -66,7 +59,7 @@ static bool add_frames(struct holders_roots *roots, struct heap *heap, vaddr fra
         roots->frames[roots->frame_count++] = frame;
         if (!add_root(roots, heap, frame, root))
             return false;
-        frame = read_member(heap, frame, LAYOUT_PyFrameObject_f_back);
+        frame = runtime_read_member(heap->runtime, frame, LAYOUT_PyFrameObject_f_back);
     }
     return true;
 }
@@ -100,7 +93,7 @@ static bool add_thread(struct holders_roots *roots, struct heap *heap, vaddr thr
 {
     for (size_t i = 0; i < sizeof(thread_members) / sizeof(thread_members[0]); i++)
         if (!add_root(
-                roots, heap, read_member(heap, thread, thread_members[i].member),
+                roots, heap, runtime_read_member(heap->runtime, thread, thread_members[i].member),
                 (struct holders_root){.kind = HOLDERS_STATE, .member = thread_members[i].name}))
             return false;
     return true;
@@ -111,7 +104,7 @@ static bool add_interp(struct holders_roots *roots, struct heap *heap)
     vaddr interp = heap->runtime->interp;
     for (size_t i = 0; i < sizeof(interp_members) / sizeof(interp_members[0]); i++)
         if (!add_root(
-                roots, heap, read_member(heap, interp, interp_members[i].member),
+                roots, heap, runtime_read_member(heap->runtime, interp, interp_members[i].member),
                 (struct holders_root){.kind = HOLDERS_STATE, .member = interp_members[i].name}))
             return false;
     return true;
@@ -120,12 +113,15 @@ static bool add_interp(struct holders_roots *roots, struct heap *heap)
 // Calls `add` for every thread, or its frame.
 static bool add_threads(struct holders_roots *roots, struct heap *heap, bool frames)
 {
-    vaddr thread = read_member(heap, heap->runtime->interp, LAYOUT_PyInterpreterState_tstate_head);
+    vaddr thread = runtime_read_member(heap->runtime, heap->runtime->interp,
+                                       LAYOUT_PyInterpreterState_tstate_head);
     for (unsigned i = 0; thread && i < THREADS_MAX; i++) {
-        if (frames ? !add_frames(roots, heap, read_member(heap, thread, LAYOUT_PyThreadState_frame))
+        if (frames ? !add_frames(
+                         roots, heap,
+                         runtime_read_member(heap->runtime, thread, LAYOUT_PyThreadState_frame))
                    : !add_thread(roots, heap, thread))
             return false;
-        thread = read_member(heap, thread, LAYOUT_PyThreadState_next);
+        thread = runtime_read_member(heap->runtime, thread, LAYOUT_PyThreadState_next);
     }
     return true;
 }
@@ -178,9 +174,12 @@ void holders_code_describe(struct heap *heap, vaddr code, struct holders_root_na
     *name = (struct holders_root_name){0};
     if (!object_is_exact(heap->runtime, code, RUNTIME_TYPE_code))
         return;
-    name->name = read_text(heap, read_member(heap, code, LAYOUT_PyCodeObject_co_name));
-    name->file = read_text(heap, read_member(heap, code, LAYOUT_PyCodeObject_co_filename));
-    name->line = (int32_t)read_member(heap, code, LAYOUT_PyCodeObject_co_firstlineno);
+    name->name =
+        read_text(heap, runtime_read_member(heap->runtime, code, LAYOUT_PyCodeObject_co_name));
+    name->file =
+        read_text(heap, runtime_read_member(heap->runtime, code, LAYOUT_PyCodeObject_co_filename));
+    name->line =
+        (int32_t)runtime_read_member(heap->runtime, code, LAYOUT_PyCodeObject_co_firstlineno);
 }
 
 void holders_root_describe(struct heap *heap, const struct holders_root *root,

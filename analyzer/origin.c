@@ -26,13 +26,6 @@ struct search {
     bool no_memory;
 };
 
-static uint64_t read_member(const struct search *search, vaddr object, enum layout_member member)
-{
-    uint64_t value = 0;
-    layout_read(&search->runtime->layout, search->runtime->memory, object, member, &value);
-    return value;
-}
-
 static void push(struct search *search, vaddr object)
 {
     if (search->pending_count < PENDING_MAX)
@@ -130,13 +123,16 @@ static void search_value(struct search *search, vaddr value)
         vaddr object = search->pending[i];
         if (object_is_exact(runtime, object, RUNTIME_TYPE_code)) {
             search_code(search, object);
-            push_references(search, read_member(search, object, LAYOUT_PyCodeObject_co_consts),
-                            RUNTIME_TYPE_code);
+            push_references(
+                search, runtime_read_member(search->runtime, object, LAYOUT_PyCodeObject_co_consts),
+                RUNTIME_TYPE_code);
         } else if (object_is_exact(runtime, object, RUNTIME_TYPE_function)) {
-            push(search, read_member(search, object, LAYOUT_PyFunctionObject_func_code));
-            push_references(search,
-                            read_member(search, object, LAYOUT_PyFunctionObject_func_closure),
-                            RUNTIME_TYPE_cell);
+            push(search,
+                 runtime_read_member(search->runtime, object, LAYOUT_PyFunctionObject_func_code));
+            push_references(
+                search,
+                runtime_read_member(search->runtime, object, LAYOUT_PyFunctionObject_func_closure),
+                RUNTIME_TYPE_cell);
         } else if (object_is_exact(runtime, object, RUNTIME_TYPE_dict)) {
             push_values(search, object);
         } else {
@@ -228,7 +224,7 @@ static void search_module(struct search *search, vaddr class)
         object_dict_find(runtime, runtime->modules, name, &module) != MEMORY_OK ||
         !object_is_exact(runtime, module, RUNTIME_TYPE_module))
         return;
-    dict = read_member(search, module, LAYOUT_PyModuleObject_md_dict);
+    dict = runtime_read_member(search->runtime, module, LAYOUT_PyModuleObject_md_dict);
     search_namespace(search, dict);
     if (dict_items_init(&items, runtime, dict) != MEMORY_OK)
         return;
@@ -251,8 +247,9 @@ static bool search_descriptor(struct search *search, vaddr class)
     if (class_find(runtime, class, search->attribute, &descriptor, &where) != MEMORY_OK ||
         class_find(runtime, class_of(runtime, descriptor), "__get__", &get, &where) != MEMORY_OK ||
         !object_is_exact(runtime, get, RUNTIME_TYPE_function) ||
-        code_find_place(runtime, read_member(search, get, LAYOUT_PyFunctionObject_func_code),
-                        CODE_FIRST_LINE, &place) != MEMORY_OK)
+        code_find_place(
+            runtime, runtime_read_member(search->runtime, get, LAYOUT_PyFunctionObject_func_code),
+            CODE_FIRST_LINE, &place) != MEMORY_OK)
         return false;
     char *name = short_class_name(search, where);
     search->owner = name;

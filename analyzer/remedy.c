@@ -77,19 +77,6 @@ struct trial {
     uint32_t *owners; // per member: the object whose attributes it holds, or GRAPH_NONE
 };
 
-static uint32_t find_member(const struct trial *trial, uint32_t node)
-{
-    uint32_t low = 0;
-    for (uint32_t high = trial->member_count; high - low > 1;) {
-        uint32_t middle = low + (high - low) / 2;
-        if (trial->members[middle] <= node)
-            low = middle;
-        else
-            high = middle;
-    }
-    return trial->members[low] == node ? low : GRAPH_NONE;
-}
-
 // Post: owners is known for the instance dictionaries of the component.
 static void find_owners(struct trial *trial)
 {
@@ -101,7 +88,8 @@ static void find_owners(struct trial *trial)
             uint16_t label = heap->edge_labels[edge];
             uint32_t dict =
                 label != HEAP_NO_LABEL && shape_is_namespace(heap_label_place(heap, label))
-                    ? find_member(trial, heap->graph.targets[edge])
+                    ? graph_find_ascending(trial->members, trial->member_count,
+                                           heap->graph.targets[edge])
                     : GRAPH_NONE;
             if (dict != GRAPH_NONE)
                 trial->owners[dict] = node;

@@ -24,20 +24,6 @@ struct replay {
     uint8_t *states;
 };
 
-// Where a number stands among ascending ones, if it does.
-static uint32_t find_ascending(const uint32_t *numbers, uint32_t count, uint32_t number)
-{
-    uint32_t low = 0;
-    for (uint32_t high = count; high - low > 1;) {
-        uint32_t middle = low + (high - low) / 2;
-        if (numbers[middle] <= number)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static uint32_t count_edges(const struct graph *graph, const struct graph_components *components,
                             uint32_t component)
 {
@@ -85,7 +71,7 @@ bool replay_create(const struct graph *graph, const struct graph_components *com
         for (uint32_t edge = graph->rows[node]; edge < graph->rows[node + 1]; edge++) {
             if (components->of[graph->targets[edge]] != component)
                 continue;
-            made->targets[count] = find_ascending(members, nodes, graph->targets[edge]);
+            made->targets[count] = graph_find_ascending(members, nodes, graph->targets[edge]);
             made->edges[count++] = edge;
         }
     }
@@ -124,8 +110,8 @@ void replay_reset(struct replay *replay)
 
 void replay_take_out(struct replay *replay, uint32_t edge)
 {
-    uint32_t count = replay->rows[replay->nodes], at = find_ascending(replay->edges, count, edge);
-    if (count && replay->edges[at] == edge)
+    uint32_t at = graph_find_ascending(replay->edges, replay->rows[replay->nodes], edge);
+    if (at != GRAPH_NONE)
         replay->out[at] = true;
 }
 

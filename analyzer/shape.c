@@ -59,10 +59,7 @@ bool shape_is_namespace(const struct visit_place *place)
 
 static uint64_t read_member(const struct heap *heap, uint32_t node, enum layout_member member)
 {
-    uint64_t value = 0;
-    layout_read(&heap->runtime->layout, heap->runtime->memory, heap_address(heap, node), member,
-                &value);
-    return value;
+    return runtime_read_member(heap->runtime, heap_address(heap, node), member);
 }
 
 static vaddr type_of(struct heap *heap, vaddr object)
@@ -157,27 +154,24 @@ static void read_name_in(struct heap *heap, vaddr tuple, uint64_t index, char *n
     read_name(heap, str, name);
 }
 
-static uint64_t read_code(struct heap *heap, vaddr code, enum layout_member member)
-{
-    uint64_t value = 0;
-    layout_read(&heap->runtime->layout, heap->runtime->memory, code, member, &value);
-    return value;
-}
-
 // A slot of f_localsplus: fast locals, then cells, then free variables.
 static void read_local_name(struct heap *heap, uint32_t frame, uint64_t index, char *name)
 {
     const struct runtime *runtime = heap->runtime;
     vaddr code = read_member(heap, frame, LAYOUT_PyFrameObject_f_code);
-    uint64_t locals = read_code(heap, code, LAYOUT_PyCodeObject_co_nlocals), cells = 0;
-    vaddr cellvars = read_code(heap, code, LAYOUT_PyCodeObject_co_cellvars);
+    uint64_t locals = runtime_read_member(heap->runtime, code, LAYOUT_PyCodeObject_co_nlocals),
+             cells = 0;
+    vaddr cellvars = runtime_read_member(heap->runtime, code, LAYOUT_PyCodeObject_co_cellvars);
     layout_read(&runtime->layout, runtime->memory, cellvars, LAYOUT_PyVarObject_ob_size, &cells);
     if (index < locals)
-        read_name_in(heap, read_code(heap, code, LAYOUT_PyCodeObject_co_varnames), index, name);
+        read_name_in(heap,
+                     runtime_read_member(heap->runtime, code, LAYOUT_PyCodeObject_co_varnames),
+                     index, name);
     else if (index - locals < cells)
         read_name_in(heap, cellvars, index - locals, name);
     else
-        read_name_in(heap, read_code(heap, code, LAYOUT_PyCodeObject_co_freevars),
+        read_name_in(heap,
+                     runtime_read_member(heap->runtime, code, LAYOUT_PyCodeObject_co_freevars),
                      index - locals - cells, name);
 }
 
@@ -243,7 +237,7 @@ static char *cell_text(struct heap *heap, const struct shape_link *function,
 {
     char name[NAME_MAX_BYTES];
     vaddr code = read_member(heap, function->node, LAYOUT_PyFunctionObject_func_code);
-    read_name_in(heap, read_code(heap, code, LAYOUT_PyCodeObject_co_freevars),
+    read_name_in(heap, runtime_read_member(heap->runtime, code, LAYOUT_PyCodeObject_co_freevars),
                  (uint64_t)tuple->place.index, name);
     return join("cell ", name);
 }

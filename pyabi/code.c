@@ -14,13 +14,6 @@ enum {
     NAMES_MAX = 1 << 16,
 };
 
-static vaddr read_member(const struct runtime *runtime, vaddr code, enum layout_member member)
-{
-    uint64_t value = 0;
-    layout_read(&runtime->layout, runtime->memory, code, member, &value);
-    return value;
-}
-
 static char *read_text(const struct runtime *runtime, vaddr str)
 {
     char text[NAME_MAX_BYTES];
@@ -45,9 +38,9 @@ static const uint8_t *view_str(const struct runtime *runtime, vaddr str, uint64_
 static int64_t find_line(const struct runtime *runtime, vaddr code, int64_t instruction)
 {
     uint64_t length, address = 0;
-    int64_t line = (int32_t)read_member(runtime, code, LAYOUT_PyCodeObject_co_firstlineno);
-    const uint8_t *table =
-        view_str(runtime, read_member(runtime, code, LAYOUT_PyCodeObject_co_lnotab), &length);
+    int64_t line = (int32_t)runtime_read_member(runtime, code, LAYOUT_PyCodeObject_co_firstlineno);
+    const uint8_t *table = view_str(
+        runtime, runtime_read_member(runtime, code, LAYOUT_PyCodeObject_co_lnotab), &length);
     if (!table || instruction < 0)
         return line;
     for (uint64_t i = 0; i + 1 < length; i += 2) {
@@ -65,8 +58,10 @@ enum memory_status code_find_place(const struct runtime *runtime, vaddr code, in
     *place = (struct code_place){0};
     if (!object_is_exact(runtime, code, RUNTIME_TYPE_code))
         return MEMORY_NONSENSE;
-    place->function = read_text(runtime, read_member(runtime, code, LAYOUT_PyCodeObject_co_name));
-    place->file = read_text(runtime, read_member(runtime, code, LAYOUT_PyCodeObject_co_filename));
+    place->function =
+        read_text(runtime, runtime_read_member(runtime, code, LAYOUT_PyCodeObject_co_name));
+    place->file =
+        read_text(runtime, runtime_read_member(runtime, code, LAYOUT_PyCodeObject_co_filename));
     place->line = find_line(runtime, code, instruction);
     return MEMORY_OK;
 }
@@ -82,7 +77,7 @@ void code_place_deinit(struct code_place *place)
 static bool find_name(const struct runtime *runtime, vaddr code, const char *name, uint64_t *index)
 {
     const struct layout *layout = &runtime->layout;
-    vaddr names = read_member(runtime, code, LAYOUT_PyCodeObject_co_names), str;
+    vaddr names = runtime_read_member(runtime, code, LAYOUT_PyCodeObject_co_names), str;
     vaddr items = names + layout_offset(layout, LAYOUT_PyTupleObject_ob_item);
     uint64_t count, length;
     if (!object_is_exact(runtime, names, RUNTIME_TYPE_tuple) ||
@@ -109,7 +104,7 @@ bool code_find_store(const struct runtime *runtime, vaddr code, const char *attr
         !find_name(runtime, code, attribute, &name))
         return false;
     const uint8_t *bytes =
-        view_str(runtime, read_member(runtime, code, LAYOUT_PyCodeObject_co_code), &length);
+        view_str(runtime, runtime_read_member(runtime, code, LAYOUT_PyCodeObject_co_code), &length);
     for (uint64_t i = 0; bytes && i < length; i += bytes[i] < HAVE_ARGUMENT ? 1 : 3) {
         if (bytes[i] != STORE_ATTR || length - i < 3 ||
             (bytes[i + 1] | (uint64_t)bytes[i + 2] << 8) != name)

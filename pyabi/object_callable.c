@@ -41,14 +41,6 @@ static void add_words(struct words *words, const char *text)
     words->length += length;
 }
 
-static uint64_t read_member(const struct runtime *runtime, vaddr object, enum layout_member member)
-{
-    uint64_t value;
-    return layout_read(&runtime->layout, runtime->memory, object, member, &value) == MEMORY_OK
-               ? value
-               : 0;
-}
-
 // " NAME" of a str; nothing when it cannot be read.
 static void add_str(const struct runtime *runtime, struct words *words, vaddr text)
 {
@@ -74,8 +66,9 @@ static void describe_function(const struct runtime *runtime, vaddr function, str
                               vaddr *code)
 {
     add_words(words, "function");
-    add_str(runtime, words, read_member(runtime, function, LAYOUT_PyFunctionObject_func_name));
-    *code = read_member(runtime, function, LAYOUT_PyFunctionObject_func_code);
+    add_str(runtime, words,
+            runtime_read_member(runtime, function, LAYOUT_PyFunctionObject_func_name));
+    *code = runtime_read_member(runtime, function, LAYOUT_PyFunctionObject_func_code);
 }
 
 // m_self is what a method is bound to; a function of a module has none.
@@ -83,9 +76,9 @@ static void describe_builtin(struct object_types *types, vaddr function, struct 
 {
     const struct runtime *runtime = types->runtime;
     char name[CALLABLE_NAME_MAX];
-    vaddr self = read_member(runtime, function, LAYOUT_PyCFunctionObject_m_self);
-    vaddr method = read_member(runtime, function, LAYOUT_PyCFunctionObject_m_ml);
-    vaddr text = read_member(runtime, method, LAYOUT_PyMethodDef_ml_name);
+    vaddr self = runtime_read_member(runtime, function, LAYOUT_PyCFunctionObject_m_self);
+    vaddr method = runtime_read_member(runtime, function, LAYOUT_PyCFunctionObject_m_ml);
+    vaddr text = runtime_read_member(runtime, method, LAYOUT_PyMethodDef_ml_name);
     add_words(words, self ? "builtin method" : "builtin function");
     if (memory_read_string(runtime->memory, text, name, sizeof(name)) == MEMORY_OK) {
         add_words(words, " ");
@@ -98,9 +91,9 @@ static void describe_builtin(struct object_types *types, vaddr function, struct 
 static void describe_descriptor(struct object_types *types, vaddr descriptor, struct words *words)
 {
     uint32_t index;
-    vaddr type = read_member(types->runtime, descriptor, LAYOUT_PyDescrObject_d_type);
+    vaddr type = runtime_read_member(types->runtime, descriptor, LAYOUT_PyDescrObject_d_type);
     add_str(types->runtime, words,
-            read_member(types->runtime, descriptor, LAYOUT_PyDescrObject_d_name));
+            runtime_read_member(types->runtime, descriptor, LAYOUT_PyDescrObject_d_name));
     if (!type || object_types_find(types, type, &index) != MEMORY_OK)
         return;
     add_words(words, " of ");
@@ -190,7 +183,7 @@ enum object_del_value object_describe_callable(struct object_types *types, vaddr
         }
         found = OBJECT_DEL_WRAPPER;
         add_words(&words, type.name);
-        value = read_member(types->runtime, value, member);
+        value = runtime_read_member(types->runtime, value, member);
     }
     words.text[words.length] = '\0';
     *what = words.length ? strdup(words.text) : NULL;

@@ -71,35 +71,27 @@ static bool find_candidates(struct memory *memory, const struct recognize_range 
     return true;
 }
 
-static uint64_t read_member(const struct recognition *recognition, vaddr object,
-                            enum layout_member member)
-{
-    uint64_t value = 0;
-    const struct runtime *runtime = &recognition->runtime;
-    return layout_read(&runtime->layout, runtime->memory, object, member, &value) == MEMORY_OK
-               ? value
-               : 0;
-}
-
 static vaddr type_of(const struct recognition *recognition, vaddr object)
 {
-    return object ? read_member(recognition, object, LAYOUT_PyObject_ob_type) : 0;
+    return object ? runtime_read_member(&recognition->runtime, object, LAYOUT_PyObject_ob_type) : 0;
 }
 
 static bool is_type_of_size(const struct recognition *recognition, vaddr type,
                             enum layout_member size)
 {
     return type_of(recognition, type) == recognition->runtime.types[RUNTIME_TYPE_type] &&
-           read_member(recognition, type, LAYOUT_PyTypeObject_tp_basicsize) ==
+           runtime_read_member(&recognition->runtime, type, LAYOUT_PyTypeObject_tp_basicsize) ==
                layout_offset(&recognition->runtime.layout, size);
 }
 
 static bool type_fits(struct recognition *recognition, vaddr type, struct evidence *evidence)
 {
     const struct layout *layout = &recognition->runtime.layout;
-    uint64_t basicsize = read_member(recognition, type, LAYOUT_PyTypeObject_tp_basicsize);
-    uint64_t itemsize = read_member(recognition, type, LAYOUT_PyTypeObject_tp_itemsize);
-    uint64_t flags = read_member(recognition, type, LAYOUT_PyTypeObject_tp_flags);
+    uint64_t basicsize =
+        runtime_read_member(&recognition->runtime, type, LAYOUT_PyTypeObject_tp_basicsize);
+    uint64_t itemsize =
+        runtime_read_member(&recognition->runtime, type, LAYOUT_PyTypeObject_tp_itemsize);
+    uint64_t flags = runtime_read_member(&recognition->runtime, type, LAYOUT_PyTypeObject_tp_flags);
     unsigned size = layout_offset(layout, LAYOUT_PyHeapTypeObject_sizeof);
     unsigned item = layout_offset(layout, LAYOUT_PyMemberDef_sizeof);
     if (basicsize != size || itemsize != item)
@@ -108,11 +100,11 @@ static bool type_fits(struct recognition *recognition, vaddr type, struct eviden
     if ((flags & (TPFLAGS_HAVE_GC | TPFLAGS_HEAPTYPE)) != TPFLAGS_HAVE_GC)
         return reject(evidence, 2, "what has the sizes of `type` has flags 0x%llx",
                       (unsigned long long)flags);
-    vaddr object = read_member(recognition, type, LAYOUT_PyTypeObject_tp_base);
+    vaddr object = runtime_read_member(&recognition->runtime, type, LAYOUT_PyTypeObject_tp_base);
     recognition->runtime.types[RUNTIME_TYPE_type] = type;
     recognition->runtime.types[RUNTIME_TYPE_object] = object;
     if (type_of(recognition, object) != type ||
-        read_member(recognition, object, LAYOUT_PyTypeObject_tp_base))
+        runtime_read_member(&recognition->runtime, object, LAYOUT_PyTypeObject_tp_base))
         return reject(evidence, 3, "the base of `type` is no `object`");
     return true;
 }
@@ -121,15 +113,15 @@ static bool mro_fits(struct recognition *recognition, struct evidence *evidence)
 {
     const struct runtime *runtime = &recognition->runtime;
     vaddr type = runtime->types[RUNTIME_TYPE_type], first = 0, second = 0;
-    vaddr mro = read_member(recognition, type, LAYOUT_PyTypeObject_tp_mro);
+    vaddr mro = runtime_read_member(&recognition->runtime, type, LAYOUT_PyTypeObject_tp_mro);
     vaddr tuple = type_of(recognition, mro);
     vaddr items = mro + layout_offset(&runtime->layout, LAYOUT_PyTupleObject_ob_item);
     memory_read_word(runtime->memory, items, &first);
     memory_read_word(runtime->memory, items + runtime->memory->format.word_size, &second);
     recognition->runtime.types[RUNTIME_TYPE_tuple] = tuple;
     if (is_type_of_size(recognition, tuple, LAYOUT_PyTupleObject_ob_item) &&
-        read_member(recognition, mro, LAYOUT_PyVarObject_ob_size) == 2 && first == type &&
-        second == runtime->types[RUNTIME_TYPE_object])
+        runtime_read_member(&recognition->runtime, mro, LAYOUT_PyVarObject_ob_size) == 2 &&
+        first == type && second == runtime->types[RUNTIME_TYPE_object])
         return true;
     return reject(evidence, 4, "the __mro__ of `type` is not (type, object)");
 }
@@ -138,8 +130,8 @@ static bool mro_fits(struct recognition *recognition, struct evidence *evidence)
 static bool dict_fits(struct recognition *recognition, struct evidence *evidence)
 {
     struct runtime *runtime = &recognition->runtime;
-    vaddr dict =
-        read_member(recognition, runtime->types[RUNTIME_TYPE_type], LAYOUT_PyTypeObject_tp_dict);
+    vaddr dict = runtime_read_member(&recognition->runtime, runtime->types[RUNTIME_TYPE_type],
+                                     LAYOUT_PyTypeObject_tp_dict);
     vaddr key, value;
     enum memory_status status;
     struct dict_items items;
@@ -153,12 +145,13 @@ static bool dict_fits(struct recognition *recognition, struct evidence *evidence
         runtime->types[RUNTIME_TYPE_str] = type_of(recognition, key);
     if (type_of(recognition, runtime->types[RUNTIME_TYPE_str]) !=
             runtime->types[RUNTIME_TYPE_type] ||
-        read_member(recognition, runtime->types[RUNTIME_TYPE_str],
-                    LAYOUT_PyTypeObject_tp_itemsize) != 1 ||
+        runtime_read_member(&recognition->runtime, runtime->types[RUNTIME_TYPE_str],
+                            LAYOUT_PyTypeObject_tp_itemsize) != 1 ||
         object_dict_find(runtime, dict, "__mro__", &value) != MEMORY_OK)
         return reject(evidence, 6, "the __dict__ of `type` has no key \"__mro__\"");
-    vaddr subclasses = read_member(recognition, runtime->types[RUNTIME_TYPE_object],
-                                   LAYOUT_PyTypeObject_tp_subclasses);
+    vaddr subclasses =
+        runtime_read_member(&recognition->runtime, runtime->types[RUNTIME_TYPE_object],
+                            LAYOUT_PyTypeObject_tp_subclasses);
     runtime->types[RUNTIME_TYPE_list] = type_of(recognition, subclasses);
     if (!is_type_of_size(recognition, runtime->types[RUNTIME_TYPE_list],
                          LAYOUT_PyListObject_sizeof))
@@ -256,7 +249,7 @@ static bool interpreter_fits(struct recognition *recognition, const struct layou
     if (object_dict_find(runtime, runtime->modules, "__builtin__", &builtins) != MEMORY_OK)
         return reject(evidence, 11, "sys.modules has no __builtin__");
     runtime->types[RUNTIME_TYPE_module] = type_of(recognition, builtins);
-    dict = read_member(recognition, builtins, LAYOUT_PyModuleObject_md_dict);
+    dict = runtime_read_member(&recognition->runtime, builtins, LAYOUT_PyModuleObject_md_dict);
     if (!object_is_exact(runtime, dict, RUNTIME_TYPE_dict) ||
         object_dict_find(runtime, dict, "int", &runtime->types[RUNTIME_TYPE_int]) != MEMORY_OK)
         return reject(evidence, 11, "__builtin__ has no int");
@@ -454,8 +447,9 @@ bool recognition_find_symbol(const struct recognition *recognition, enum symbol_
     if (scope == SYMBOL_EXPORTED && strcmp(name, "_PyObject_DebugMalloc") == 0) {
         *address = 0; // that it is there is all that is known
         return has_debug_pad(recognition, recognition->runtime.modules) &&
-               has_debug_pad(recognition, read_member(recognition, recognition->runtime.interp,
-                                                      LAYOUT_PyInterpreterState_sysdict));
+               has_debug_pad(recognition,
+                             runtime_read_member(&recognition->runtime, recognition->runtime.interp,
+                                                 LAYOUT_PyInterpreterState_sysdict));
     }
     if (scope == SYMBOL_STATIC) {
         if (strcmp(name, "generations") != 0)

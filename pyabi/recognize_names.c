@@ -76,17 +76,6 @@ static bool has_weak_name(const struct recognized_type *type)
     return !type->name || type->rank > RANK_LOOK;
 }
 
-static uint64_t read_member(const struct recognition *recognition, vaddr object,
-                            enum layout_member member)
-{
-    const struct runtime *runtime = &recognition->runtime;
-    uint64_t value = 0;
-    return object && layout_read(&runtime->layout, runtime->memory, object, member, &value) ==
-                         MEMORY_OK
-               ? value
-               : 0;
-}
-
 // --- tp_name, where the file or the core has it
 
 static bool read_own_names(struct recognition *recognition)
@@ -94,7 +83,8 @@ static bool read_own_names(struct recognition *recognition)
     for (size_t i = 0; i < recognition->type_count; i++) {
         struct recognized_type *type = &recognition->types[i];
         char name[NAME_MAX_LENGTH];
-        vaddr text = read_member(recognition, type->address, LAYOUT_PyTypeObject_tp_name);
+        vaddr text =
+            runtime_read_member(&recognition->runtime, type->address, LAYOUT_PyTypeObject_tp_name);
         if (memory_read_string(recognition->runtime.memory, text, name, sizeof(name)) ==
                 MEMORY_OK &&
             *name && !set_name(recognition, type, RANK_TP_NAME, name))
@@ -109,17 +99,18 @@ static bool read_own_names(struct recognition *recognition)
 static vaddr find_weakref(const struct recognition *recognition)
 {
     vaddr object = recognition->runtime.types[RUNTIME_TYPE_object], reference = 0;
-    vaddr list = read_member(recognition, object, LAYOUT_PyTypeObject_tp_subclasses);
-    vaddr items = read_member(recognition, list, LAYOUT_PyListObject_ob_item);
+    vaddr list =
+        runtime_read_member(&recognition->runtime, object, LAYOUT_PyTypeObject_tp_subclasses);
+    vaddr items = runtime_read_member(&recognition->runtime, list, LAYOUT_PyListObject_ob_item);
     memory_read_word(recognition->runtime.memory, items, &reference);
     return reference;
 }
 
 static vaddr find_frame(const struct recognition *recognition)
 {
-    vaddr thread = read_member(recognition, recognition->runtime.interp,
-                               LAYOUT_PyInterpreterState_tstate_head);
-    return read_member(recognition, thread, LAYOUT_PyThreadState_frame);
+    vaddr thread = runtime_read_member(&recognition->runtime, recognition->runtime.interp,
+                                       LAYOUT_PyInterpreterState_tstate_head);
+    return runtime_read_member(&recognition->runtime, thread, LAYOUT_PyThreadState_frame);
 }
 
 // One attribute of a module or a static type; 0: there is none.
@@ -128,9 +119,9 @@ static vaddr follow(const struct recognition *recognition, vaddr object, const c
     const struct runtime *runtime = &recognition->runtime;
     vaddr dict, value;
     if (object_is_exact(runtime, object, RUNTIME_TYPE_module))
-        dict = read_member(recognition, object, LAYOUT_PyModuleObject_md_dict);
+        dict = runtime_read_member(&recognition->runtime, object, LAYOUT_PyModuleObject_md_dict);
     else if (recognition_find_type(recognition, object))
-        dict = read_member(recognition, object, LAYOUT_PyTypeObject_tp_dict);
+        dict = runtime_read_member(&recognition->runtime, object, LAYOUT_PyTypeObject_tp_dict);
     else
         return 0;
     return object_is_exact(runtime, dict, RUNTIME_TYPE_dict) &&
@@ -157,8 +148,9 @@ static vaddr resolve_path(const struct recognition *recognition, const char *pat
     while (object && rest)
         object = follow(recognition, object, strsep(&rest, "."));
     if (sign == '^')
-        return read_member(recognition, object, LAYOUT_PyTypeObject_tp_base);
-    return sign ? read_member(recognition, object, LAYOUT_PyObject_ob_type) : object;
+        return runtime_read_member(&recognition->runtime, object, LAYOUT_PyTypeObject_tp_base);
+    return sign ? runtime_read_member(&recognition->runtime, object, LAYOUT_PyObject_ob_type)
+                : object;
 }
 
 static bool name_by_paths(struct recognition *recognition)
@@ -180,8 +172,9 @@ static bool name_by_paths(struct recognition *recognition)
 static bool is_tracked(const struct recognition *recognition, vaddr object)
 {
     vaddr head = object - layout_offset(&recognition->runtime.layout, LAYOUT_PyGC_Head_sizeof);
-    vaddr next = read_member(recognition, head, LAYOUT_PyGC_Head_gc_next);
-    return next && read_member(recognition, next, LAYOUT_PyGC_Head_gc_prev) == head;
+    vaddr next = runtime_read_member(&recognition->runtime, head, LAYOUT_PyGC_Head_gc_next);
+    return next &&
+           runtime_read_member(&recognition->runtime, next, LAYOUT_PyGC_Head_gc_prev) == head;
 }
 
 // Goes through the tracked objects of a type; starts as zeroes.
@@ -289,7 +282,8 @@ static bool name_by_modules(struct recognition *recognition)
     while (next_object(recognition, &cursor, runtime->types[RUNTIME_TYPE_module], &module)) {
         char name[NAME_MAX_LENGTH];
         uint64_t length;
-        vaddr dict = read_member(recognition, module, LAYOUT_PyModuleObject_md_dict);
+        vaddr dict =
+            runtime_read_member(&recognition->runtime, module, LAYOUT_PyModuleObject_md_dict);
         if (object_is_exact(runtime, dict, RUNTIME_TYPE_dict) &&
             object_dict_find(runtime, dict, "__name__", &value) == MEMORY_OK &&
             object_read_str(runtime, value, name, sizeof(name), &length) == MEMORY_OK &&
@@ -388,13 +382,14 @@ static bool is_among(const char *name, const char *names)
 
 static bool is_object_of(const struct recognition *recognition, vaddr object, const char *names)
 {
-    vaddr address = read_member(recognition, object, LAYOUT_PyObject_ob_type);
+    vaddr address = runtime_read_member(&recognition->runtime, object, LAYOUT_PyObject_ob_type);
     const struct recognized_type *type = recognition_find_type(recognition, address);
     if (*names != '*')
         return type && type->rule && is_among(type->rule, names);
     // Of a static type, or of a class: whose type is a static one, in turn.
-    return type || recognition_find_type(
-                       recognition, read_member(recognition, address, LAYOUT_PyObject_ob_type));
+    return type ||
+           recognition_find_type(recognition, runtime_read_member(&recognition->runtime, address,
+                                                                  LAYOUT_PyObject_ob_type));
 }
 
 static bool field_looks(const struct recognition *recognition, const struct recognized_type *type,
@@ -402,7 +397,7 @@ static bool field_looks(const struct recognition *recognition, const struct reco
 {
     bool optional = *names == '?', seen = false;
     for (unsigned i = 0; i < type->sample_count; i++) {
-        vaddr value = read_member(recognition, type->samples[i], member);
+        vaddr value = runtime_read_member(&recognition->runtime, type->samples[i], member);
         if (!value && optional)
             continue;
         if (!value || !is_object_of(recognition, value, names + optional))
@@ -458,11 +453,11 @@ static bool name_by_look(struct recognition *recognition, struct recognized_type
 static vaddr read_target(const struct recognition *recognition, const struct recognize_member *row,
                          vaddr object)
 {
-    vaddr target = read_member(recognition, object, row->member);
+    vaddr target = runtime_read_member(&recognition->runtime, object, row->member);
     if (!row->item)
         return target;
     return object_is_exact(&recognition->runtime, target, RUNTIME_TYPE_tuple)
-               ? read_member(recognition, target, LAYOUT_PyTupleObject_ob_item)
+               ? runtime_read_member(&recognition->runtime, target, LAYOUT_PyTupleObject_ob_item)
                : 0;
 }
 
@@ -475,9 +470,10 @@ static bool name_by_member(struct recognition *recognition, const struct recogni
     if (!owner || recognize_find_rule(recognition, row->name))
         return true;
     while (!type && next_object(recognition, &cursor, owner->address, &object))
-        type = recognize_find_address(
-            recognition, read_member(recognition, read_target(recognition, row, object),
-                                     LAYOUT_PyObject_ob_type));
+        type = recognize_find_address(recognition,
+                                      runtime_read_member(&recognition->runtime,
+                                                          read_target(recognition, row, object),
+                                                          LAYOUT_PyObject_ob_type));
     return !type || set_name(recognition, type, RANK_LOOK, row->name);
 }
 

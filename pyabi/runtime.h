@@ -229,4 +229,15 @@ uint16_t runtime_probe_generations(const struct runtime *runtime, vaddr first);
 // Gives PyGC_Head another size than the column says.
 void runtime_set_head_size(struct layout *layout, uint16_t size);
 
+// A member of a struct of the process; 0 when it cannot be read, when this layout has none, and of
+// NULL.
+static inline uint64_t runtime_read_member(const struct runtime *runtime, vaddr at,
+                                           enum layout_member member)
+{
+    uint64_t value = 0;
+    if (at)
+        layout_read(&runtime->layout, runtime->memory, at, member, &value);
+    return value;
+}
+
 #endif

@@ -54,6 +54,8 @@ enum option_key {
     OPTION_VERIFY,
     OPTION_DEBUG_PATH,
     OPTION_DEBUGINFOD,
+    OPTION_TMPDIR,
+    OPTION_MAX_UNPACKED,
 };
 
 struct options {
@@ -64,6 +66,7 @@ struct options {
     unsigned argument_count;
     struct process_options process;
     struct debug_file_options debug;
+    struct unpack_options unpack;
     enum format format;
     const char *output;
     const char *graph;
@@ -100,6 +103,12 @@ static const struct argp_option option_table[] = {
      "Ask the servers of $DEBUGINFOD_URLS for it, if it is not there; without this option the "
      "network is never used",
      0},
+    {"tmpdir", OPTION_TMPDIR, "DIR", 0,
+     "Unpack a core that is compressed or comes from a pipe in DIR (default: $TMPDIR, then "
+     "/var/tmp, neither of them if it is a tmpfs)",
+     0},
+    {"max-unpacked", OPTION_MAX_UNPACKED, "SIZE", 0,
+     "Do not unpack more than SIZE bytes, or with a suffix K, M, G or T (default 256G)", 0},
     {"force", OPTION_FORCE, NULL, 0, "Use EXECUTABLE even if its build-id differs", 0},
     {"jobs", OPTION_JOBS, "N", 0, "Use N threads (default: as many as there are processors)", 0},
     {"verify", OPTION_VERIFY, "N", OPTION_ARG_OPTIONAL,
@@ -129,6 +138,22 @@ static uint64_t parse_number(const char *text, const char *option, uint64_t most
         argp_error(state, "%s takes a number from 0 to %" PRIu64 ", not \"%s\"", option, most,
                    text);
     return value;
+}
+
+// A number of bytes with a suffix or without.
+static uint64_t parse_size(const char *text, const char *option, struct argp_state *state)
+{
+    static const char suffixes[] = "KMGT";
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    const char *suffix = *end ? strchr(suffixes, *end) : NULL;
+    unsigned shift = suffix ? 10 * (unsigned)(suffix - suffixes + 1) : 0;
+    if (errno || end == text || !(*text >= '0' && *text <= '9') || end[suffix ? 1 : 0] || !value ||
+        value > (uint64_t)INT64_MAX >> shift)
+        argp_error(state, "%s takes a number of bytes, or one with K, M, G or T, not \"%s\"",
+                   option, text);
+    return value << shift;
 }
 
 static enum format parse_format(const char *text, struct argp_state *state)
@@ -211,6 +236,12 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case OPTION_FORCE:
         options->process.force = true;
         break;
+    case OPTION_TMPDIR:
+        options->unpack.directory = argument;
+        break;
+    case OPTION_MAX_UNPACKED:
+        options->unpack.limit = parse_size(argument, "--max-unpacked", state);
+        break;
     case ARGP_KEY_ARG:
         if (options->argument_count < 2)
             options->arguments[options->argument_count] = argument;
@@ -264,12 +295,26 @@ static void __attribute__((format(printf, 2, 3))) tell(struct run *run, const ch
     va_end(list);
 }
 
+// What the machine has to do with it; the report has the rest.
+static void note_unpacking(struct run *run)
+{
+    const struct unpacked *unpacked = run->core->unpacked;
+    if (!unpacked)
+        return;
+    for (size_t i = 0; i < unpacked->note_count && !run->options->quiet; i++)
+        fprintf(stderr, PROGRAM_NAME ": %s; unpacked in %s (--tmpdir=DIR has another)\n",
+                unpacked->notes[i], unpacked->directory);
+    tell(run, "unpacked %" PRIu64 " bytes into %" PRIu64 " in %s, %" PRIu64 " on disk",
+         unpacked->packed_size, unpacked->size, unpacked->directory, unpacked->on_disk);
+}
+
 static struct failure *open_process(struct run *run)
 {
-    struct failure *failure = core_open(run->options->core, &run->core);
+    struct failure *failure = core_open_with(run->options->core, &run->options->unpack, &run->core);
     if (failure)
         return failure;
     const struct core *core = run->core;
+    note_unpacking(run);
     if (core->bytes_missing)
         return failure_create(FAILURE_UNSUPPORTED,
                               "%s: the core is cut: its headers promise %" PRIu64 " bytes beyond "
@@ -553,7 +598,8 @@ static struct failure *open_output(const char *path, const char *core, struct ou
             close(fd);
         return failure;
     }
-    if (fstat(fd, &there) == 0 && stat(core, &input) == 0 && there.st_dev == input.st_dev &&
+    int known = strcmp(core, "-") == 0 ? fstat(STDIN_FILENO, &input) : stat(core, &input);
+    if (fstat(fd, &there) == 0 && known == 0 && there.st_dev == input.st_dev &&
         there.st_ino == input.st_ino)
         return failure_create(FAILURE_USAGE, "%s: is the core itself; choose another name", path);
     return NULL;

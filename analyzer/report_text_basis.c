@@ -7,6 +7,21 @@ enum {
     DIFFERENCES_MAX = 3 // named
 };
 
+// What the core was taken out of, from the inside out.
+static void put_unpacked(const struct unpacked *unpacked, FILE *file)
+{
+    char size[NUMBER_MAX];
+    fputs("\n             ", file);
+    if (!unpacked->layer_count)
+        fprintf(file, "read from a pipe, %s", sized(unpacked->packed_size, size));
+    for (size_t i = unpacked->layer_count; i > 0; i--)
+        fprintf(file, "%s%s", i == unpacked->layer_count ? "unpacked from " : " in ",
+                unpacked->layers[i - 1]);
+    if (unpacked->layer_count)
+        fprintf(file, ", %s%s", sized(unpacked->packed_size, size),
+                unpacked->piped ? " from a pipe" : "");
+}
+
 static void put_core(const struct report *report, FILE *file)
 {
     const struct core *core = report->core;
@@ -16,8 +31,12 @@ static void put_core(const struct report *report, FILE *file)
     fprintf(file, ", %s, %s", sized(core->size, size), core->architecture);
     if (core->bytes_missing)
         fprintf(file, ", CUT: %s missing", sized(core->bytes_missing, missing));
+    else if (core->unpacked && core->unpacked->damage)
+        fputs(", DAMAGED", file);
     else
         fprintf(file, ", %s", core->complete ? "complete" : "without thread notes");
+    if (core->unpacked)
+        put_unpacked(core->unpacked, file);
     fputs("\nProcess      ", file);
     if (core->has_prpsinfo)
         fprintf(file, "pid %" PRIu32 ", ", core->pid);
@@ -329,6 +348,19 @@ static void put_opaque_reasons(const struct report *report, FILE *file)
     fputc('\n', file);
 }
 
+static void put_stream_damage(const struct core *core, FILE *file)
+{
+    const struct unpacked *unpacked = core->unpacked;
+    if (!unpacked || !unpacked->damage)
+        return;
+    fprintf(file,
+            "             LOSS: the packed core is damaged at byte %" PRIu64
+            " of it, behind %" PRIu64 " bytes of the core: ",
+            unpacked->damage_at, unpacked->size);
+    put_name(file, unpacked->damage);
+    fputc('\n', file);
+}
+
 static void put_coverage(const struct report *report, FILE *file)
 {
     const struct heap *heap = report->heap;
@@ -342,6 +374,7 @@ static void put_coverage(const struct report *report, FILE *file)
     if (heap->coded_objects)
         fprintf(file, "             %s object%s of extension types visited by their own code\n",
                 grouped(heap->coded_objects, count), plural(heap->coded_objects));
+    put_stream_damage(report->core, file);
     if (losses->broken_links)
         fprintf(file,
                 "             LOSS: %" PRIu64 " broken link%s in the collector's lists, the first "

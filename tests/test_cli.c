@@ -52,6 +52,12 @@ Test(cli, wrong_usage)
         {{"--jobs=-1", "a"}, "--jobs takes a number from 0 to *, not \"-1\""},
         {{"--verify=all", "a"}, "--verify takes a number from 0 to 4294967295, not \"all\""},
         {{"--verify=4294967296", "a"}, "--verify takes a number from 0 to *"},
+        {{"--max-unpacked=many", "a"}, "--max-unpacked takes a number of bytes, *, not \"many\""},
+        {{"--max-unpacked=1X", "a"}, "--max-unpacked takes a number of bytes, *"},
+        {{"--max-unpacked=1GB", "a"}, "--max-unpacked takes a number of bytes, *"},
+        {{"--max-unpacked=0", "a"}, "--max-unpacked takes a number of bytes, *"},
+        {{"--max-unpacked=-1G", "a"}, "--max-unpacked takes a number of bytes, *"},
+        {{"--max-unpacked=9999999T", "a"}, "--max-unpacked takes a number of bytes, *"},
         {{"a", "-o"}, "*option requires an argument -- 'o'"},
         {{"a", "--graph"}, "*option '--graph' requires an argument"},
     };

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "census_process.h"
 #include "collect.h"
 #include "core.h"
 #include "findings.h"
@@ -216,6 +217,7 @@ struct run {
     struct collect_totals totals;
     struct findings *findings;
     struct holders *holders;
+    struct census *census;
     vaddr *garbage_objects;
     struct heap_opaque_type *opaque_types;
     struct stacks stacks;
@@ -377,6 +379,23 @@ static struct failure *find_holders(struct run *run)
              "%" PRIu64 " items of gc.garbage and %" PRIu64 " more cycles in use, %" PRIu64
              " objects with references from outside",
              run->holders->listed, run->holders->cycles, run->holders->audited);
+    return failure;
+}
+
+// What the memory was used for.
+static struct failure *take_census(struct run *run)
+{
+    struct census_source source;
+    struct failure *failure = census_source_init(&source, run->interpreter);
+    if (failure)
+        return failure;
+    failure = census_create(run->heap, run->states, &source, run->options->jobs, &run->census);
+    census_source_deinit(&source);
+    if (!failure)
+        tell(run,
+             "%" PRIu64 " bytes of written memory: %" PRIu64 " of Python objects, %" PRIu64
+             " of the rest",
+             run->census->used_bytes, run->census->python_bytes, run->census->other_bytes);
     return failure;
 }
 
@@ -556,6 +575,8 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
     if (!failure && !run->options->verify)
         failure = find_holders(run);
     if (!failure && !run->options->verify)
+        failure = take_census(run);
+    if (!failure && !run->options->verify)
         failure = make_report(run);
     if (!failure)
         failure = write_outputs(run, output, graph);
@@ -564,6 +585,7 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
 
 static void run_deinit(struct run *run)
 {
+    census_destroy(run->census);
     holders_destroy(run->holders);
     findings_destroy(run->findings);
     verify_destroy(run->verify);

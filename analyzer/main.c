@@ -459,6 +459,8 @@ static struct failure *make_report(struct run *run)
     report->totals = &run->totals;
     report->findings = run->findings;
     report->holders = run->holders;
+    report->census = run->census;
+    report->verdict = verdict_make(run->census, run->findings);
     report->limit = run->options->limit;
     sum_states(run);
     struct failure *failure = findings_find_origins(run->findings, run->heap, run->options->limit);

@@ -376,14 +376,16 @@ struct failure *report_json(const struct report *report, FILE *file)
 {
     const struct findings *findings = report->findings;
     json_t *root = json_pack(
-        "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o}",
+        "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, "
+        "s:o}",
         "schema_version", SCHEMA_VERSION, "tool", "name", PROGRAM_NAME, "version",
         PYCORE_GARBAGE_VERSION, "core", make_core(report), "interpreter", make_interpreter(report),
         "collector", make_collector(report), "heap", make_heap(report), "garbage",
         make_garbage(report), "findings", make_findings(report), "findings_total",
         value_number(findings->count), "shared", "objects", value_number(findings->shared_objects),
         "bytes", value_number(findings->shared_bytes), "holders", value_holders(report), "threads",
-        make_threads(report), "threads_total", value_number(report->stacks->count));
+        make_threads(report), "threads_total", value_number(report->stacks->count), "memory",
+        value_memory(report), "verdict", value_verdict(report));
     return write_json(root, file);
 }
 

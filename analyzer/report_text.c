@@ -134,6 +134,7 @@ static void put_verdict(const struct report *report, FILE *file)
     if (trash)
         fprintf(file, "Collectable trash waiting for a collection: %s object%s, %s.\n",
                 grouped(trash, count), plural(trash), sized(report->trash_bytes, bytes));
+    put_memory_verdict(report, file);
 }
 
 // --- findings
@@ -249,17 +250,17 @@ static void put_other_finalizers(const struct finding *finding, FILE *file)
     }
 }
 
-static void put_finding(const struct finding *finding, FILE *file)
+static void put_finding(const struct report *report, const struct finding *finding, FILE *file)
 {
     char count[NUMBER_MAX], bytes[NUMBER_MAX], head[256];
-    int width = snprintf(head, sizeof(head), "%s%s cycle%s like this one, %s",
-                         grouped(finding->count, count),
-                         finding->state == COLLECT_PENDING ? " pending" : "",
-                         plural(finding->count), sized(finding->bytes, bytes));
-    if (finding->count == 1)
-        width = snprintf(head, sizeof(head), "One%s cycle, %s",
-                         finding->state == COLLECT_PENDING ? " pending" : "",
+    const char *pending = finding->state == COLLECT_PENDING ? " pending" : "";
+    const char *at_least = report_is_complete(report) ? "" : "At least ";
+    int width = snprintf(head, sizeof(head), "%s%s%s cycle%s like this one, %s", at_least,
+                         grouped(finding->count, count), pending, plural(finding->count),
                          sized(finding->bytes, bytes));
+    if (finding->count == 1)
+        width = snprintf(head, sizeof(head), "%s%s%s cycle, %s", at_least,
+                         *at_least ? "one" : "One", pending, sized(finding->bytes, bytes));
     fprintf(file, "\n%s%*ssignature %s\n", head, width < 70 ? 72 - width : 2, "",
             finding->signature);
     put_cycle(finding, file);
@@ -285,7 +286,7 @@ static void put_findings(const struct report *report, FILE *file)
     if (report->limit && shown > report->limit)
         shown = report->limit;
     for (size_t i = 0; i < shown; i++)
-        put_finding(&findings->items[i], file);
+        put_finding(report, &findings->items[i], file);
     if (shown < findings->count)
         fprintf(file, "\n%s more finding%s not shown (--limit).\n",
                 grouped(findings->count - shown, count), plural(findings->count - shown));
@@ -302,6 +303,7 @@ void report_text(const struct report *report, FILE *file)
     put_verdict(report, file);
     put_findings(report, file);
     put_holders(report, file);
+    put_memory(report, file);
     put_basis(report, file);
     put_stacks(report, file);
 }

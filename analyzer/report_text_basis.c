@@ -233,6 +233,7 @@ static void put_coverage(const struct report *report, FILE *file)
     fprintf(file, "%s references, %s; ", grouped(heap->edges, count), sized(heap->bytes, bytes));
     fprintf(file, "%" PRIu64 " opaque, %" PRIu64 " unreadable\n", heap->opaque_objects,
             losses->unreadable_objects);
+    put_byte_coverage(report, file);
     if (heap->coded_objects)
         fprintf(file, "             %s object%s of extension types visited by their own code\n",
                 grouped(heap->coded_objects, count), plural(heap->coded_objects));

@@ -202,7 +202,7 @@ Test(report_json, the_whole)
         "\"threads\": [{\"thread_id\": \"0x7f34\", \"holds_lock\": true, \"depth\": 2, "
         "\"frames\": [{\"function\": \"ping\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
         "63}, {\"function\": \"<module>\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
-        "140}]}], \"threads_total\": 1}";
+        "140}]}], \"threads_total\": 1, \"memory\": null, \"verdict\": null}";
     json_t *root = read_report();
     char *text = json_dumps(root, 0);
     cr_assert_str_eq(text, expected, "%s", text);

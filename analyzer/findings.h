@@ -63,11 +63,24 @@ enum {
     SIGNATURE_SIZE = 9
 }; // 8 hex digits
 
+enum {
+    FINDING_SIZES = 32 // powers of two that a number of objects lies between
+};
+
+// Objects per cycle (component).
+struct finding_sizes {
+    uint32_t least;
+    uint32_t median; // the lower one of two
+    uint32_t most;
+    uint32_t counts[FINDING_SIZES]; // cycles with 2^i to 2^(i + 1) - 1 objects
+};
+
 struct finding {
     char signature[SIGNATURE_SIZE];
     enum collect_state state; // COLLECT_UNCOLLECTABLE or COLLECT_PENDING
     uint64_t count;           // components
     uint64_t objects;         // their members
+    struct finding_sizes sizes;
     uint64_t bytes;
     uint64_t held_objects; // not members, but reachable from this finding's cycles alone
     uint64_t held_bytes;

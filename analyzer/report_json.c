@@ -334,18 +334,32 @@ static json_t *make_breaks(const struct finding *finding)
     return breaks;
 }
 
+static json_t *make_sizes(const struct finding_sizes *sizes)
+{
+    json_t *histogram = json_array();
+    for (unsigned i = 0; i < FINDING_SIZES; i++)
+        if (sizes->counts[i])
+            json_array_append_new(histogram, json_pack("{s:o, s:o, s:o}", "from",
+                                                       value_number(UINT64_C(1) << i), "to",
+                                                       value_number((UINT64_C(1) << (i + 1)) - 1),
+                                                       "cycles", value_number(sizes->counts[i])));
+    return json_pack("{s:o, s:o, s:o, s:o}", "min", value_number(sizes->least), "median",
+                     value_number(sizes->median), "max", value_number(sizes->most), "histogram",
+                     histogram);
+}
+
 static json_t *make_finding(const struct finding *finding, uint64_t limit)
 {
     bool cut;
     json_t *cycle = make_cycle(finding, limit, &cut);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "signature",
-                     finding->signature, "state", report_state_name(finding->state), "count",
-                     value_number(finding->count), "objects", value_number(finding->objects),
-                     "bytes", value_number(finding->bytes), "held_objects",
-                     value_number(finding->held_objects), "held_bytes",
-                     value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
-                     "finalizers", make_finalizers(finding), "breaks", make_breaks(finding),
-                     "breaks_tried", value_number(finding->breaks_tried));
+    return json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "signature",
+        finding->signature, "state", report_state_name(finding->state), "count",
+        value_number(finding->count), "objects", value_number(finding->objects), "bytes",
+        value_number(finding->bytes), "held_objects", value_number(finding->held_objects),
+        "held_bytes", value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
+        "finalizers", make_finalizers(finding), "breaks", make_breaks(finding), "breaks_tried",
+        value_number(finding->breaks_tried), "objects_per_cycle", make_sizes(&finding->sizes));
 }
 
 static json_t *make_findings(const struct report *report)

@@ -250,6 +250,28 @@ static void put_other_finalizers(const struct finding *finding, FILE *file)
     }
 }
 
+// How many objects the cycles have, when they differ.
+static void put_sizes(const struct finding_sizes *sizes, FILE *file)
+{
+    char least[NUMBER_MAX], median[NUMBER_MAX], most[NUMBER_MAX], cycles[NUMBER_MAX];
+    if (sizes->least == sizes->most)
+        return;
+    fprintf(file, "  objects per cycle: %s to %s, median %s", grouped(sizes->least, least),
+            grouped(sizes->most, most), grouped(sizes->median, median));
+    const char *before = " (";
+    for (unsigned i = 0; i < FINDING_SIZES; i++) {
+        if (!sizes->counts[i])
+            continue;
+        uint64_t from = UINT64_C(1) << i, to = (UINT64_C(1) << (i + 1)) - 1;
+        fprintf(file, "%s%s", before, grouped(from, least));
+        if (to > from)
+            fprintf(file, "-%s", grouped(to, most));
+        fprintf(file, ": %s", grouped(sizes->counts[i], cycles));
+        before = "; ";
+    }
+    fputs(")\n", file);
+}
+
 static void put_finding(const struct report *report, const struct finding *finding, FILE *file)
 {
     char count[NUMBER_MAX], bytes[NUMBER_MAX], head[256];
@@ -270,6 +292,7 @@ static void put_finding(const struct report *report, const struct finding *findi
         fprintf(file, "  keep%s %s other object%s alive: %s\n", finding->count == 1 ? "s" : "",
                 grouped(finding->held_objects, count), plural(finding->held_objects),
                 sized(finding->held_bytes, bytes));
+    put_sizes(&finding->sizes, file);
     fprintf(file, "  e.g. 0x%" PRIx64 "; %s%s object%s, %" PRIu64 " bytes\n", finding->example,
             finding->count == 1                                             ? ""
             : finding->objects == finding->count * finding->example_objects ? "each "

@@ -157,7 +157,12 @@ Test(report, pending_findings)
 Test(report, cycles_that_differ_in_size)
 {
     items[0].objects = 9;
+    items[0].sizes = (struct finding_sizes){
+        .least = 1, .median = 4, .most = 1002, .counts = {[0] = 3, [2] = 90, [9] = 1234}};
     expect_line("  e.g. 0x7f34e9520a90; this one 4 objects, 704 bytes");
+    expect_line("  objects per cycle: 1 to 1,002, median 4 (1: 3; 4-7: 90; 512-1,023: 1,234)");
+    items[0].sizes.most = 1;
+    expect_no("per cycle");
 }
 
 Test(report, held_objects)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "report_words.h"
+#include "version.h"
 
 enum {
     DRAWN_STEPS_MAX = 40
@@ -321,6 +322,26 @@ static void put_findings(const struct report *report, FILE *file)
                 sized(findings->shared_bytes, bytes));
 }
 
+// What to find the report by: one line, however long.
+static void put_ticket(const struct report *report, FILE *file)
+{
+    const struct findings *findings = report->findings;
+    char id[2 * BUILD_ID_MAX + 1];
+    size_t shown = findings->count;
+    if (report->limit && shown > report->limit)
+        shown = report->limit;
+    build_id_format(&report->interpreter->module->image->build_id, id, sizeof(id));
+    fputs("\nTicket       " PROGRAM_NAME " " PYCORE_GARBAGE_VERSION ", ", file);
+    put_file(file, report->core->path);
+    fprintf(file, ", %" PRIu64 " bytes, build-id %s, ", report->core->size, id);
+    fputs(shown ? "signatures" : "no signature", file);
+    for (size_t i = 0; i < shown; i++)
+        fprintf(file, " %s", findings->items[i].signature);
+    if (shown < findings->count)
+        fprintf(file, " and %zu more (--limit)", findings->count - shown);
+    fputc('\n', file);
+}
+
 void report_text(const struct report *report, FILE *file)
 {
     put_verdict(report, file);
@@ -329,4 +350,5 @@ void report_text(const struct report *report, FILE *file)
     put_memory(report, file);
     put_basis(report, file);
     put_stacks(report, file);
+    put_ticket(report, file);
 }

@@ -1,5 +1,6 @@
 // The text report, word for word: what leaked. JSON and the graph are in test_report_json.c.
 #include "report_text.h"
+#include "version.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -35,7 +36,10 @@ Test(report, the_story)
         "\n"
         "Thread 0x7f34, which held the interpreter lock, innermost call first:\n"
         "    ping, seed_leak.py:63\n"
-        "    <module>, seed_leak.py:140\n");
+        "    <module>, seed_leak.py:140\n"
+        "\n"
+        "Ticket       pycore-garbage " PYCORE_GARBAGE_VERSION
+        ", core.1234, 5242880 bytes, build-id deadbeef, signatures 5f3c2a91\n");
     cr_assert(report_is_complete(&report));
 }
 
@@ -70,7 +74,7 @@ Test(report, no_garbage)
                 "looked at).");
     expect_line("None is pending: the next full collection would add nothing to it.");
     expect_line("gc.garbage   0x7f34e9500000, 0 items, found by symbol");
-    expect_no("signature");
+    expect_no("like this one");
 }
 
 Test(report, garbage_that_is_in_use)
@@ -360,6 +364,25 @@ Test(report, more_findings_than_the_limit)
     expect_line("1 more finding not shown (--limit).");
     report.limit = 0;
     expect_no("--limit");
+}
+
+// One line, so that it is found whole.
+Test(report, what_to_find_a_ticket_by)
+{
+    findings.count = 3;
+    core.path = (char *)"/var/crash/core\n1";
+    snprintf(items[1].signature, sizeof(items[1].signature), "0badcafe");
+    snprintf(items[2].signature, sizeof(items[2].signature), "00c0ffee");
+    expect_line("Ticket       pycore-garbage " PYCORE_GARBAGE_VERSION
+                ", core\\x0a1, 5242880 bytes, build-id deadbeef, signatures 5f3c2a91 0badcafe "
+                "00c0ffee");
+    report.limit = 1;
+    expect_line("Ticket       pycore-garbage " PYCORE_GARBAGE_VERSION
+                ", core\\x0a1, 5242880 bytes, build-id deadbeef, signatures 5f3c2a91 and 2 more "
+                "(--limit)");
+    findings.count = 0;
+    expect_line("Ticket       pycore-garbage " PYCORE_GARBAGE_VERSION
+                ", core\\x0a1, 5242880 bytes, build-id deadbeef, no signature");
 }
 
 // --- who holds what

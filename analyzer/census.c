@@ -105,11 +105,24 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(left->name, right->name);
 }
 
-static struct census_type sum_type(const struct heap *heap, uint32_t index,
-                                   const struct census_part *parts, unsigned jobs)
+// What is held moves from one count to the other.
+static void move_held(struct census_type *type, const struct findings_held *held)
 {
-    struct census_type type = {.name = heap->types.types[index].name};
-    for (unsigned job = 0; job < jobs; job++) {
+    struct census_count moved = {held->objects, held->bytes};
+    if (moved.objects > type->live.objects)
+        moved.objects = type->live.objects;
+    if (moved.bytes > type->live.bytes)
+        moved.bytes = type->live.bytes;
+    type->live.objects -= moved.objects;
+    type->live.bytes -= moved.bytes;
+    add_up(&type->garbage, &moved);
+}
+
+static struct census_type sum_type(const struct census_work *work, uint32_t index,
+                                   const struct census_part *parts)
+{
+    struct census_type type = {.name = work->heap->types.types[index].name};
+    for (unsigned job = 0; job < work->jobs; job++) {
         if (index >= parts[job].tally_count)
             continue;
         const struct census_tally *tally = &parts[job].tallies[index];
@@ -117,6 +130,8 @@ static struct census_type sum_type(const struct heap *heap, uint32_t index,
         add_up(&type.garbage, &tally->garbage);
         add_up(&type.trash, &tally->trash);
     }
+    if (index < work->findings->held_type_count)
+        move_held(&type, &work->findings->held_types[index]);
     return type;
 }
 
@@ -141,14 +156,15 @@ static void fold_types(struct census *census)
         qsort(census->types, kept, sizeof(*census->types), by_bytes);
 }
 
-static bool list_types(struct census *census, const struct heap *heap,
-                       const struct census_part *parts, unsigned jobs)
+static bool list_types(struct census *census, const struct census_work *work,
+                       const struct census_part *parts)
 {
-    census->types = calloc((size_t)heap->types.count + 1, sizeof(*census->types));
+    uint32_t count = work->heap->types.count;
+    census->types = calloc((size_t)count + 1, sizeof(*census->types));
     if (!census->types)
         return false;
-    for (uint32_t i = 0; i < heap->types.count; i++) {
-        struct census_type type = sum_type(heap, i, parts, jobs);
+    for (uint32_t i = 0; i < count; i++) {
+        struct census_type type = sum_type(work, i, parts);
         if (type.live.objects || type.garbage.objects || type.trash.objects)
             census->types[census->type_count++] = type;
     }
@@ -204,7 +220,7 @@ static bool take_census(struct census_work *work, struct census_part *parts, str
     census->python_bytes = census->untracked.bytes;
     for (size_t i = 0; i <= COLLECT_KEPT; i++)
         census->python_bytes += census->states[i].bytes;
-    return list_types(census, work->heap, parts, work->jobs);
+    return list_types(census, work, parts);
 }
 
 static void init_work(struct census_work *work)
@@ -221,11 +237,12 @@ static void init_work(struct census_work *work)
 }
 
 struct failure *census_create(struct heap *heap, const uint8_t *states,
-                              const struct census_source *source, unsigned jobs,
-                              struct census **census)
+                              const struct findings *findings, const struct census_source *source,
+                              unsigned jobs, struct census **census)
 {
     struct census_work work = {.heap = heap,
                                .states = states,
+                               .findings = findings,
                                .source = source,
                                .jobs = jobs == 0                  ? 1
                                        : jobs > PARALLEL_JOBS_MAX ? PARALLEL_JOBS_MAX

@@ -19,6 +19,7 @@
 
 #include "collect.h"
 #include "failure.h"
+#include "findings.h"
 #include "heap.h"
 
 enum census_kind {
@@ -77,7 +78,7 @@ struct census_count {
 struct census_type {
     const char *name; // "module.Class"; the heap's
     struct census_count live;
-    struct census_count garbage; // kept by gc.garbage, or pending
+    struct census_count garbage; // kept by gc.garbage, pending, or held by what is
     struct census_count trash;
 };
 
@@ -109,11 +110,13 @@ struct census {
     struct census_coverage coverage;
 };
 
-// states: collect_run's. The result keeps the source's paths. `jobs` threads share the work; the
+// states: collect_run's; findings: what untracked objects these hold counts as garbage of its type.
+// The result keeps the source's paths. `jobs` threads share the work; the
 // result does not depend on their number. Failures: NO_MEMORY.
 struct failure *census_create(struct heap *heap, const uint8_t *states,
-                              const struct census_source *source, unsigned jobs,
-                              struct census **census) __attribute__((warn_unused_result));
+                              const struct findings *findings, const struct census_source *source,
+                              unsigned jobs, struct census **census)
+    __attribute__((warn_unused_result));
 void census_destroy(struct census *census);
 
 // What a mapping has that is neither pymalloc's nor a Python object.

@@ -13,9 +13,13 @@ enum {
 
 // --- kinds of mappings
 
-struct lines {
-    struct core_mapping *items; // NT_FILE's, by start
-    size_t count;
+// What tells mappings apart, in order: there may be many of each.
+struct places {
+    struct core_mapping *lines; // NT_FILE's, by start
+    size_t line_count;
+    vaddr *stacks; // addresses in stacks
+    size_t stack_count;
+    const struct module *main; // or NULL
 };
 
 static int by_line_start(const void *a, const void *b)
@@ -24,54 +28,75 @@ static int by_line_start(const void *a, const void *b)
     return (left->start > right->start) - (left->start < right->start);
 }
 
-static bool sort_lines(const struct core *core, struct lines *lines)
+static int by_address(const void *a, const void *b)
 {
-    lines->count = core->mapping_count;
-    lines->items = calloc(lines->count + 1, sizeof(*lines->items));
-    if (!lines->items)
+    const vaddr *left = a, *right = b;
+    return (*left > *right) - (*left < *right);
+}
+
+// Stack pointers, and what the kernel put at the end of the main thread's stack.
+static void find_stacks(const struct core *core, struct places *places)
+{
+    vaddr at;
+    if (core_find_auxv(core, AT_RANDOM, &at))
+        places->stacks[places->stack_count++] = at;
+    for (size_t i = 0; i < core->thread_count; i++)
+        if (registers_find_stack(core, i, &at))
+            places->stacks[places->stack_count++] = at;
+    if (places->stack_count)
+        qsort(places->stacks, places->stack_count, sizeof(*places->stacks), by_address);
+}
+
+static bool find_places(const struct process *process, struct places *places)
+{
+    const struct core *core = process->core;
+    *places = (struct places){.lines = calloc(core->mapping_count + 1, sizeof(*places->lines)),
+                              .line_count = core->mapping_count,
+                              .stacks = calloc(core->thread_count + 1, sizeof(*places->stacks))};
+    if (!places->lines || !places->stacks)
         return false;
-    if (lines->count) {
-        memcpy(lines->items, core->mappings, lines->count * sizeof(*lines->items));
-        qsort(lines->items, lines->count, sizeof(*lines->items), by_line_start);
+    if (core->mapping_count) {
+        memcpy(places->lines, core->mappings, core->mapping_count * sizeof(*places->lines));
+        qsort(places->lines, places->line_count, sizeof(*places->lines), by_line_start);
     }
+    find_stacks(core, places);
+    for (size_t i = 0; i < process->module_count && !places->main; i++)
+        if (process->modules[i].is_main)
+            places->main = &process->modules[i];
     return true;
 }
 
-// The line that an address lies in, or NULL.
-static const struct core_mapping *find_line(const struct lines *lines, vaddr at)
+static void places_deinit(struct places *places)
 {
-    size_t low = 0, high = lines->count;
+    free(places->lines);
+    free(places->stacks);
+}
+
+// The line that an address lies in, or NULL.
+static const struct core_mapping *find_line(const struct places *places, vaddr at)
+{
+    size_t low = 0, high = places->line_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (lines->items[middle].start <= at)
+        if (places->lines[middle].start <= at)
             low = middle + 1;
         else
             high = middle;
     }
-    return low && at < lines->items[low - 1].end ? &lines->items[low - 1] : NULL;
+    return low && at < places->lines[low - 1].end ? &places->lines[low - 1] : NULL;
 }
 
-// Does a stack pointer, or what the kernel put at the end of the main thread's stack, lie there?
-static bool is_stack(const struct core *core, const struct core_segment *segment)
+static bool is_stack(const struct places *places, const struct core_segment *segment)
 {
-    uint64_t random;
-    if (core_find_auxv(core, AT_RANDOM, &random) && random - segment->start < segment->memory_size)
-        return true;
-    for (size_t i = 0; i < core->thread_count; i++) {
-        vaddr pointer;
-        if (registers_find_stack(core, i, &pointer) &&
-            pointer - segment->start < segment->memory_size)
-            return true;
+    size_t low = 0, high = places->stack_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (places->stacks[middle] < segment->start)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return false;
-}
-
-static const struct module *find_main(const struct process *process)
-{
-    for (size_t i = 0; i < process->module_count; i++)
-        if (process->modules[i].is_main)
-            return &process->modules[i];
-    return NULL;
+    return low < places->stack_count && places->stacks[low] - segment->start < segment->memory_size;
 }
 
 // Names that the kernel gives to memory that no file is behind.
@@ -84,16 +109,16 @@ static bool is_shared_memory(const char *path)
     return false;
 }
 
-static enum census_kind find_kind(const struct process *process, const struct lines *lines,
+static enum census_kind find_kind(const struct process *process, const struct places *places,
                                   const struct core_segment *segment, const char **path)
 {
-    const struct core_mapping *line = find_line(lines, segment->start);
+    const struct core_mapping *line = find_line(places, segment->start);
     const struct module *module = process_find_module(process, segment->start);
-    const struct module *main = find_main(process);
+    const struct module *main = places->main;
     *path = line ? line->path : module ? module->path : NULL;
     if (line)
         return is_shared_memory(line->path) ? CENSUS_SHARED : CENSUS_FILE;
-    if (is_stack(process->core, segment))
+    if (is_stack(places, segment))
         return CENSUS_STACK;
     // bss; what is larger than that of its file has more behind it
     if (module && segment->start + segment->memory_size <= module->data_end)
@@ -168,7 +193,7 @@ static const struct core_segment **list_segments(const struct core *core, size_t
 }
 
 static struct failure *add_mappings(struct census_source *source, const struct process *process,
-                                    const struct lines *lines)
+                                    const struct places *places)
 {
     struct failure *failure = NULL;
     size_t count;
@@ -181,7 +206,7 @@ static struct failure *add_mappings(struct census_source *source, const struct p
         struct census_mapping *mapping = &source->mappings[source->mapping_count++];
         *mapping = (struct census_mapping){
             .start = segment->start, .size = segment->memory_size, .saved = segment->saved_size};
-        mapping->kind = find_kind(process, lines, segment, &mapping->path);
+        mapping->kind = find_kind(process, places, segment, &mapping->path);
         if (segment->bytes)
             failure = add_segment(source, process->core, segment, i);
     }
@@ -207,13 +232,13 @@ struct failure *census_source_init(struct census_source *source,
                                    const struct interpreter *interpreter)
 {
     const struct process *process = interpreter->process;
-    struct lines lines;
+    struct places places;
     *source = (struct census_source){.has_holes = core_has_holes(process->core)};
-    struct failure *failure = sort_lines(process->core, &lines) ? NULL : failure_no_memory();
+    struct failure *failure = find_places(process, &places) ? NULL : failure_no_memory();
     if (!failure)
-        failure = add_mappings(source, process, &lines);
+        failure = add_mappings(source, process, &places);
     sum_coverage(source, process);
-    free(lines.items);
+    places_deinit(&places);
     if (failure)
         census_source_deinit(source);
     return failure;

@@ -264,6 +264,15 @@ static const uint64_t *find_bits(struct heap *heap, vaddr page)
     return &heap->bits[(range->first_bit + (page - range->start) / DISCOVERY_GRAIN) / 64];
 }
 
+// Most pools have nothing else.
+static bool are_all_tracked(const uint64_t *tracked, uint64_t live)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < POOLS_PAGE_WORDS; i++)
+        count += (uint64_t)__builtin_popcountll(tracked[i]);
+    return count == live;
+}
+
 static void count_pool(struct census_part *part, vaddr page, const uint8_t *bytes,
                        const struct pools_page *pool)
 {
@@ -281,6 +290,8 @@ static void count_pool(struct census_part *part, vaddr page, const uint8_t *byte
     pools->live_bytes += live * pool->block_size;
     pools->free_bytes += (uint64_t)pool->free * pool->block_size;
     pools->lost_bytes += POOLS_PAGE_SIZE - (uint64_t)pool->blocks * pool->block_size;
+    if (tracked && are_all_tracked(tracked, live))
+        return;
     for (uint32_t i = 0, at = pool->first; i < pool->blocks; i++, at += pool->block_size) {
         if (tracked && (tracked[at / DISCOVERY_GRAIN / 64] >> (at / DISCOVERY_GRAIN % 64) & 1))
             continue;

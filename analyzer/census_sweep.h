@@ -20,6 +20,7 @@ struct census_tally {
 struct census_work {
     struct heap *heap;
     const uint8_t *states;
+    const struct findings *findings;
     const struct census_source *source;
     uint64_t pages; // of all ranges
     vaddr lowest, highest;

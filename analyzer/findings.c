@@ -486,6 +486,7 @@ void findings_destroy(struct findings *findings)
             finalizer_deinit(&finding->finalizers[j]);
         free(finding->finalizers);
     }
+    free(findings->held_types);
     free(findings->items);
     free(findings);
 }

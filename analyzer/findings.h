@@ -97,6 +97,13 @@ struct finding {
     size_t breaks_tried;    // references of the cycle that were taken out; 0: too large to try
 };
 
+// Objects of one type that are held though the collector does not know: untracked ones, and such
+// tracked ones as only these refer to.
+struct findings_held {
+    uint64_t objects;
+    uint64_t bytes;
+};
+
 struct findings {
     struct finding *items; // most bytes (own and held) first
     size_t count;
@@ -104,7 +111,9 @@ struct findings {
     // finalizer objects that are in no cycle.
     uint64_t shared_objects;
     uint64_t shared_bytes;
-    uint64_t unread_edges; // edges of cycles that could not be named
+    struct findings_held *held_types; // by number of the type in heap->types
+    size_t held_type_count;           // may be fewer than there are types
+    uint64_t unread_edges;            // edges of cycles that could not be named
 };
 
 // states: collect_run's. Failures: NO_MEMORY.

@@ -389,7 +389,8 @@ static struct failure *take_census(struct run *run)
     struct failure *failure = census_source_init(&source, run->interpreter);
     if (failure)
         return failure;
-    failure = census_create(run->heap, run->states, &source, run->options->jobs, &run->census);
+    failure = census_create(run->heap, run->states, run->findings, &source, run->options->jobs,
+                            &run->census);
     census_source_deinit(&source);
     if (!failure)
         tell(run,

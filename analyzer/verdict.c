@@ -16,7 +16,7 @@ static struct census_count sum_garbage(const struct census *census, const struct
 struct verdict verdict_make(const struct census *census, const struct findings *findings)
 {
     struct verdict verdict = {0};
-    if (!census)
+    if (!census || !census->used_bytes)
         return verdict;
     struct census_count garbage = sum_garbage(census, findings);
     const struct census_pools *pools = &census->pools;

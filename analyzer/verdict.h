@@ -8,7 +8,7 @@
 #include "findings.h"
 
 enum verdict_cause {
-    VERDICT_UNKNOWN, // no census was taken
+    VERDICT_UNKNOWN, // no census was taken, or it found no memory that was written
     VERDICT_GARBAGE, // what gc.garbage keeps alive, pending cycles, and all that only they keep
     VERDICT_TRASH,   // what the next collection would free
     VERDICT_LIVE,    // Python objects in use

@@ -13,6 +13,7 @@ static struct census *census;
 static struct census_mapping mappings[FAKEHEAP_ARENAS];
 static struct census_range ranges[FAKEHEAP_ARENAS];
 static struct census_source source;
+static struct findings findings;
 static uint8_t *states;
 
 static void close_census(void)
@@ -70,7 +71,7 @@ static void take(uint8_t state, unsigned jobs)
     states = malloc((size_t)heap->count + 1);
     memset(states, state, (size_t)heap->count + 1);
     fill_source();
-    cr_assert_null(census_create(heap, states, &source, jobs, &census), "%s", world);
+    cr_assert_null(census_create(heap, states, &findings, &source, jobs, &census), "%s", world);
 }
 
 static const struct census_type *find_type(const char *name)
@@ -203,6 +204,31 @@ WORLDS(damaged_pools)
     }
 }
 
+// What garbage holds is garbage of its type, and no more than there is.
+WORLDS(held_objects)
+{
+    struct findings_held counts[64] = {{0}};
+    fakeheap_use_pools(&fake);
+    vaddr str = held(fakeheap_str(&fake, "a string"));
+    fill_page();
+    take(COLLECT_REACHABLE, 1);
+    struct census_count before = find_type("str")->live;
+    uint32_t type;
+    cr_assert_eq(object_find_type(&heap->types, str, &type), MEMORY_OK, "%s", world);
+    cr_assert_lt(type, LENGTH(counts), "%s", world);
+    for (int i = 0; i < 2; i++) {
+        counts[type] = i ? (struct findings_held){9999, 1 << 30} : (struct findings_held){1, 32};
+        findings = (struct findings){.held_types = counts, .held_type_count = LENGTH(counts)};
+        take(COLLECT_REACHABLE, 1);
+        const struct census_type *strs = find_type("str");
+        cr_expect_eq(strs->garbage.objects, i ? before.objects : 1, "%s", world);
+        cr_expect_eq(strs->garbage.bytes, i ? before.bytes : 32, "%s", world);
+        cr_expect_eq(strs->live.objects + strs->garbage.objects, before.objects, "%s", world);
+        cr_expect_eq(strs->live.bytes + strs->garbage.bytes, before.bytes, "%s", world);
+    }
+    findings = (struct findings){0};
+}
+
 // Too large for a pool: found by its type anywhere in memory of malloc, unless it was freed.
 WORLDS(large_strings)
 {
@@ -239,7 +265,7 @@ WORLDS(other_memory)
     cr_expect_eq(census->used_bytes, used + (1 << 18), "%s", world);
     source.has_holes = false;
     census_destroy(census);
-    cr_assert_null(census_create(heap, states, &source, 1, &census));
+    cr_assert_null(census_create(heap, states, &findings, &source, 1, &census));
     cr_expect_eq(census_other(&census->mappings[0]), 1 << 17, "%s", world);
 }
 

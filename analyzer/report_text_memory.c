@@ -191,8 +191,7 @@ void put_memory_verdict(const struct report *report, FILE *file)
         put_garbage_shares(report, file);
     if (verdict->cause == VERDICT_GARBAGE && verdict->explains) {
         fprintf(file,
-                "That explains the growth: without these cycles %s would be in use. Breaking them "
-                "would\nhave prevented it.\n",
+                "Breaking these cycles would have prevented the growth: %s would be in use.\n",
                 sized(verdict->used_bytes -
                           (garbage < verdict->used_bytes ? garbage : verdict->used_bytes),
                       bytes));

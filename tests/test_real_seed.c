@@ -152,6 +152,7 @@ Test(seed, sizes_debian)
 
 // --- the text
 
+// A pattern; what filled so small a process is no matter here.
 static const char *expected_text(const struct real_core *core)
 {
     const json_t *report = real_report(core, 0);
@@ -160,6 +161,10 @@ static const char *expected_text(const struct real_core *core)
     const json_t *step = json_array_get(real_json(finding, "cycle"), 0);
     return real_format(
         "gc.garbage keeps 20 objects alive: 3.4 KiB, less than 1 %% of all tracked objects.\n"
+        "With all that only it keeps, garbage is 3.4 KiB: less than 1 %% of the Python heap (*),\n"
+        "of the core (*) and of the memory in use (*).\n"
+        "Garbage is NOT what filled the memory.\n"
+        "* in use, *\n"
         "\n"
         "5 cycles like this one, 3.4 KiB%41ssignature %s\n"
         "    __main__.MyApiClient     has __del__: __main__.ApiClient, seed_leak.py:%lld\n"
@@ -171,7 +176,9 @@ static const char *expected_text(const struct real_core *core)
         "    Also enough: ._api_client of T.\n"
         "  e.g. %s; each 4 objects, 704 bytes\n"
         "\n"
-        "Core         %s, ",
+        "Memory       *\n"
+        "\n"
+        "Core         %s, *",
         "", real_string(finding, "signature"), real_number(finalizer, "line"),
         real_number(real_json(core->truth, "attribute_set_in"), "line"),
         real_string(step, "address"), core->path);
@@ -180,11 +187,10 @@ static const char *expected_text(const struct real_core *core)
 static void expect_start(const struct real_core *core, const char *expected)
 {
     struct real_run run = REAL_RUN(core->path, core->interpreter);
-    const char *start = real_format("%.*s", (int)strlen(expected), run.output);
     cr_expect_eq(run.status, 0, "%s: %s", core->name, run.errors);
     cr_expect_str_empty(run.errors, "%s", core->name);
-    cr_expect_str_eq(start, expected, "%s: the report does not begin with\n%sbut with\n%s",
-                     core->name, expected, start);
+    cr_expect_eq(fnmatch(expected, run.output, 0), 0, "%s: the report is not\n%sbut\n%s",
+                 core->name, expected, run.output);
 }
 
 Test(seed, text)
@@ -226,7 +232,7 @@ Test(seed, text_of_the_rest)
     expect_in_text(
         &core,
         "*\nCoverage     * objects read, * references, *; 0 opaque, 0 "
-        "unreadable\n\nThread 0x*, which held the interpreter lock, innermost call first:\n*");
+        "unreadable\n             memory: * from the core, * from files, * in neither\n\nThread 0x*, which held the interpreter lock, innermost call first:\n*");
 }
 
 Test(seed, text_without_garbage)
@@ -235,7 +241,9 @@ Test(seed, text_without_garbage)
         struct real_core core = real_make_core(interpreters[i], "kernel", "seed_leak.py 0");
         expect_in_text(&core, "No garbage: no cycle with __del__ is kept in gc.garbage (*,* "
                               "tracked objects looked at).\n"
-                              "None is pending: *\n\nCore *");
+                              "None is pending: *\n"
+                              "Garbage is NOT what filled the memory.\n* in use, *\n"
+                              "\nMemory *\n\nCore *");
     }
 }
 

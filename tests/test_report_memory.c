@@ -39,9 +39,7 @@ Test(report_memory, garbage_is_the_cause)
         "With all",
         "With all that only it keeps, garbage is 90 MiB: 96 % of the Python heap (93 MiB),\n"
         "75 % of the core (120 MiB) and 90 % of the memory in use (100 MiB).\n"
-        "That explains the growth: without these cycles 10 MiB would be in use. Breaking "
-        "them would\n"
-        "have prevented it.\n"
+        "Breaking these cycles would have prevented the growth: 10 MiB would be in use.\n"
         "\n"
         "2 cycles like this one");
     cr_expect_eq(report.verdict.garbage_objects, 600013);
@@ -60,7 +58,8 @@ Test(report_memory, garbage_is_a_part)
     expect_no("prevented");
     census.used_bytes = 180 * MIB;
     judge();
-    expect_from("That", "That explains the growth: without these cycles 90 MiB would be in use.");
+    expect_from("Breaking",
+                "Breaking these cycles would have prevented the growth: 90 MiB would be in use.\n");
 }
 
 Test(report_memory, live_objects_are_the_cause)
@@ -143,7 +142,7 @@ Test(report_memory, what_a_loss_could_change)
                 "Python heap (93 MiB),\n"
                 "at least 75 % of the core (120 MiB) and at least 90 % of the memory in use (100 "
                 "MiB).\n"
-                "That explains the growth:");
+                "Breaking these cycles would have prevented the growth:");
     expect_from("\nMemory ", "\nMemory       at least 100 MiB in use: Python objects 93 MiB,");
     expect_from("At least 2 cycles", "At least 2 cycles like this one, 88 MiB ");
     items[0].count = 1;

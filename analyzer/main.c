@@ -50,14 +50,16 @@ enum option_key {
     OPTION_FORCE,
     OPTION_JOBS,
     OPTION_VERIFY,
+    OPTION_COMPARE,
+    OPTION_MERGE,
 };
 
 struct options {
     const char *core;
     const char *executable;
     const char *core_by_option; // -c
-    const char *arguments[2];
-    unsigned argument_count;
+    char **arguments;
+    size_t argument_count;
     struct process_options process;
     enum format format;
     const char *output;
@@ -67,6 +69,8 @@ struct options {
     unsigned jobs;
     bool verify;
     uint32_t verify_limit;
+    const char *compare; // an older JSON report
+    bool merge;          // the arguments are JSON reports
     bool verbose;
     bool quiet;
 };
@@ -93,6 +97,12 @@ static const struct argp_option option_table[] = {
      "Instead of the report, compare the references of N objects of every type (default 1000; 0: "
      "all) with what the interpreter's own code visits, run in an emulator",
      0},
+    {"compare", OPTION_COMPARE, "OLD", 0,
+     "Instead of the report, say what is new, grown, shrunk and gone since the JSON report OLD, by "
+     "signature; CORE may be a JSON report too",
+     0},
+    {"merge", OPTION_MERGE, NULL, 0,
+     "Instead of a report, the findings of all these JSON reports by signature, a line each", 0},
     {"verbose", 'v', NULL, 0, "Say on stderr what is found, how, and in what time", 0},
     {"quiet", 'q', NULL, 0, "No notes on stderr, only failures", 0},
     {0},
@@ -127,18 +137,32 @@ static enum format parse_format(const char *text, struct argp_state *state)
     return FORMAT_TEXT;
 }
 
+static void check_modes(const struct options *options, struct argp_state *state)
+{
+    if (options->merge + options->verify + !!options->compare > 1)
+        argp_error(state, "only one of --merge, --compare and --verify");
+    if (options->merge && options->core_by_option)
+        argp_error(state, "--merge reads JSON reports, no core");
+    if (options->merge && options->argument_count == 0)
+        argp_error(state, "which reports? usage: " PROGRAM_NAME " --merge FILE...");
+    if (options->graph && (options->merge || options->compare || options->verify))
+        argp_error(state, "--graph goes with the report of a core");
+}
+
 static void sort_arguments(struct options *options, struct argp_state *state)
 {
     unsigned most = options->core_by_option ? 1 : 2;
+    check_modes(options, state);
+    if (options->merge)
+        return;
     if (options->argument_count > most)
         argp_error(state, "too many arguments");
-    if (options->core_by_option) {
-        options->core = options->core_by_option;
-        options->executable = options->arguments[0];
-    } else {
-        options->core = options->arguments[0];
+    const char *first = options->argument_count > 0 ? options->arguments[0] : NULL;
+    options->core = options->core_by_option ? options->core_by_option : first;
+    if (options->core_by_option)
+        options->executable = first;
+    else if (options->argument_count > 1)
         options->executable = options->arguments[1];
-    }
     if (!options->core)
         argp_error(state, "which core? usage: " PROGRAM_NAME " CORE [EXECUTABLE]");
     options->process.executable = options->executable;
@@ -190,10 +214,15 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case OPTION_FORCE:
         options->process.force = true;
         break;
-    case ARGP_KEY_ARG:
-        if (options->argument_count < 2)
-            options->arguments[options->argument_count] = argument;
-        options->argument_count++;
+    case OPTION_COMPARE:
+        options->compare = argument;
+        break;
+    case OPTION_MERGE:
+        options->merge = true;
+        break;
+    case ARGP_KEY_ARGS: // by now getopt has put all of them behind the options
+        options->arguments = state->argv + state->next;
+        options->argument_count = (size_t)(state->argc - state->next);
         break;
     case ARGP_KEY_END:
         sort_arguments(options, state);
@@ -222,6 +251,8 @@ struct run {
     struct heap_opaque_reason opaque_reasons[HEAP_OPAQUE_REASONS];
     struct report report;
     struct verify *verify; // NULL: not asked for
+    struct ledger old, now;
+    struct comparison comparison;
     struct timespec started;
 };
 
@@ -457,6 +488,34 @@ static struct failure *make_report(struct run *run)
     return read_garbage(run);
 }
 
+// --merge and --compare: the reports that were made before.
+static struct failure *read_reports(struct run *run)
+{
+    const struct options *options = run->options;
+    struct failure *failure = NULL;
+    for (size_t i = 0; options->merge && i < options->argument_count && !failure; i++)
+        failure = ledger_add_file(&run->now, options->arguments[i]);
+    if (options->compare)
+        failure = ledger_add_file(&run->old, options->compare);
+    if (options->compare && !failure && ledger_is_report(options->core))
+        failure = ledger_add_file(&run->now, options->core);
+    return failure;
+}
+
+// The findings of the core at hand, unless a report has told already.
+static struct failure *compare(struct run *run)
+{
+    struct failure *failure = NULL;
+    if (run->findings)
+        failure = ledger_add_findings(&run->now, run->findings, report_is_complete(&run->report),
+                                      run->core->path);
+    if (failure)
+        return failure;
+    ledger_fold(&run->old);
+    ledger_fold(&run->now);
+    return comparison_init(&run->comparison, &run->old, &run->now);
+}
+
 // A file of the user's choice, or standard output.
 struct output {
     const char *path; // NULL: standard output
@@ -488,7 +547,7 @@ static struct failure *open_output(const char *path, const char *core, struct ou
             close(fd);
         return failure;
     }
-    if (fstat(fd, &there) == 0 && stat(core, &input) == 0 && there.st_dev == input.st_dev &&
+    if (core && fstat(fd, &there) == 0 && stat(core, &input) == 0 && there.st_dev == input.st_dev &&
         there.st_ino == input.st_ino)
         return failure_create(FAILURE_USAGE, "%s: is the core itself; choose another name", path);
     return NULL;
@@ -519,9 +578,26 @@ static struct failure *close_output(struct output *output, bool written)
                : NULL;
 }
 
+static struct failure *write_ledgers(struct run *run, FILE *file)
+{
+    bool json = run->options->format == FORMAT_JSON;
+    uint64_t limit = run->options->limit;
+    if (run->options->merge && json)
+        return report_ledger_json(&run->now, limit, file);
+    if (json)
+        return report_comparison_json(&run->comparison, limit, file);
+    if (run->options->merge)
+        report_ledger_text(&run->now, limit, file);
+    else
+        report_comparison_text(&run->comparison, limit, file);
+    return NULL;
+}
+
 static struct failure *write_report(struct run *run, FILE *file)
 {
     bool json = run->options->format == FORMAT_JSON;
+    if (run->options->merge || run->options->compare)
+        return write_ledgers(run, file);
     if (json)
         return run->verify ? report_verify_json(&run->report, run->verify, file)
                            : report_json(&run->report, file);
@@ -544,7 +620,8 @@ static struct failure *write_outputs(struct run *run, struct output *output, str
     return failure ? failure : write_report(run, output->file);
 }
 
-static struct failure *run_steps(struct run *run, struct output *output, struct output *graph)
+// From the core to what there is to report.
+static struct failure *analyze(struct run *run)
 {
     struct failure *failure = open_process(run);
     if (!failure)
@@ -557,15 +634,28 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
         failure = find_holders(run);
     if (!failure && !run->options->verify)
         failure = make_report(run);
-    if (!failure)
-        failure = write_outputs(run, output, graph);
     return failure;
+}
+
+static struct failure *run_steps(struct run *run, struct output *output, struct output *graph)
+{
+    struct failure *failure = read_reports(run);
+    if (!failure && run->now.processes == 0) // no report stands for the core
+        failure = analyze(run);
+    if (!failure && run->options->merge)
+        ledger_fold(&run->now);
+    if (!failure && run->options->compare)
+        failure = compare(run);
+    return failure ? failure : write_outputs(run, output, graph);
 }
 
 static void run_deinit(struct run *run)
 {
     holders_destroy(run->holders);
     findings_destroy(run->findings);
+    comparison_deinit(&run->comparison);
+    ledger_deinit(&run->old);
+    ledger_deinit(&run->now);
     verify_destroy(run->verify);
     free(run->states);
     free(run->garbage_objects);
@@ -577,6 +667,17 @@ static void run_deinit(struct run *run)
     core_close(run->core);
 }
 
+static int finish_ledgers(const struct run *run)
+{
+    const size_t *counts = run->comparison.counts;
+    bool worse = run->options->merge ? run->now.count
+                                     : counts[COMPARISON_NEW] + counts[COMPARISON_GROWN] > 0;
+    if (run->options->error_exitcode && worse)
+        return run->options->error_exitcode;
+    return ledger_is_whole(&run->old) && ledger_is_whole(&run->now) ? EXIT_COMPLETE
+                                                                    : EXIT_INCOMPLETE;
+}
+
 static int finish(struct run *run, struct failure *failure)
 {
     if (failure) {
@@ -585,6 +686,8 @@ static int finish(struct run *run, struct failure *failure)
         failure_destroy(failure);
         return status;
     }
+    if (run->options->merge || run->options->compare)
+        return finish_ledgers(run);
     if (run->verify)
         return verify_is_clean(run->verify) ? EXIT_COMPLETE : EXIT_INCOMPLETE;
     if (run->options->error_exitcode && run->findings->count)
@@ -601,7 +704,8 @@ int main(int argc, char **argv)
 {
     static const struct argp argp = {.options = option_table,
                                      .parser = parse_option,
-                                     .args_doc = "CORE [EXECUTABLE]\nEXECUTABLE -c CORE",
+                                     .args_doc = "CORE [EXECUTABLE]\nEXECUTABLE -c CORE\n--merge "
+                                                 "REPORT...",
                                      .doc = documentation};
     struct options options = {.limit = 100, .jobs = parallel_processors()};
     struct run run = {.options = &options};

@@ -10,12 +10,14 @@
 #include <stdio.h>
 
 #include "collect.h"
+#include "compare.h"
 #include "core.h"
 #include "failure.h"
 #include "findings.h"
 #include "heap.h"
 #include "holders.h"
 #include "interpreter.h"
+#include "ledger.h"
 #include "stacks.h"
 #include "verify.h"
 
@@ -81,6 +83,15 @@ struct failure *report_json(const struct report *report, FILE *file)
 void report_verify_text(const struct report *report, const struct verify *verify, FILE *file);
 struct failure *report_verify_json(const struct report *report, const struct verify *verify,
                                    FILE *file) __attribute__((warn_unused_result));
+
+// Instead of a report: a line per finding of many processes, or per finding of an old and a new
+// report. At most `limit` lines (0: all). Failures: NO_MEMORY.
+void report_ledger_text(const struct ledger *ledger, uint64_t limit, FILE *file);
+struct failure *report_ledger_json(const struct ledger *ledger, uint64_t limit, FILE *file)
+    __attribute__((warn_unused_result));
+void report_comparison_text(const struct comparison *comparison, uint64_t limit, FILE *file);
+struct failure *report_comparison_json(const struct comparison *comparison, uint64_t limit,
+                                       FILE *file) __attribute__((warn_unused_result));
 
 // One JSON line per tracked object, in address order. Reads the heap, object by object. states:
 // collect_run's. Failures: NO_MEMORY.

@@ -359,7 +359,13 @@ static json_t *make_findings(const struct report *report)
     return findings;
 }
 
-static struct failure *write_json(json_t *root, FILE *file)
+json_t *value_document(void)
+{
+    return json_pack("{s:i, s:{s:s, s:s}}", "schema_version", SCHEMA_VERSION, "tool", "name",
+                     PROGRAM_NAME, "version", PYCORE_GARBAGE_VERSION);
+}
+
+struct failure *value_write(json_t *root, FILE *file)
 {
     if (!root)
         return failure_no_memory();
@@ -384,7 +390,7 @@ struct failure *report_json(const struct report *report, FILE *file)
         value_number(findings->count), "shared", "objects", value_number(findings->shared_objects),
         "bytes", value_number(findings->shared_bytes), "holders", value_holders(report), "threads",
         make_threads(report), "threads_total", value_number(report->stacks->count));
-    return write_json(root, file);
+    return value_write(root, file);
 }
 
 // --- what --verify found
@@ -449,9 +455,8 @@ static json_t *make_verify(const struct verify *verify, uint64_t limit)
 struct failure *report_verify_json(const struct report *report, const struct verify *verify,
                                    FILE *file)
 {
-    json_t *root =
-        json_pack("{s:i, s:{s:s, s:s}, s:o, s:o}", "schema_version", SCHEMA_VERSION, "tool", "name",
-                  PROGRAM_NAME, "version", PYCORE_GARBAGE_VERSION, "interpreter",
-                  make_interpreter(report), "verify", make_verify(verify, report->limit));
-    return write_json(root, file);
+    json_t *root = value_document();
+    json_object_set_new(root, "interpreter", make_interpreter(report));
+    json_object_set_new(root, "verify", make_verify(verify, report->limit));
+    return value_write(root, file);
 }

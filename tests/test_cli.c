@@ -52,6 +52,11 @@ Test(cli, wrong_usage)
         {{"--jobs=-1", "a"}, "--jobs takes a number from 0 to *, not \"-1\""},
         {{"--verify=all", "a"}, "--verify takes a number from 0 to 4294967295, not \"all\""},
         {{"--verify=4294967296", "a"}, "--verify takes a number from 0 to *"},
+        {{"--merge"}, "which reports? usage: pycore-garbage --merge FILE..."},
+        {{"--merge", "-c", "a", "b"}, "--merge reads JSON reports, no core"},
+        {{"--merge", "--compare=a", "b"}, "only one of --merge, --compare and --verify"},
+        {{"--verify", "--graph=g", "a"}, "--graph goes with the report of a core"},
+        {{"a", "--compare"}, "*option '--compare' requires an argument"},
         {{"a", "-o"}, "*option requires an argument -- 'o'"},
         {{"a", "--graph"}, "*option '--graph' requires an argument"},
     };

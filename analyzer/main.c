@@ -52,6 +52,7 @@ enum option_key {
     OPTION_VERIFY,
     OPTION_COMPARE,
     OPTION_MERGE,
+    OPTION_CHECK,
 };
 
 struct options {
@@ -70,6 +71,7 @@ struct options {
     bool verify;
     uint32_t verify_limit;
     const char *compare; // an older JSON report
+    bool check;          // no report, only whether there could be one
     bool merge;          // the arguments are JSON reports
     bool verbose;
     bool quiet;
@@ -96,6 +98,9 @@ static const struct argp_option option_table[] = {
     {"verify", OPTION_VERIFY, "N", OPTION_ARG_OPTIONAL,
      "Instead of the report, compare the references of N objects of every type (default 1000; 0: "
      "all) with what the interpreter's own code visits, run in an emulator",
+     0},
+    {"check", OPTION_CHECK, NULL, 0,
+     "Instead of a report, say in no time whether the core is good for one, and what is missing",
      0},
     {"compare", OPTION_COMPARE, "OLD", 0,
      "Instead of the report, say what is new, grown, shrunk and gone since the JSON report OLD, by "
@@ -139,13 +144,14 @@ static enum format parse_format(const char *text, struct argp_state *state)
 
 static void check_modes(const struct options *options, struct argp_state *state)
 {
-    if (options->merge + options->verify + !!options->compare > 1)
-        argp_error(state, "only one of --merge, --compare and --verify");
+    unsigned modes = options->check + options->merge + options->verify + !!options->compare;
+    if (modes > 1)
+        argp_error(state, "only one of --check, --compare, --merge and --verify");
     if (options->merge && options->core_by_option)
         argp_error(state, "--merge reads JSON reports, no core");
     if (options->merge && options->argument_count == 0)
         argp_error(state, "which reports? usage: " PROGRAM_NAME " --merge FILE...");
-    if (options->graph && (options->merge || options->compare || options->verify))
+    if (options->graph && modes)
         argp_error(state, "--graph goes with the report of a core");
 }
 
@@ -217,6 +223,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case OPTION_COMPARE:
         options->compare = argument;
         break;
+    case OPTION_CHECK:
+        options->check = true;
+        break;
     case OPTION_MERGE:
         options->merge = true;
         break;
@@ -251,6 +260,7 @@ struct run {
     struct heap_opaque_reason opaque_reasons[HEAP_OPAQUE_REASONS];
     struct report report;
     struct verify *verify; // NULL: not asked for
+    struct check check;
     struct ledger old, now;
     struct comparison comparison;
     struct timespec started;
@@ -280,19 +290,10 @@ static struct failure *open_process(struct run *run)
     if (failure)
         return failure;
     const struct core *core = run->core;
-    if (core->format.word_size != 8 || core->format.big_endian)
-        return failure_create(FAILURE_UNSUPPORTED,
-                              "%s: a core of a %d-bit %s process (%s); only 64-bit little-endian "
-                              "processes are supported yet",
-                              core->path, core->format.word_size * 8,
-                              core->format.big_endian ? "big-endian" : "little-endian",
-                              core->architecture);
-    if (core->bytes_missing)
-        return failure_create(FAILURE_UNSUPPORTED,
-                              "%s: the core is cut: its headers promise %" PRIu64 " bytes beyond "
-                              "its end at %" PRIu64 "; cut cores are not supported yet, take a "
-                              "whole one (ulimit -c unlimited, space on the disk)",
-                              core->path, core->bytes_missing, core->size);
+    failure = check_core(core);
+    if (failure)
+        return failure;
+    core_read_ahead(core);
     failure = process_open(core, &run->options->process, &run->process);
     if (!failure)
         tell(run, "%zu segments, %zu threads, %zu files mapped", core->segment_count,
@@ -596,6 +597,12 @@ static struct failure *write_ledgers(struct run *run, FILE *file)
 static struct failure *write_report(struct run *run, FILE *file)
 {
     bool json = run->options->format == FORMAT_JSON;
+    if (run->options->check && json)
+        return report_check_json(&run->check, file);
+    if (run->options->check) {
+        report_check_text(&run->check, file);
+        return NULL;
+    }
     if (run->options->merge || run->options->compare)
         return write_ledgers(run, file);
     if (json)
@@ -639,6 +646,11 @@ static struct failure *analyze(struct run *run)
 
 static struct failure *run_steps(struct run *run, struct output *output, struct output *graph)
 {
+    if (run->options->check) {
+        struct failure *failure =
+            check_init(&run->check, run->options->core, &run->options->process);
+        return failure ? failure : write_outputs(run, output, graph);
+    }
     struct failure *failure = read_reports(run);
     if (!failure && run->now.processes == 0) // no report stands for the core
         failure = analyze(run);
@@ -653,6 +665,7 @@ static void run_deinit(struct run *run)
 {
     holders_destroy(run->holders);
     findings_destroy(run->findings);
+    check_deinit(&run->check);
     comparison_deinit(&run->comparison);
     ledger_deinit(&run->old);
     ledger_deinit(&run->now);
@@ -686,6 +699,10 @@ static int finish(struct run *run, struct failure *failure)
         failure_destroy(failure);
         return status;
     }
+    if (run->options->check)
+        return run->check.refusal  ? EXIT_NO_REPORT
+               : run->check.losses ? EXIT_INCOMPLETE
+                                   : EXIT_COMPLETE;
     if (run->options->merge || run->options->compare)
         return finish_ledgers(run);
     if (run->verify)

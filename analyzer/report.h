@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "check.h"
 #include "collect.h"
 #include "compare.h"
 #include "core.h"
@@ -83,6 +84,11 @@ struct failure *report_json(const struct report *report, FILE *file)
 void report_verify_text(const struct report *report, const struct verify *verify, FILE *file);
 struct failure *report_verify_json(const struct report *report, const struct verify *verify,
                                    FILE *file) __attribute__((warn_unused_result));
+
+// What --check found. Failures: NO_MEMORY.
+void report_check_text(const struct check *check, FILE *file);
+struct failure *report_check_json(const struct check *check, FILE *file)
+    __attribute__((warn_unused_result));
 
 // Instead of a report: a line per finding of many processes, or per finding of an old and a new
 // report. At most `limit` lines (0: all). Failures: NO_MEMORY.

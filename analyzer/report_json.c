@@ -35,9 +35,8 @@ static json_t *flag_or_null(const struct runtime_flag *flag)
     return flag->known ? json_boolean(flag->value) : json_null();
 }
 
-static json_t *make_core(const struct report *report)
+json_t *value_core(const struct core *core)
 {
-    const struct core *core = report->core;
     const char *signal = core_signal_name(core->signal);
     char text[ADDRESS_MAX];
     if (!signal && core->signal) {
@@ -52,9 +51,8 @@ static json_t *make_core(const struct report *report)
                      core->complete, "bytes_missing", value_number(core->bytes_missing));
 }
 
-static json_t *make_interpreter(const struct report *report)
+json_t *value_interpreter(const struct interpreter *interpreter)
 {
-    const struct interpreter *interpreter = report->interpreter;
     const struct runtime *runtime = &interpreter->runtime;
     const struct module *module = interpreter->module;
     char id[2 * BUILD_ID_MAX + 1];
@@ -384,12 +382,13 @@ struct failure *report_json(const struct report *report, FILE *file)
     json_t *root = json_pack(
         "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o}",
         "schema_version", SCHEMA_VERSION, "tool", "name", PROGRAM_NAME, "version",
-        PYCORE_GARBAGE_VERSION, "core", make_core(report), "interpreter", make_interpreter(report),
-        "collector", make_collector(report), "heap", make_heap(report), "garbage",
-        make_garbage(report), "findings", make_findings(report), "findings_total",
-        value_number(findings->count), "shared", "objects", value_number(findings->shared_objects),
-        "bytes", value_number(findings->shared_bytes), "holders", value_holders(report), "threads",
-        make_threads(report), "threads_total", value_number(report->stacks->count));
+        PYCORE_GARBAGE_VERSION, "core", value_core(report->core), "interpreter",
+        value_interpreter(report->interpreter), "collector", make_collector(report), "heap",
+        make_heap(report), "garbage", make_garbage(report), "findings", make_findings(report),
+        "findings_total", value_number(findings->count), "shared", "objects",
+        value_number(findings->shared_objects), "bytes", value_number(findings->shared_bytes),
+        "holders", value_holders(report), "threads", make_threads(report), "threads_total",
+        value_number(report->stacks->count));
     return value_write(root, file);
 }
 
@@ -456,7 +455,7 @@ struct failure *report_verify_json(const struct report *report, const struct ver
                                    FILE *file)
 {
     json_t *root = value_document();
-    json_object_set_new(root, "interpreter", make_interpreter(report));
+    json_object_set_new(root, "interpreter", value_interpreter(report->interpreter));
     json_object_set_new(root, "verify", make_verify(verify, report->limit));
     return value_write(root, file);
 }

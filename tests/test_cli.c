@@ -54,7 +54,7 @@ Test(cli, wrong_usage)
         {{"--verify=4294967296", "a"}, "--verify takes a number from 0 to *"},
         {{"--merge"}, "which reports? usage: pycore-garbage --merge FILE..."},
         {{"--merge", "-c", "a", "b"}, "--merge reads JSON reports, no core"},
-        {{"--merge", "--compare=a", "b"}, "only one of --merge, --compare and --verify"},
+        {{"--merge", "--compare=a", "b"}, "only one of --check, --compare, --merge and --verify"},
         {{"--verify", "--graph=g", "a"}, "--graph goes with the report of a core"},
         {{"a", "--compare"}, "*option '--compare' requires an argument"},
         {{"a", "-o"}, "*option requires an argument -- 'o'"},

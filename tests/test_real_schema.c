@@ -83,10 +83,29 @@ static void expect_seen(const char *path, size_t count)
 {
     size_t most = 0;
     for (size_t i = 0; i < made_count; i++) {
-        size_t size = json_array_size(real_json(real_parse_file(made[i]), path));
+        json_t *document = real_parse_file(made[i]);
+        const char *dot = strchr(path, '.');
+        const char *first = real_format("%.*s", (int)(dot - path), path);
+        size_t size =
+            json_object_get(document, first) ? json_array_size(real_json(document, path)) : 0;
         most = size > most ? size : most;
     }
     cr_expect_geq(most, count, "no document has %s", path);
+}
+
+// Of one that is usable, one that is not, one with losses.
+Test(schema, check)
+{
+    struct real_core core = real_make_core("shared", "kernel", "seed_leak.py 5");
+    const char *nothing = real_format("--sysroot=%s", real_directory("schema-nothing"));
+    const char *whole = MAKE(0, core.path);
+    const char *library = real_string(real_parse_file(whole), "interpreter.file");
+    MAKE(0, "--check", core.path);
+    MAKE(2, "--check", core.path, nothing);
+    MAKE(1, "--check", core.path, library, nothing);
+    expect_seen("check.losses", 1);
+    expect_seen("check.files.absent", 1);
+    check();
 }
 
 Test(schema, verify)

@@ -2,6 +2,8 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdarg.h>
@@ -22,6 +24,7 @@
 #include "process.h"
 #include "report.h"
 #include "slot_files.h"
+#include "text_stream.h"
 #include "version.h"
 
 enum {
@@ -32,7 +35,15 @@ enum {
 };
 
 enum {
-    VERIFY_LIMIT = 1000
+    VERIFY_LIMIT = 1000,
+    WIDTH_DEFAULT = 100,
+    WIDTH_MAX = 10000
+};
+
+enum color_choice {
+    COLOR_AUTO, // on a terminal, unless NO_COLOR is set
+    COLOR_ALWAYS,
+    COLOR_NEVER
 };
 
 enum format {
@@ -53,6 +64,9 @@ enum option_key {
     OPTION_COMPARE,
     OPTION_MERGE,
     OPTION_CHECK,
+    OPTION_ASCII,
+    OPTION_COLOR,
+    OPTION_WIDTH,
 };
 
 struct options {
@@ -70,6 +84,9 @@ struct options {
     unsigned jobs;
     bool verify;
     uint32_t verify_limit;
+    bool ascii;
+    enum color_choice color;
+    size_t width;
     const char *compare; // an older JSON report
     bool check;          // no report, only whether there could be one
     bool merge;          // the arguments are JSON reports
@@ -85,6 +102,12 @@ static const struct argp_option option_table[] = {
     {"core", 'c', "CORE", 0, "The core file (gdb's order: EXECUTABLE -c CORE)", 0},
     {"output", 'o', "FILE", 0, "Write the report to FILE", 0},
     {"format", OPTION_FORMAT, "FORMAT", 0, "text (default) or json", 0},
+    {"ascii", OPTION_ASCII, NULL, 0,
+     "Text in plain ASCII, as it is wherever the locale is not a UTF-8 one", 0},
+    {"color", OPTION_COLOR, "WHEN", 0,
+     "auto (default: on a terminal, unless NO_COLOR is set), always or never", 0},
+    {"width", OPTION_WIDTH, "N", 0,
+     "Let the text report's lines have at most N columns where they can (default 100; 0: any)", 0},
     {"graph", OPTION_GRAPH, "FILE", 0,
      "Write every tracked object and its references to FILE, one JSON line each", 0},
     {"limit", OPTION_LIMIT, "N", 0,
@@ -140,6 +163,17 @@ static enum format parse_format(const char *text, struct argp_state *state)
     if (strcmp(text, "text") != 0)
         argp_error(state, "--format takes text or json, not \"%s\"", text);
     return FORMAT_TEXT;
+}
+
+static enum color_choice parse_color(const char *text, struct argp_state *state)
+{
+    if (strcmp(text, "always") == 0)
+        return COLOR_ALWAYS;
+    if (strcmp(text, "never") == 0)
+        return COLOR_NEVER;
+    if (strcmp(text, "auto") != 0)
+        argp_error(state, "--color takes auto, always or never, not \"%s\"", text);
+    return COLOR_AUTO;
 }
 
 static void check_modes(const struct options *options, struct argp_state *state)
@@ -222,6 +256,15 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         break;
     case OPTION_COMPARE:
         options->compare = argument;
+        break;
+    case OPTION_ASCII:
+        options->ascii = true;
+        break;
+    case OPTION_COLOR:
+        options->color = parse_color(argument, state);
+        break;
+    case OPTION_WIDTH:
+        options->width = (size_t)parse_number(argument, "--width", WIDTH_MAX, state);
         break;
     case OPTION_CHECK:
         options->check = true;
@@ -579,40 +622,60 @@ static struct failure *close_output(struct output *output, bool written)
                : NULL;
 }
 
-static struct failure *write_ledgers(struct run *run, FILE *file)
+static struct failure *write_json(struct run *run, FILE *file)
 {
-    bool json = run->options->format == FORMAT_JSON;
-    uint64_t limit = run->options->limit;
-    if (run->options->merge && json)
-        return report_ledger_json(&run->now, limit, file);
-    if (json)
-        return report_comparison_json(&run->comparison, limit, file);
-    if (run->options->merge)
-        report_ledger_text(&run->now, limit, file);
+    const struct options *options = run->options;
+    if (options->check)
+        return report_check_json(&run->check, file);
+    if (options->merge)
+        return report_ledger_json(&run->now, options->limit, file);
+    if (options->compare)
+        return report_comparison_json(&run->comparison, options->limit, file);
+    if (run->verify)
+        return report_verify_json(&run->report, run->verify, file);
+    return report_json(&run->report, file);
+}
+
+static void write_text(struct run *run, FILE *file)
+{
+    const struct options *options = run->options;
+    if (options->check)
+        report_check_text(&run->check, file);
+    else if (options->merge)
+        report_ledger_text(&run->now, options->limit, file);
+    else if (options->compare)
+        report_comparison_text(&run->comparison, options->limit, file);
+    else if (run->verify)
+        report_verify_text(&run->report, run->verify, file);
     else
-        report_comparison_text(&run->comparison, limit, file);
-    return NULL;
+        report_text(&run->report, file);
+}
+
+static bool wants_color(const struct options *options, FILE *file)
+{
+    const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    if (options->color != COLOR_AUTO)
+        return options->color == COLOR_ALWAYS;
+    return isatty(fileno(file)) && !(no && *no) && terminal && strcmp(terminal, "dumb") != 0;
 }
 
 static struct failure *write_report(struct run *run, FILE *file)
 {
-    bool json = run->options->format == FORMAT_JSON;
-    if (run->options->check && json)
-        return report_check_json(&run->check, file);
-    if (run->options->check) {
-        report_check_text(&run->check, file);
-        return NULL;
-    }
-    if (run->options->merge || run->options->compare)
-        return write_ledgers(run, file);
-    if (json)
-        return run->verify ? report_verify_json(&run->report, run->verify, file)
-                           : report_json(&run->report, file);
-    if (run->verify)
-        report_verify_text(&run->report, run->verify, file);
-    else
-        report_text(&run->report, file);
-    return NULL;
+    const struct options *options = run->options;
+    if (options->format == FORMAT_JSON)
+        return write_json(run, file);
+    // What has a line for each thing, to be searched by other programs, keeps it.
+    bool wraps = !options->check && !options->merge && !options->compare && !options->verify;
+    struct text_style style = {.ascii =
+                                   options->ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0,
+                               .color = wants_color(options, file),
+                               .width = wraps ? options->width : 0};
+    FILE *stream = text_stream_open(file, &style);
+    if (!stream)
+        return failure_no_memory();
+    write_text(run, stream);
+    bool lost = ferror(stream);
+    return fclose(stream) != 0 || lost ? failure_no_memory() : NULL;
 }
 
 static struct failure *write_outputs(struct run *run, struct output *output, struct output *graph)
@@ -724,10 +787,11 @@ int main(int argc, char **argv)
                                      .args_doc = "CORE [EXECUTABLE]\nEXECUTABLE -c CORE\n--merge "
                                                  "REPORT...",
                                      .doc = documentation};
-    struct options options = {.limit = 100, .jobs = parallel_processors()};
+    struct options options = {.limit = 100, .width = WIDTH_DEFAULT, .jobs = parallel_processors()};
     struct run run = {.options = &options};
     struct output output = {0}, graph = {0};
     argp_err_exit_status = EXIT_WRONG_USAGE;
+    setlocale(LC_CTYPE, ""); // for CODESET alone
     // Large arrays come and go. Memory that was given back must be cleared before it comes again.
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, -1);

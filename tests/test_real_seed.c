@@ -179,7 +179,7 @@ static const char *expected_text(const struct real_core *core)
 
 static void expect_start(const struct real_core *core, const char *expected)
 {
-    struct real_run run = REAL_RUN(core->path, core->interpreter);
+    struct real_run run = REAL_RUN("--width=0", core->path, core->interpreter);
     const char *start = real_format("%.*s", (int)strlen(expected), run.output);
     cr_expect_eq(run.status, 0, "%s: %s", core->name, run.errors);
     cr_expect_str_empty(run.errors, "%s", core->name);
@@ -197,7 +197,7 @@ Test(seed, text)
 
 static void expect_in_text(const struct real_core *core, const char *pattern)
 {
-    struct real_run run = REAL_RUN(core->path, core->interpreter);
+    struct real_run run = REAL_RUN("--width=0", core->path, core->interpreter);
     cr_expect_eq(fnmatch(pattern, run.output, 0), 0, "%s: no %s in\n%s", core->name, pattern,
                  run.output);
 }

@@ -48,7 +48,10 @@ enum color_choice {
 
 enum format {
     FORMAT_TEXT,
-    FORMAT_JSON
+    FORMAT_JSON,
+    FORMAT_DOT,
+    FORMAT_FOLDED,
+    FORMAT_COUNT
 };
 
 enum option_key {
@@ -64,6 +67,7 @@ enum option_key {
     OPTION_COMPARE,
     OPTION_MERGE,
     OPTION_CHECK,
+    OPTION_FINDING,
     OPTION_ASCII,
     OPTION_COLOR,
     OPTION_WIDTH,
@@ -84,6 +88,7 @@ struct options {
     unsigned jobs;
     bool verify;
     uint32_t verify_limit;
+    const char *finding; // to be drawn; NULL: the first
     bool ascii;
     enum color_choice color;
     size_t width;
@@ -101,13 +106,16 @@ const char *argp_program_version = PROGRAM_NAME " " PYCORE_GARBAGE_VERSION;
 static const struct argp_option option_table[] = {
     {"core", 'c', "CORE", 0, "The core file (gdb's order: EXECUTABLE -c CORE)", 0},
     {"output", 'o', "FILE", 0, "Write the report to FILE", 0},
-    {"format", OPTION_FORMAT, "FORMAT", 0, "text (default) or json", 0},
+    {"format", OPTION_FORMAT, "FORMAT", 0,
+     "text (default), json, dot (a graph of one finding) or folded (stacks for flame graphs)", 0},
     {"ascii", OPTION_ASCII, NULL, 0,
      "Text in plain ASCII, as it is wherever the locale is not a UTF-8 one", 0},
     {"color", OPTION_COLOR, "WHEN", 0,
      "auto (default: on a terminal, unless NO_COLOR is set), always or never", 0},
     {"width", OPTION_WIDTH, "N", 0,
      "Let the text report's lines have at most N columns where they can (default 100; 0: any)", 0},
+    {"finding", OPTION_FINDING, "SIGNATURE", 0, "The finding that --format=dot draws (the first)",
+     0},
     {"graph", OPTION_GRAPH, "FILE", 0,
      "Write every tracked object and its references to FILE, one JSON line each", 0},
     {"limit", OPTION_LIMIT, "N", 0,
@@ -158,10 +166,14 @@ static uint64_t parse_number(const char *text, const char *option, uint64_t most
 
 static enum format parse_format(const char *text, struct argp_state *state)
 {
-    if (strcmp(text, "json") == 0)
-        return FORMAT_JSON;
-    if (strcmp(text, "text") != 0)
-        argp_error(state, "--format takes text or json, not \"%s\"", text);
+    static const char *const names[FORMAT_COUNT] = {[FORMAT_TEXT] = "text",
+                                                    [FORMAT_JSON] = "json",
+                                                    [FORMAT_DOT] = "dot",
+                                                    [FORMAT_FOLDED] = "folded"};
+    for (enum format format = 0; format < FORMAT_COUNT; format++)
+        if (strcmp(text, names[format]) == 0)
+            return format;
+    argp_error(state, "--format takes text, json, dot or folded, not \"%s\"", text);
     return FORMAT_TEXT;
 }
 
@@ -185,6 +197,10 @@ static void check_modes(const struct options *options, struct argp_state *state)
         argp_error(state, "--merge reads JSON reports, no core");
     if (options->merge && options->argument_count == 0)
         argp_error(state, "which reports? usage: " PROGRAM_NAME " --merge FILE...");
+    if (modes && (options->format == FORMAT_DOT || options->format == FORMAT_FOLDED))
+        argp_error(state, "--format=dot and --format=folded are of a report");
+    if (options->finding && options->format != FORMAT_DOT)
+        argp_error(state, "--finding goes with --format=dot");
     if (options->graph && modes)
         argp_error(state, "--graph goes with the report of a core");
 }
@@ -266,6 +282,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case OPTION_WIDTH:
         options->width = (size_t)parse_number(argument, "--width", WIDTH_MAX, state);
         break;
+    case OPTION_FINDING:
+        options->finding = argument;
+        break;
     case OPTION_CHECK:
         options->check = true;
         break;
@@ -303,6 +322,8 @@ struct run {
     struct heap_opaque_reason opaque_reasons[HEAP_OPAQUE_REASONS];
     struct report report;
     struct verify *verify; // NULL: not asked for
+    struct drawing drawing;
+    struct flame flame;
     struct check check;
     struct ledger old, now;
     struct comparison comparison;
@@ -410,7 +431,9 @@ static struct failure *collect(struct run *run)
     tell(run, "%u uncollectable, %u pending, %u trash, %u kept by gc.garbage",
          run->totals.objects[COLLECT_UNCOLLECTABLE], run->totals.objects[COLLECT_PENDING],
          run->totals.objects[COLLECT_TRASH], run->totals.objects[COLLECT_KEPT]);
-    struct failure *failure = findings_create(heap, run->states, &run->findings);
+    struct failure *failure = run->options->format == FORMAT_FOLDED
+                                  ? findings_create_with_owners(heap, run->states, &run->findings)
+                                  : findings_create(heap, run->states, &run->findings);
     if (!failure)
         failure = slot_files_find(run->process, run->findings);
     if (!failure)
@@ -530,6 +553,22 @@ static struct failure *make_report(struct run *run)
     report->opaque_reason_count =
         heap_list_opaque_reasons(run->heap, run->heap->opaque_reasons, run->opaque_reasons);
     return read_garbage(run);
+}
+
+static struct failure *draw(struct run *run)
+{
+    const struct options *options = run->options;
+    const struct findings *findings = run->findings;
+    for (size_t i = 0; i < findings->count; i++)
+        if (!options->finding || strcmp(findings->items[i].signature, options->finding) == 0)
+            return drawing_init(&run->drawing, run->heap, run->states, &findings->items[i],
+                                options->limit);
+    if (!options->finding)
+        return NULL;
+    return failure_create(FAILURE_USAGE,
+                          "--finding=%s: no finding has that signature; they are in "
+                          "the report, --format=text",
+                          options->finding);
 }
 
 // --merge and --compare: the reports that were made before.
@@ -664,6 +703,12 @@ static struct failure *write_report(struct run *run, FILE *file)
     const struct options *options = run->options;
     if (options->format == FORMAT_JSON)
         return write_json(run, file);
+    if (options->format == FORMAT_DOT)
+        report_dot(&run->drawing, file);
+    if (options->format == FORMAT_FOLDED)
+        report_folded(&run->flame, run->findings, options->limit, file);
+    if (options->format != FORMAT_TEXT)
+        return NULL;
     // What has a line for each thing, to be searched by other programs, keeps it.
     bool wraps = !options->check && !options->merge && !options->compare && !options->verify;
     struct text_style style = {.ascii =
@@ -721,6 +766,10 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
         ledger_fold(&run->now);
     if (!failure && run->options->compare)
         failure = compare(run);
+    if (!failure && run->options->format == FORMAT_DOT)
+        failure = draw(run);
+    if (!failure && run->options->format == FORMAT_FOLDED)
+        failure = flame_init(&run->flame, run->heap, run->states, run->findings);
     return failure ? failure : write_outputs(run, output, graph);
 }
 
@@ -729,6 +778,8 @@ static void run_deinit(struct run *run)
     holders_destroy(run->holders);
     findings_destroy(run->findings);
     check_deinit(&run->check);
+    drawing_deinit(&run->drawing);
+    flame_deinit(&run->flame);
     comparison_deinit(&run->comparison);
     ledger_deinit(&run->old);
     ledger_deinit(&run->now);

@@ -13,8 +13,10 @@
 #include "collect.h"
 #include "compare.h"
 #include "core.h"
+#include "drawing.h"
 #include "failure.h"
 #include "findings.h"
+#include "flame.h"
 #include "heap.h"
 #include "holders.h"
 #include "interpreter.h"
@@ -84,6 +86,14 @@ struct failure *report_json(const struct report *report, FILE *file)
 void report_verify_text(const struct report *report, const struct verify *verify, FILE *file);
 struct failure *report_verify_json(const struct report *report, const struct verify *verify,
                                    FILE *file) __attribute__((warn_unused_result));
+
+// One finding as a graph in Graphviz's language; without a finding, one that says so.
+void report_dot(const struct drawing *drawing, FILE *file);
+
+// The findings' bytes as stacks, "finding;type;edge;type ... bytes", one a line; of the first
+// `limit` findings (0: all).
+void report_folded(const struct flame *flame, const struct findings *findings, uint64_t limit,
+                   FILE *file);
 
 // What --check found. Failures: NO_MEMORY.
 void report_check_text(const struct check *check, FILE *file);

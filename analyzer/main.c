@@ -22,6 +22,7 @@
 #include "interpreter.h"
 #include "parallel.h"
 #include "process.h"
+#include "progress.h"
 #include "report.h"
 #include "slot_files.h"
 #include "text_stream.h"
@@ -35,6 +36,7 @@ enum {
 };
 
 enum {
+    PROGRESS_DELAY = 1, // second
     VERIFY_LIMIT = 1000,
     WIDTH_DEFAULT = 100,
     WIDTH_MAX = 10000
@@ -327,6 +329,7 @@ struct run {
     struct check check;
     struct ledger old, now;
     struct comparison comparison;
+    struct progress *progress; // NULL: nobody looks
     struct timespec started;
 };
 
@@ -341,6 +344,7 @@ static void __attribute__((format(printf, 2, 3))) tell(struct run *run, const ch
                      (double)(now.tv_nsec - run->started.tv_nsec) / 1e9;
     run->started = now;
     va_list list;
+    progress_wipe(run->progress);
     va_start(list, format);
     fprintf(stderr, PROGRAM_NAME ": %.3f s: ", seconds);
     vfprintf(stderr, format, list);
@@ -357,6 +361,7 @@ static struct failure *open_process(struct run *run)
     failure = check_core(core);
     if (failure)
         return failure;
+    progress_phase(run->progress, "reading the core", NULL, 0);
     core_read_ahead(core);
     failure = process_open(core, &run->options->process, &run->process);
     if (!failure)
@@ -406,7 +411,9 @@ static struct failure *read_heap(struct run *run)
     tell(run, "interpreter %s in %s, layout %s, generations %s", runtime->version,
          run->interpreter->module->image->path, runtime->layout.column->name,
          runtime->generations_by_symbol ? "by their symbol" : "through _PyGC_generation0");
-    failure = heap_create(runtime, &run->interpreter->source, run->options->jobs, &run->heap);
+    progress_phase(run->progress, "looking for objects", NULL, 0);
+    failure = heap_create(runtime, &run->interpreter->source, run->options->jobs, run->progress,
+                          &run->heap);
     if (failure)
         return failure;
     struct report *report = &run->report;
@@ -426,11 +433,13 @@ static struct failure *collect(struct run *run)
         return failure_no_memory();
     if (!run->report.garbage || !heap_find(heap, run->report.garbage, &list))
         list = GRAPH_NONE;
+    progress_phase(run->progress, "replaying the collector", NULL, 0);
     collect_run(&heap->graph, heap->gc_refs, heap->finalizers, list, run->states, &run->totals);
     heap_release_refcounts(heap);
     tell(run, "%u uncollectable, %u pending, %u trash, %u kept by gc.garbage",
          run->totals.objects[COLLECT_UNCOLLECTABLE], run->totals.objects[COLLECT_PENDING],
          run->totals.objects[COLLECT_TRASH], run->totals.objects[COLLECT_KEPT]);
+    progress_phase(run->progress, "folding cycles into findings", NULL, 0);
     struct failure *failure = run->options->format == FORMAT_FOLDED
                                   ? findings_create_with_owners(heap, run->states, &run->findings)
                                   : findings_create(heap, run->states, &run->findings);
@@ -448,6 +457,7 @@ static struct failure *verify(struct run *run)
     report->interpreter = run->interpreter;
     report->heap = run->heap;
     report->limit = run->options->limit;
+    progress_phase(run->progress, "running traversals", NULL, 0);
     struct failure *failure = verify_create(run->heap, run->options->verify_limit, &run->verify);
     if (failure)
         return failure_prefix(failure, "--verify runs the process's code in an emulator");
@@ -464,6 +474,7 @@ static struct failure *find_holders(struct run *run)
     uint32_t list;
     if (!run->report.garbage || !heap_find(heap, run->report.garbage, &list))
         list = GRAPH_NONE;
+    progress_phase(run->progress, "looking for who holds objects", NULL, 0);
     struct failure *failure = holders_source_init(&source, run->interpreter);
     if (failure)
         return failure;
@@ -732,6 +743,7 @@ static struct failure *write_outputs(struct run *run, struct output *output, str
         empty_output(graph);
         failure = report_graph(run->heap, run->states, graph->file);
     }
+    progress_phase(run->progress, NULL, NULL, 0); // the report may go to the same terminal
     return failure ? failure : write_report(run, output->file);
 }
 
@@ -848,12 +860,16 @@ int main(int argc, char **argv)
     mallopt(M_TRIM_THRESHOLD, -1);
     argp_parse(&argp, argc, argv, 0, NULL, &options);
     clock_gettime(CLOCK_MONOTONIC, &run.started);
+    if (isatty(STDERR_FILENO) && !options.quiet)
+        run.progress = progress_create(stderr, PROGRESS_DELAY);
     // The outputs are opened first: hours later is too late to find out.
     struct failure *failure = open_output(options.output, options.core, &output);
     if (!failure && options.graph)
         failure = open_output(options.graph, options.core, &graph);
     if (!failure)
         failure = run_steps(&run, &output, &graph);
+    progress_destroy(run.progress);
+    run.progress = NULL;
     bool written = !failure;
     struct failure *lost = close_output(&graph, written);
     if (!lost)

@@ -69,6 +69,7 @@ enum option_key {
     OPTION_COMPARE,
     OPTION_MERGE,
     OPTION_CHECK,
+    OPTION_USAGE,
     OPTION_FINDING,
     OPTION_ASCII,
     OPTION_COLOR,
@@ -102,8 +103,6 @@ struct options {
 };
 
 // --- options
-
-const char *argp_program_version = PROGRAM_NAME " " PYCORE_GARBAGE_VERSION;
 
 static const struct argp_option option_table[] = {
     {"core", 'c', "CORE", 0, "The core file (gdb's order: EXECUTABLE -c CORE)", 0},
@@ -143,16 +142,33 @@ static const struct argp_option option_table[] = {
      "Instead of a report, the findings of all these JSON reports by signature, a line each", 0},
     {"verbose", 'v', NULL, 0, "Say on stderr what is found, how, and in what time", 0},
     {"quiet", 'q', NULL, 0, "No notes on stderr, only failures", 0},
+    {"help", '?', NULL, 0, "Give the help text", 0},
+    {"usage", OPTION_USAGE, NULL, 0, "Give a short usage message", 0},
+    {"version", 'V', NULL, 0, "Print the program's version", 0},
     {0},
 };
 
-static const char documentation[] =
-    "Says which reference cycles with __del__ leaked in a Python 2 process, from its core.\v"
-    "EXECUTABLE is the Python interpreter of the process; it may be left out when the file "
-    "that the core names is on this machine and has the same build-id.\n\n"
-    "Exit status: 0 the report is complete, 1 a report was printed but something could not be "
-    "read, 2 no report, 64 wrong usage. With --verify: 0 all objects were checked and none "
-    "differs, 1 some differ or could not be checked, 2 nothing could be checked.";
+// Fits a screen of 80 columns and 24 lines; the manual page has the rest.
+static const char help_text[] =
+    "Usage: " PROGRAM_NAME " [OPTION...] CORE [EXECUTABLE]\n"
+    "  or:  " PROGRAM_NAME " [OPTION...] EXECUTABLE -c CORE\n"
+    "  or:  " PROGRAM_NAME " --merge [OPTION...] REPORT...\n"
+    "Says which reference cycles with __del__ leaked in a Python 2 process.\n\n"
+    "Files    -c, --core=CORE  -o, --output=FILE  --graph=FILE (all objects as JSON)\n"
+    "         --sysroot=DIR  --library-path=DIR[:DIR] (where the process's files are)\n"
+    "         --force (use EXECUTABLE though its build-id differs)\n"
+    "Report   --format=text|json|dot|folded  --finding=SIGNATURE (for dot)\n"
+    "         --limit=N (findings and items; 100, 0: all)  --width=N (of text)\n"
+    "         --ascii  --color=auto|always|never\n"
+    "Instead  --check (is the core good for a report?)  --merge (many JSON reports)\n"
+    "         --compare=OLD (what has changed since that JSON report)\n"
+    "         --verify[=N] (tables against the interpreter's own code)\n"
+    "Running  --jobs=N (threads)  --error-exitcode=N (when cycles were found)\n"
+    "         -v, --verbose  -q, --quiet  --usage  -?, --help  -V, --version\n\n"
+    "Exit status: 0 the report is complete, 1 something could not be read, 2 no\n"
+    "report, 64 wrong usage. With --check: 0 usable, 1 with losses, 2 not. With\n"
+    "--verify: 0 all is as it should be, 1 not all, 2 nothing could be checked.\n"
+    "More: man " PROGRAM_NAME "\n";
 
 static uint64_t parse_number(const char *text, const char *option, uint64_t most,
                              struct argp_state *state)
@@ -283,6 +299,15 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         break;
     case OPTION_WIDTH:
         options->width = (size_t)parse_number(argument, "--width", WIDTH_MAX, state);
+        break;
+    case '?':
+        fputs(help_text, stdout);
+        exit(EXIT_COMPLETE);
+    case 'V':
+        puts(PROGRAM_NAME " " PYCORE_GARBAGE_VERSION);
+        exit(EXIT_COMPLETE);
+    case OPTION_USAGE:
+        argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
         break;
     case OPTION_FINDING:
         options->finding = argument;
@@ -845,11 +870,10 @@ static int finish(struct run *run, struct failure *failure)
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {.options = option_table,
-                                     .parser = parse_option,
-                                     .args_doc = "CORE [EXECUTABLE]\nEXECUTABLE -c CORE\n--merge "
-                                                 "REPORT...",
-                                     .doc = documentation};
+    static const struct argp argp = {
+        .options = option_table,
+        .parser = parse_option,
+        .args_doc = "CORE [EXECUTABLE]\nEXECUTABLE -c CORE\n--merge REPORT..."};
     struct options options = {.limit = 100, .width = WIDTH_DEFAULT, .jobs = parallel_processors()};
     struct run run = {.options = &options};
     struct output output = {0}, graph = {0};
@@ -858,7 +882,7 @@ int main(int argc, char **argv)
     // Large arrays come and go. Memory that was given back must be cleared before it comes again.
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, -1);
-    argp_parse(&argp, argc, argv, 0, NULL, &options);
+    argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &options);
     clock_gettime(CLOCK_MONOTONIC, &run.started);
     if (isatty(STDERR_FILENO) && !options.quiet)
         run.progress = progress_create(stderr, PROGRESS_DELAY);

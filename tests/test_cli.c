@@ -85,7 +85,7 @@ Test(cli, help)
                                        "--verbose",         "--jobs",
                                        "Exit status: 0",    "64 wrong usage",
                                        "--version",         "--force",
-                                       "--verify[=N]",      "With --verify: 0 all"};
+                                       "--verify[=N]",      "--verify: 0 all"};
     struct real_run run = REAL_RUN("--help");
     cr_expect_eq(run.status, 0);
     cr_expect_str_empty(run.errors);

@@ -242,6 +242,35 @@ static void sort_arguments(struct options *options, struct argp_state *state)
     options->process.executable = options->executable;
 }
 
+// Those of the text, and those that want something else than a report.
+static error_t parse_other_option(int key, char *argument, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case '?':
+        fputs(help_text, stdout);
+        exit(EXIT_COMPLETE);
+    case 'V':
+        puts(PROGRAM_NAME " " PYCORE_GARBAGE_VERSION);
+        exit(EXIT_COMPLETE);
+    case OPTION_USAGE:
+        argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
+        break;
+    case OPTION_FINDING:
+        options->finding = argument;
+        break;
+    case OPTION_CHECK:
+        options->check = true;
+        break;
+    case OPTION_MERGE:
+        options->merge = true;
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct options *options = state->input;
@@ -300,24 +329,6 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case OPTION_WIDTH:
         options->width = (size_t)parse_number(argument, "--width", WIDTH_MAX, state);
         break;
-    case '?':
-        fputs(help_text, stdout);
-        exit(EXIT_COMPLETE);
-    case 'V':
-        puts(PROGRAM_NAME " " PYCORE_GARBAGE_VERSION);
-        exit(EXIT_COMPLETE);
-    case OPTION_USAGE:
-        argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
-        break;
-    case OPTION_FINDING:
-        options->finding = argument;
-        break;
-    case OPTION_CHECK:
-        options->check = true;
-        break;
-    case OPTION_MERGE:
-        options->merge = true;
-        break;
     case ARGP_KEY_ARGS: // by now getopt has put all of them behind the options
         options->arguments = state->argv + state->next;
         options->argument_count = (size_t)(state->argc - state->next);
@@ -326,7 +337,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         sort_arguments(options, state);
         break;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_other_option(key, argument, state);
     }
     return 0;
 }

@@ -567,7 +567,7 @@ Test(report_graph, one_line_an_object)
     fakeheap_append(&fake, list, odd);
     fakeheap_set(&fake, lost, LAYOUT_PyObject_ob_type, 0x1234);
     fakeheap_open(&fake);
-    cr_assert_null(heap_create(&fake.runtime, &fake.source, 1, &made));
+    cr_assert_null(heap_create(&fake.runtime, &fake.source, 1, NULL, &made));
     FILE *file = open_memstream(&text, &size);
     static const uint8_t states[] = {COLLECT_REACHABLE, COLLECT_PENDING, COLLECT_TRASH};
     made->finalizers[0] |= 1 << 1;

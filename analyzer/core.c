@@ -65,22 +65,6 @@ struct note {
 
 // ---- The file
 
-// Nearly every page of a core will be looked at, in several orders. Mapping them all at once reads
-// the file from front to back and costs a tenth of the time of as many page faults. Not for a file
-// of holes, nor for one that would push out what it has just read. A kernel before 5.14 says no.
-static void read_ahead(const struct core *core, const struct stat *stat)
-{
-    uint64_t on_disk = (uint64_t)stat->st_blocks * 512;
-    uint64_t memory = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-#ifdef MADV_POPULATE_READ
-    if (on_disk > core->size / 2 && core->size < memory / 2)
-        madvise((void *)core->map, core->size, MADV_POPULATE_READ);
-#else
-    (void)on_disk;
-    (void)memory;
-#endif
-}
-
 static struct failure *map_file(struct core *core, const struct unpack_options *options)
 {
     struct stat stat;
@@ -98,7 +82,6 @@ static struct failure *map_file(struct core *core, const struct unpack_options *
                               core->path, (long long)stat.st_size, strerror(errno));
     core->map = map;
     core->size = (uint64_t)stat.st_size;
-    read_ahead(core, &stat);
     return NULL;
 }
 
@@ -454,16 +437,6 @@ static struct failure *read_core(struct core_file *file)
     return NULL;
 }
 
-// What is missing may be behind where the stream broke off.
-static struct failure *add_damage(const struct core *core, struct failure *failure)
-{
-    const struct unpacked *unpacked = core->unpacked;
-    if (!failure || !unpacked || !unpacked->damage)
-        return failure;
-    return failure_prefix(failure, "unpacked up to byte %llu, then damaged (%s)",
-                          (unsigned long long)unpacked->damage_at, unpacked->damage);
-}
-
 struct failure *core_open(const char *path, struct core **core)
 {
     return core_open_with(path, NULL, core);
@@ -484,7 +457,7 @@ struct failure *core_open_with(const char *path, const struct unpack_options *op
     if (!failure)
         failure = map_file(&file->core, options);
     if (!failure)
-        failure = add_damage(&file->core, read_core(file));
+        failure = unpacked_explain(file->core.unpacked, read_core(file));
     if (failure)
         core_close(&file->core);
     else
@@ -510,6 +483,23 @@ void core_close(struct core *core)
     free((struct core_file *)core);
 }
 
+// Nearly every page of a core will be looked at, in several orders. Mapping them all at once reads
+// the file from front to back and costs a tenth of the time of as many page faults. Not for a file
+// of holes, nor for one that would push out what it has just read. A kernel before 5.14 says no.
+void core_read_ahead(const struct core *core)
+{
+    struct stat stat;
+    uint64_t on_disk = fstat(core->fd, &stat) == 0 ? (uint64_t)stat.st_blocks * 512 : 0;
+    uint64_t memory = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+#ifdef MADV_POPULATE_READ
+    if (on_disk > core->size / 2 && core->size < memory / 2)
+        madvise((void *)core->map, core->size, MADV_POPULATE_READ);
+#else
+    (void)on_disk;
+    (void)memory;
+#endif
+}
+
 bool core_find_auxv(const struct core *core, uint64_t type, uint64_t *value)
 {
     for (size_t i = 0; i < core->auxv_count; i++) {
@@ -519,6 +509,35 @@ bool core_find_auxv(const struct core *core, uint64_t type, uint64_t *value)
         }
     }
     return false;
+}
+
+bool core_has_holes(const struct core *core)
+{
+    off_t hole = lseek(core->fd, 0, SEEK_HOLE);
+    return hole >= 0 && (uint64_t)hole < core->size;
+}
+
+bool core_find_data(const struct core *core, const uint8_t *bytes, uint64_t size, uint64_t *from,
+                    uint64_t *data_size)
+{
+    uint64_t start = (uint64_t)(bytes - core->map), end = start + size;
+    if (*from >= size)
+        return false;
+    off_t data = lseek(core->fd, (off_t)(start + *from), SEEK_DATA);
+    if (data < 0 && errno != ENXIO) // a file system that does not know holes
+        data = (off_t)(start + *from);
+    if (data < 0 || (uint64_t)data >= end)
+        return false;
+    off_t hole = lseek(core->fd, data, SEEK_HOLE);
+    uint64_t data_end = hole > data && (uint64_t)hole < end ? (uint64_t)hole : end;
+    *from = (uint64_t)data - start;
+    *data_size = data_end - (uint64_t)data;
+    return true;
+}
+
+bool core_has_bytes(const struct core *core, const uint8_t *bytes)
+{
+    return bytes >= core->map && bytes < core->map + core->size;
 }
 
 const char *core_signal_name(int signal)

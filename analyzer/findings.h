@@ -63,11 +63,24 @@ enum {
     SIGNATURE_SIZE = 9
 }; // 8 hex digits
 
+enum {
+    FINDING_SIZES = 32 // powers of two that a number of objects lies between
+};
+
+// Objects per cycle (component).
+struct finding_sizes {
+    uint32_t least;
+    uint32_t median; // the lower one of two
+    uint32_t most;
+    uint32_t counts[FINDING_SIZES]; // cycles with 2^i to 2^(i + 1) - 1 objects
+};
+
 struct finding {
     char signature[SIGNATURE_SIZE];
     enum collect_state state; // COLLECT_UNCOLLECTABLE or COLLECT_PENDING
     uint64_t count;           // components
     uint64_t objects;         // their members
+    struct finding_sizes sizes;
     uint64_t bytes;
     uint64_t held_objects; // not members, but reachable from this finding's cycles alone
     uint64_t held_bytes;
@@ -80,8 +93,16 @@ struct finding {
     uint64_t example_bytes;
     struct finding_break *breaks; // the first to think of first
     size_t break_count;
+    uint32_t owner;         // its number in the owners
     struct origins origins; // who sets the first of them, if it is an attribute
     size_t breaks_tried;    // references of the cycle that were taken out; 0: too large to try
+};
+
+// Objects of one type that are held though the collector does not know: untracked ones, and such
+// tracked ones as only these refer to.
+struct findings_held {
+    uint64_t objects;
+    uint64_t bytes;
 };
 
 struct findings {
@@ -91,12 +112,20 @@ struct findings {
     // finalizer objects that are in no cycle.
     uint64_t shared_objects;
     uint64_t shared_bytes;
-    uint64_t unread_edges; // edges of cycles that could not be named
+    struct findings_held *held_types; // by number of the type in heap->types
+    size_t held_type_count;           // may be fewer than there are types
+    uint64_t unread_edges;            // edges of cycles that could not be named
+    uint32_t *owners; // per node the number of the finding that alone keeps it, else any other;
+                      // NULL: not asked for. Holds of nodes that are uncollectable or pending.
 };
 
 // states: collect_run's. Failures: NO_MEMORY.
 struct failure *findings_create(struct heap *heap, const uint8_t *states,
                                 struct findings **findings) __attribute__((warn_unused_result));
+// The same, with owners.
+struct failure *findings_create_with_owners(struct heap *heap, const uint8_t *states,
+                                            struct findings **findings)
+    __attribute__((warn_unused_result));
 // Fills `origins` of the first findings, at most `limit` (0: all). Failures: NO_MEMORY.
 struct failure *findings_find_origins(struct findings *findings, struct heap *heap, uint64_t limit)
     __attribute__((warn_unused_result));

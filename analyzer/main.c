@@ -2,6 +2,8 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdarg.h>
@@ -11,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "census_process.h"
 #include "collect.h"
 #include "core.h"
 #include "debug_server.h"
@@ -21,8 +24,10 @@
 #include "interpreter.h"
 #include "parallel.h"
 #include "process.h"
+#include "progress.h"
 #include "report.h"
 #include "slot_files.h"
+#include "text_stream.h"
 #include "version.h"
 
 enum {
@@ -33,13 +38,25 @@ enum {
 };
 
 enum {
+    DIFFERENCES_TOLD = 10,
+    PROGRESS_DELAY = 1, // second
     VERIFY_LIMIT = 1000,
-    DIFFERENCES_TOLD = 10
+    WIDTH_DEFAULT = 100,
+    WIDTH_MAX = 10000
+};
+
+enum color_choice {
+    COLOR_AUTO, // on a terminal, unless NO_COLOR is set
+    COLOR_ALWAYS,
+    COLOR_NEVER
 };
 
 enum format {
     FORMAT_TEXT,
-    FORMAT_JSON
+    FORMAT_JSON,
+    FORMAT_DOT,
+    FORMAT_FOLDED,
+    FORMAT_COUNT
 };
 
 enum option_key {
@@ -56,14 +73,22 @@ enum option_key {
     OPTION_DEBUGINFOD,
     OPTION_TMPDIR,
     OPTION_MAX_UNPACKED,
+    OPTION_COMPARE,
+    OPTION_MERGE,
+    OPTION_CHECK,
+    OPTION_USAGE,
+    OPTION_FINDING,
+    OPTION_ASCII,
+    OPTION_COLOR,
+    OPTION_WIDTH,
 };
 
 struct options {
     const char *core;
     const char *executable;
     const char *core_by_option; // -c
-    const char *arguments[2];
-    unsigned argument_count;
+    char **arguments;
+    size_t argument_count;
     struct process_options process;
     struct debug_file_options debug;
     struct unpack_options unpack;
@@ -75,18 +100,32 @@ struct options {
     unsigned jobs;
     bool verify;
     uint32_t verify_limit;
+    const char *finding; // to be drawn; NULL: the first
+    bool ascii;
+    enum color_choice color;
+    size_t width;
+    const char *compare; // an older JSON report
+    bool check;          // no report, only whether there could be one
+    bool merge;          // the arguments are JSON reports
     bool verbose;
     bool quiet;
 };
 
 // --- options
 
-const char *argp_program_version = PROGRAM_NAME " " PYCORE_GARBAGE_VERSION;
-
 static const struct argp_option option_table[] = {
     {"core", 'c', "CORE", 0, "The core file (gdb's order: EXECUTABLE -c CORE)", 0},
     {"output", 'o', "FILE", 0, "Write the report to FILE", 0},
-    {"format", OPTION_FORMAT, "FORMAT", 0, "text (default) or json", 0},
+    {"format", OPTION_FORMAT, "FORMAT", 0,
+     "text (default), json, dot (a graph of one finding) or folded (stacks for flame graphs)", 0},
+    {"ascii", OPTION_ASCII, NULL, 0,
+     "Text in plain ASCII, as it is wherever the locale is not a UTF-8 one", 0},
+    {"color", OPTION_COLOR, "WHEN", 0,
+     "auto (default: on a terminal, unless NO_COLOR is set), always or never", 0},
+    {"width", OPTION_WIDTH, "N", 0,
+     "Let the text report's lines have at most N columns where they can (default 100; 0: any)", 0},
+    {"finding", OPTION_FINDING, "SIGNATURE", 0, "The finding that --format=dot draws (the first)",
+     0},
     {"graph", OPTION_GRAPH, "FILE", 0,
      "Write every tracked object and its references to FILE, one JSON line each", 0},
     {"limit", OPTION_LIMIT, "N", 0,
@@ -115,18 +154,46 @@ static const struct argp_option option_table[] = {
      "Instead of the report, compare the references of N objects of every type (default 1000; 0: "
      "all) with what the interpreter's own code visits, run in an emulator",
      0},
+    {"check", OPTION_CHECK, NULL, 0,
+     "Instead of a report, say in no time whether the core is good for one, and what is missing",
+     0},
+    {"compare", OPTION_COMPARE, "OLD", 0,
+     "Instead of the report, say what is new, grown, shrunk and gone since the JSON report OLD, by "
+     "signature; CORE may be a JSON report too",
+     0},
+    {"merge", OPTION_MERGE, NULL, 0,
+     "Instead of a report, the findings of all these JSON reports by signature, a line each", 0},
     {"verbose", 'v', NULL, 0, "Say on stderr what is found, how, and in what time", 0},
     {"quiet", 'q', NULL, 0, "No notes on stderr, only failures", 0},
+    {"help", '?', NULL, 0, "Give the help text", 0},
+    {"usage", OPTION_USAGE, NULL, 0, "Give a short usage message", 0},
+    {"version", 'V', NULL, 0, "Print the program's version", 0},
     {0},
 };
 
-static const char documentation[] =
-    "Says which reference cycles with __del__ leaked in a Python 2 process, from its core.\v"
-    "EXECUTABLE is the Python interpreter of the process; it may be left out when the file "
-    "that the core names is on this machine and has the same build-id.\n\n"
-    "Exit status: 0 the report is complete, 1 a report was printed but something could not be "
-    "read, 2 no report, 64 wrong usage. With --verify: 0 all objects were checked and none "
-    "differs, 1 some differ or could not be checked, 2 nothing could be checked.";
+// Fits a screen of 80 columns and 24 lines; the manual page has the rest.
+static const char help_text[] =
+    "Usage: " PROGRAM_NAME " [OPTION...] CORE [EXECUTABLE]\n"
+    "  or:  " PROGRAM_NAME " [OPTION...] EXECUTABLE -c CORE\n"
+    "  or:  " PROGRAM_NAME " --merge [OPTION...] REPORT...\n"
+    "Says which reference cycles with __del__ leaked in a Python 2 process.\n\n"
+    "Files    -c, --core=CORE  -o, --output=FILE  --graph=FILE (all objects as JSON)\n"
+    "         --sysroot=DIR  --library-path=DIR[:DIR] (where the process's files are)\n"
+    "         --debug-path=DIR[:DIR]  --debuginfod (where debug files are)\n"
+    "         --force (use EXECUTABLE though its build-id differs)\n"
+    "         --tmpdir=DIR  --max-unpacked=SIZE (for a core that is packed)\n"
+    "Report   --format=text|json|dot|folded  --finding=SIGNATURE (for dot)\n"
+    "         --limit=N (findings and items; 100, 0: all)  --width=N (of text)\n"
+    "         --ascii  --color=auto|always|never\n"
+    "Instead  --check (is the core good for a report?)  --merge (many JSON reports)\n"
+    "         --compare=OLD (what has changed since that JSON report)\n"
+    "         --verify[=N] (tables against the interpreter's own code)\n"
+    "Running  --jobs=N (threads)  --error-exitcode=N (when cycles were found)\n"
+    "         -v, --verbose  -q, --quiet  --usage  -?, --help  -V, --version\n\n"
+    "Exit status: 0 the report is complete, 1 something could not be read, 2 no\n"
+    "report, 64 wrong usage. With --check: 0 usable, 1 with losses, 2 not. With\n"
+    "--verify: 0 all is as it should be, 1 not all, 2 nothing could be checked.\n"
+    "More: man " PROGRAM_NAME "\n";
 
 static uint64_t parse_number(const char *text, const char *option, uint64_t most,
                              struct argp_state *state)
@@ -158,28 +225,97 @@ static uint64_t parse_size(const char *text, const char *option, struct argp_sta
 
 static enum format parse_format(const char *text, struct argp_state *state)
 {
-    if (strcmp(text, "json") == 0)
-        return FORMAT_JSON;
-    if (strcmp(text, "text") != 0)
-        argp_error(state, "--format takes text or json, not \"%s\"", text);
+    static const char *const names[FORMAT_COUNT] = {[FORMAT_TEXT] = "text",
+                                                    [FORMAT_JSON] = "json",
+                                                    [FORMAT_DOT] = "dot",
+                                                    [FORMAT_FOLDED] = "folded"};
+    for (enum format format = 0; format < FORMAT_COUNT; format++)
+        if (strcmp(text, names[format]) == 0)
+            return format;
+    argp_error(state, "--format takes text, json, dot or folded, not \"%s\"", text);
     return FORMAT_TEXT;
+}
+
+static enum color_choice parse_color(const char *text, struct argp_state *state)
+{
+    if (strcmp(text, "always") == 0)
+        return COLOR_ALWAYS;
+    if (strcmp(text, "never") == 0)
+        return COLOR_NEVER;
+    if (strcmp(text, "auto") != 0)
+        argp_error(state, "--color takes auto, always or never, not \"%s\"", text);
+    return COLOR_AUTO;
+}
+
+static void check_modes(const struct options *options, struct argp_state *state)
+{
+    unsigned modes = options->check + options->merge + options->verify + !!options->compare;
+    if (modes > 1)
+        argp_error(state, "only one of --check, --compare, --merge and --verify");
+    if (options->merge && options->core_by_option)
+        argp_error(state, "--merge reads JSON reports, no core");
+    if (options->merge && options->argument_count == 0)
+        argp_error(state, "which reports? usage: " PROGRAM_NAME " --merge FILE...");
+    if (modes && (options->format == FORMAT_DOT || options->format == FORMAT_FOLDED))
+        argp_error(state, "--format=dot and --format=folded are of a report");
+    if (options->finding && options->format != FORMAT_DOT)
+        argp_error(state, "--finding goes with --format=dot");
+    if (options->graph && modes)
+        argp_error(state, "--graph goes with the report of a core");
 }
 
 static void sort_arguments(struct options *options, struct argp_state *state)
 {
     unsigned most = options->core_by_option ? 1 : 2;
+    check_modes(options, state);
+    if (options->merge)
+        return;
     if (options->argument_count > most)
         argp_error(state, "too many arguments");
-    if (options->core_by_option) {
-        options->core = options->core_by_option;
-        options->executable = options->arguments[0];
-    } else {
-        options->core = options->arguments[0];
+    const char *first = options->argument_count > 0 ? options->arguments[0] : NULL;
+    options->core = options->core_by_option ? options->core_by_option : first;
+    if (options->core_by_option)
+        options->executable = first;
+    else if (options->argument_count > 1)
         options->executable = options->arguments[1];
-    }
     if (!options->core)
         argp_error(state, "which core? usage: " PROGRAM_NAME " CORE [EXECUTABLE]");
     options->process.executable = options->executable;
+}
+
+// Those of the text, and those that want something else than a report.
+static error_t parse_other_option(int key, char *argument, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case '?':
+        fputs(help_text, stdout);
+        exit(EXIT_COMPLETE);
+    case 'V':
+        puts(PROGRAM_NAME " " PYCORE_GARBAGE_VERSION);
+        exit(EXIT_COMPLETE);
+    case OPTION_USAGE:
+        argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
+        break;
+    case OPTION_FINDING:
+        options->finding = argument;
+        break;
+    case OPTION_CHECK:
+        options->check = true;
+        break;
+    case OPTION_MERGE:
+        options->merge = true;
+        break;
+    case OPTION_TMPDIR:
+        options->unpack.directory = argument;
+        break;
+    case OPTION_MAX_UNPACKED:
+        options->unpack.limit = parse_size(argument, "--max-unpacked", state);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
@@ -236,22 +372,27 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case OPTION_FORCE:
         options->process.force = true;
         break;
-    case OPTION_TMPDIR:
-        options->unpack.directory = argument;
+    case OPTION_COMPARE:
+        options->compare = argument;
         break;
-    case OPTION_MAX_UNPACKED:
-        options->unpack.limit = parse_size(argument, "--max-unpacked", state);
+    case OPTION_ASCII:
+        options->ascii = true;
         break;
-    case ARGP_KEY_ARG:
-        if (options->argument_count < 2)
-            options->arguments[options->argument_count] = argument;
-        options->argument_count++;
+    case OPTION_COLOR:
+        options->color = parse_color(argument, state);
+        break;
+    case OPTION_WIDTH:
+        options->width = (size_t)parse_number(argument, "--width", WIDTH_MAX, state);
+        break;
+    case ARGP_KEY_ARGS: // by now getopt has put all of them behind the options
+        options->arguments = state->argv + state->next;
+        options->argument_count = (size_t)(state->argc - state->next);
         break;
     case ARGP_KEY_END:
         sort_arguments(options, state);
         break;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_other_option(key, argument, state);
     }
     return 0;
 }
@@ -268,12 +409,19 @@ struct run {
     struct collect_totals totals;
     struct findings *findings;
     struct holders *holders;
+    struct census *census;
     vaddr *garbage_objects;
     struct heap_opaque_type *opaque_types;
     struct stacks stacks;
     struct heap_opaque_reason opaque_reasons[HEAP_OPAQUE_REASONS];
     struct report report;
     struct verify *verify; // NULL: not asked for
+    struct drawing drawing;
+    struct flame flame;
+    struct check check;
+    struct ledger old, now;
+    struct comparison comparison;
+    struct progress *progress; // NULL: nobody looks
     struct timespec started;
 };
 
@@ -288,6 +436,7 @@ static void __attribute__((format(printf, 2, 3))) tell(struct run *run, const ch
                      (double)(now.tv_nsec - run->started.tv_nsec) / 1e9;
     run->started = now;
     va_list list;
+    progress_wipe(run->progress);
     va_start(list, format);
     fprintf(stderr, PROGRAM_NAME ": %.3f s: ", seconds);
     vfprintf(stderr, format, list);
@@ -296,11 +445,12 @@ static void __attribute__((format(printf, 2, 3))) tell(struct run *run, const ch
 }
 
 // What the machine has to do with it; the report has the rest.
-static void note_unpacking(struct run *run)
+static void note_unpacking(struct run *run, const struct core *core)
 {
-    const struct unpacked *unpacked = run->core->unpacked;
+    const struct unpacked *unpacked = core->unpacked;
     if (!unpacked)
         return;
+    progress_wipe(run->progress);
     for (size_t i = 0; i < unpacked->note_count && !run->options->quiet; i++)
         fprintf(stderr, PROGRAM_NAME ": %s; unpacked in %s (--tmpdir=DIR has another)\n",
                 unpacked->notes[i], unpacked->directory);
@@ -314,13 +464,12 @@ static struct failure *open_process(struct run *run)
     if (failure)
         return failure;
     const struct core *core = run->core;
-    note_unpacking(run);
-    if (core->bytes_missing)
-        return failure_create(FAILURE_UNSUPPORTED,
-                              "%s: the core is cut: its headers promise %" PRIu64 " bytes beyond "
-                              "its end at %" PRIu64 "; cut cores are not supported yet, take a "
-                              "whole one (ulimit -c unlimited, space on the disk)",
-                              core->path, core->bytes_missing, core->size);
+    note_unpacking(run, core);
+    failure = check_core(core);
+    if (failure)
+        return failure;
+    progress_phase(run->progress, "reading the core", NULL, 0);
+    core_read_ahead(core);
     failure = process_open(core, &run->options->process, &run->process);
     if (!failure && run->process->script && !run->options->quiet)
         fprintf(stderr,
@@ -420,7 +569,9 @@ static struct failure *read_heap(struct run *run)
          : runtime->generations_by_symbol ? "by their symbol"
                                           : "through _PyGC_generation0");
     note_debug_file(run);
-    failure = heap_create(runtime, &run->interpreter->source, run->options->jobs, &run->heap);
+    progress_phase(run->progress, "looking for objects", NULL, 0);
+    failure = heap_create(runtime, &run->interpreter->source, run->options->jobs, run->progress,
+                          &run->heap);
     if (failure)
         return failure;
     struct report *report = &run->report;
@@ -440,12 +591,16 @@ static struct failure *collect(struct run *run)
         return failure_no_memory();
     if (!run->report.garbage || !heap_find(heap, run->report.garbage, &list))
         list = GRAPH_NONE;
+    progress_phase(run->progress, "replaying the collector", NULL, 0);
     collect_run(&heap->graph, heap->gc_refs, heap->finalizers, list, run->states, &run->totals);
     heap_release_refcounts(heap);
     tell(run, "%u uncollectable, %u pending, %u trash, %u kept by gc.garbage",
          run->totals.objects[COLLECT_UNCOLLECTABLE], run->totals.objects[COLLECT_PENDING],
          run->totals.objects[COLLECT_TRASH], run->totals.objects[COLLECT_KEPT]);
-    struct failure *failure = findings_create(heap, run->states, &run->findings);
+    progress_phase(run->progress, "folding cycles into findings", NULL, 0);
+    struct failure *failure = run->options->format == FORMAT_FOLDED
+                                  ? findings_create_with_owners(heap, run->states, &run->findings)
+                                  : findings_create(heap, run->states, &run->findings);
     if (!failure)
         failure = slot_files_find(run->process, run->findings);
     if (!failure)
@@ -460,6 +615,7 @@ static struct failure *verify(struct run *run)
     report->interpreter = run->interpreter;
     report->heap = run->heap;
     report->limit = run->options->limit;
+    progress_phase(run->progress, "running traversals", NULL, 0);
     struct failure *failure = verify_create(run->heap, run->options->verify_limit, &run->verify);
     if (failure)
         return failure_prefix(failure, "--verify runs the process's code in an emulator");
@@ -476,6 +632,7 @@ static struct failure *find_holders(struct run *run)
     uint32_t list;
     if (!run->report.garbage || !heap_find(heap, run->report.garbage, &list))
         list = GRAPH_NONE;
+    progress_phase(run->progress, "looking for who holds objects", NULL, 0);
     struct failure *failure = holders_source_init(&source, run->interpreter);
     if (failure)
         return failure;
@@ -487,6 +644,24 @@ static struct failure *find_holders(struct run *run)
              "%" PRIu64 " items of gc.garbage and %" PRIu64 " more cycles in use, %" PRIu64
              " objects with references from outside",
              run->holders->listed, run->holders->cycles, run->holders->audited);
+    return failure;
+}
+
+// What the memory was used for.
+static struct failure *take_census(struct run *run)
+{
+    struct census_source source;
+    struct failure *failure = census_source_init(&source, run->interpreter);
+    if (failure)
+        return failure;
+    failure = census_create(run->heap, run->states, run->findings, &source, run->options->jobs,
+                            &run->census);
+    census_source_deinit(&source);
+    if (!failure)
+        tell(run,
+             "%" PRIu64 " bytes of written memory: %" PRIu64 " of Python objects, %" PRIu64
+             " of the rest",
+             run->census->used_bytes, run->census->python_bytes, run->census->other_bytes);
     return failure;
 }
 
@@ -550,6 +725,8 @@ static struct failure *make_report(struct run *run)
     report->totals = &run->totals;
     report->findings = run->findings;
     report->holders = run->holders;
+    report->census = run->census;
+    report->verdict = verdict_make(run->census, run->findings);
     report->limit = run->options->limit;
     sum_states(run);
     struct failure *failure = findings_find_origins(run->findings, run->heap, run->options->limit);
@@ -565,6 +742,50 @@ static struct failure *make_report(struct run *run)
     report->opaque_reason_count =
         heap_list_opaque_reasons(run->heap, run->heap->opaque_reasons, run->opaque_reasons);
     return read_garbage(run);
+}
+
+static struct failure *draw(struct run *run)
+{
+    const struct options *options = run->options;
+    const struct findings *findings = run->findings;
+    for (size_t i = 0; i < findings->count; i++)
+        if (!options->finding || strcmp(findings->items[i].signature, options->finding) == 0)
+            return drawing_init(&run->drawing, run->heap, run->states, &findings->items[i],
+                                options->limit);
+    if (!options->finding)
+        return NULL;
+    return failure_create(FAILURE_USAGE,
+                          "--finding=%s: no finding has that signature; they are in "
+                          "the report, --format=text",
+                          options->finding);
+}
+
+// --merge and --compare: the reports that were made before.
+static struct failure *read_reports(struct run *run)
+{
+    const struct options *options = run->options;
+    struct failure *failure = NULL;
+    for (size_t i = 0; options->merge && i < options->argument_count && !failure; i++)
+        failure = ledger_add_file(&run->now, options->arguments[i]);
+    if (options->compare)
+        failure = ledger_add_file(&run->old, options->compare);
+    if (options->compare && !failure && ledger_is_report(options->core))
+        failure = ledger_add_file(&run->now, options->core);
+    return failure;
+}
+
+// The findings of the core at hand, unless a report has told already.
+static struct failure *compare(struct run *run)
+{
+    struct failure *failure = NULL;
+    if (run->findings)
+        failure = ledger_add_findings(&run->now, run->findings, report_is_complete(&run->report),
+                                      run->core->path);
+    if (failure)
+        return failure;
+    ledger_fold(&run->old);
+    ledger_fold(&run->now);
+    return comparison_init(&run->comparison, &run->old, &run->now);
 }
 
 // A file of the user's choice, or standard output.
@@ -598,8 +819,9 @@ static struct failure *open_output(const char *path, const char *core, struct ou
             close(fd);
         return failure;
     }
-    int known = strcmp(core, "-") == 0 ? fstat(STDIN_FILENO, &input) : stat(core, &input);
-    if (fstat(fd, &there) == 0 && known == 0 && there.st_dev == input.st_dev &&
+    bool known = core && (strcmp(core, "-") == 0 ? fstat(STDIN_FILENO, &input) == 0
+                                                 : stat(core, &input) == 0);
+    if (fstat(fd, &there) == 0 && known && there.st_dev == input.st_dev &&
         there.st_ino == input.st_ino)
         return failure_create(FAILURE_USAGE, "%s: is the core itself; choose another name", path);
     return NULL;
@@ -630,17 +852,66 @@ static struct failure *close_output(struct output *output, bool written)
                : NULL;
 }
 
-static struct failure *write_report(struct run *run, FILE *file)
+static struct failure *write_json(struct run *run, FILE *file)
 {
-    bool json = run->options->format == FORMAT_JSON;
-    if (json)
-        return run->verify ? report_verify_json(&run->report, run->verify, file)
-                           : report_json(&run->report, file);
+    const struct options *options = run->options;
+    if (options->check)
+        return report_check_json(&run->check, file);
+    if (options->merge)
+        return report_ledger_json(&run->now, options->limit, file);
+    if (options->compare)
+        return report_comparison_json(&run->comparison, options->limit, file);
     if (run->verify)
+        return report_verify_json(&run->report, run->verify, file);
+    return report_json(&run->report, file);
+}
+
+static void write_text(struct run *run, FILE *file)
+{
+    const struct options *options = run->options;
+    if (options->check)
+        report_check_text(&run->check, file);
+    else if (options->merge)
+        report_ledger_text(&run->now, options->limit, file);
+    else if (options->compare)
+        report_comparison_text(&run->comparison, options->limit, file);
+    else if (run->verify)
         report_verify_text(&run->report, run->verify, file);
     else
         report_text(&run->report, file);
-    return NULL;
+}
+
+static bool wants_color(const struct options *options, FILE *file)
+{
+    const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    if (options->color != COLOR_AUTO)
+        return options->color == COLOR_ALWAYS;
+    return isatty(fileno(file)) && !(no && *no) && terminal && strcmp(terminal, "dumb") != 0;
+}
+
+static struct failure *write_report(struct run *run, FILE *file)
+{
+    const struct options *options = run->options;
+    if (options->format == FORMAT_JSON)
+        return write_json(run, file);
+    if (options->format == FORMAT_DOT)
+        report_dot(&run->drawing, file);
+    if (options->format == FORMAT_FOLDED)
+        report_folded(&run->flame, run->findings, options->limit, file);
+    if (options->format != FORMAT_TEXT)
+        return NULL;
+    // What has a line for each thing, to be searched by other programs, keeps it.
+    bool wraps = !options->check && !options->merge && !options->compare && !options->verify;
+    struct text_style style = {.ascii =
+                                   options->ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0,
+                               .color = wants_color(options, file),
+                               .width = wraps ? options->width : 0};
+    FILE *stream = text_stream_open(file, &style);
+    if (!stream)
+        return failure_no_memory();
+    write_text(run, stream);
+    bool lost = ferror(stream);
+    return fclose(stream) != 0 || lost ? failure_no_memory() : NULL;
 }
 
 static struct failure *write_outputs(struct run *run, struct output *output, struct output *graph)
@@ -652,10 +923,12 @@ static struct failure *write_outputs(struct run *run, struct output *output, str
         empty_output(graph);
         failure = report_graph(run->heap, run->states, graph->file);
     }
+    progress_phase(run->progress, NULL, NULL, 0); // the report may go to the same terminal
     return failure ? failure : write_report(run, output->file);
 }
 
-static struct failure *run_steps(struct run *run, struct output *output, struct output *graph)
+// From the core to what there is to report.
+static struct failure *analyze(struct run *run)
 {
     struct failure *failure = open_process(run);
     if (!failure)
@@ -667,16 +940,47 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
     if (!failure && !run->options->verify)
         failure = find_holders(run);
     if (!failure && !run->options->verify)
+        failure = take_census(run);
+    if (!failure && !run->options->verify)
         failure = make_report(run);
-    if (!failure)
-        failure = write_outputs(run, output, graph);
     return failure;
+}
+
+static struct failure *run_steps(struct run *run, struct output *output, struct output *graph)
+{
+    if (run->options->check) {
+        struct failure *failure = check_init(&run->check, run->options->core, &run->options->unpack,
+                                             &run->options->process, &run->options->debug);
+        if (failure)
+            return failure;
+        note_unpacking(run, run->check.core);
+        return write_outputs(run, output, graph);
+    }
+    struct failure *failure = read_reports(run);
+    if (!failure && run->now.processes == 0) // no report stands for the core
+        failure = analyze(run);
+    if (!failure && run->options->merge)
+        ledger_fold(&run->now);
+    if (!failure && run->options->compare)
+        failure = compare(run);
+    if (!failure && run->options->format == FORMAT_DOT)
+        failure = draw(run);
+    if (!failure && run->options->format == FORMAT_FOLDED)
+        failure = flame_init(&run->flame, run->heap, run->states, run->findings);
+    return failure ? failure : write_outputs(run, output, graph);
 }
 
 static void run_deinit(struct run *run)
 {
+    census_destroy(run->census);
     holders_destroy(run->holders);
     findings_destroy(run->findings);
+    check_deinit(&run->check);
+    drawing_deinit(&run->drawing);
+    flame_deinit(&run->flame);
+    comparison_deinit(&run->comparison);
+    ledger_deinit(&run->old);
+    ledger_deinit(&run->now);
     verify_destroy(run->verify);
     free(run->states);
     free(run->garbage_objects);
@@ -688,6 +992,17 @@ static void run_deinit(struct run *run)
     core_close(run->core);
 }
 
+static int finish_ledgers(const struct run *run)
+{
+    const size_t *counts = run->comparison.counts;
+    bool worse = run->options->merge ? run->now.count
+                                     : counts[COMPARISON_NEW] + counts[COMPARISON_GROWN] > 0;
+    if (run->options->error_exitcode && worse)
+        return run->options->error_exitcode;
+    return ledger_is_whole(&run->old) && ledger_is_whole(&run->now) ? EXIT_COMPLETE
+                                                                    : EXIT_INCOMPLETE;
+}
+
 static int finish(struct run *run, struct failure *failure)
 {
     if (failure) {
@@ -696,6 +1011,12 @@ static int finish(struct run *run, struct failure *failure)
         failure_destroy(failure);
         return status;
     }
+    if (run->options->check)
+        return run->check.refusal  ? EXIT_NO_REPORT
+               : run->check.losses ? EXIT_INCOMPLETE
+                                   : EXIT_COMPLETE;
+    if (run->options->merge || run->options->compare)
+        return finish_ledgers(run);
     if (run->verify)
         return verify_is_clean(run->verify) ? EXIT_COMPLETE : EXIT_INCOMPLETE;
     if (run->options->error_exitcode && run->findings->count)
@@ -710,25 +1031,30 @@ static int finish(struct run *run, struct failure *failure)
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {.options = option_table,
-                                     .parser = parse_option,
-                                     .args_doc = "CORE [EXECUTABLE]\nEXECUTABLE -c CORE",
-                                     .doc = documentation};
-    struct options options = {.limit = 100, .jobs = parallel_processors()};
+    static const struct argp argp = {
+        .options = option_table,
+        .parser = parse_option,
+        .args_doc = "CORE [EXECUTABLE]\nEXECUTABLE -c CORE\n--merge REPORT..."};
+    struct options options = {.limit = 100, .width = WIDTH_DEFAULT, .jobs = parallel_processors()};
     struct run run = {.options = &options};
     struct output output = {0}, graph = {0};
     argp_err_exit_status = EXIT_WRONG_USAGE;
+    setlocale(LC_CTYPE, ""); // for CODESET alone
     // Large arrays come and go. Memory that was given back must be cleared before it comes again.
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, -1);
-    argp_parse(&argp, argc, argv, 0, NULL, &options);
+    argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &options);
     clock_gettime(CLOCK_MONOTONIC, &run.started);
+    if (isatty(STDERR_FILENO) && !options.quiet)
+        run.progress = options.unpack.progress = progress_create(stderr, PROGRESS_DELAY);
     // The outputs are opened first: hours later is too late to find out.
     struct failure *failure = open_output(options.output, options.core, &output);
     if (!failure && options.graph)
         failure = open_output(options.graph, options.core, &graph);
     if (!failure)
         failure = run_steps(&run, &output, &graph);
+    progress_destroy(run.progress);
+    run.progress = NULL;
     bool written = !failure;
     struct failure *lost = close_output(&graph, written);
     if (!lost)

@@ -52,9 +52,8 @@ static json_t *make_unpacked(const struct unpacked *unpacked)
                      "packed_size", value_number(unpacked->packed_size), "damage", damage);
 }
 
-static json_t *make_core(const struct report *report)
+json_t *value_core(const struct core *core)
 {
-    const struct core *core = report->core;
     const char *signal = core_signal_name(core->signal);
     char text[ADDRESS_MAX];
     if (!signal && core->signal) {
@@ -73,7 +72,7 @@ static json_t *make_core(const struct report *report)
 static json_t *id_or_null(const struct build_id *id)
 {
     char text[2 * BUILD_ID_MAX + 1];
-    if (!id || !id->size)
+    if (!id)
         return json_null();
     build_id_format(id, text, sizeof(text));
     return json_string(text);
@@ -113,9 +112,8 @@ static json_t *add_debug_file(const struct interpreter *interpreter, json_t *obj
 }
 
 // The build-id is the file's, or, without the file, the one that the core saved of it.
-static json_t *make_interpreter(const struct report *report)
+json_t *value_interpreter(const struct interpreter *interpreter)
 {
-    const struct interpreter *interpreter = report->interpreter;
     const struct runtime *runtime = &interpreter->runtime;
     const struct module *module = interpreter->module;
     const struct image *image = module ? module->image : NULL;
@@ -128,24 +126,31 @@ static json_t *make_interpreter(const struct report *report)
         "version", *runtime->version ? runtime->version : NULL, "unicode",
         runtime->unicode_width == 2 ? "ucs2" : "ucs4", "debug_build", interpreter->debug_build,
         "file", value_name(image ? image->path : NULL), "build_id",
-        id_or_null(image    ? &image->build_id
-                   : module ? &module->core_build_id
-                            : NULL),
-        "build_id_match", match, "recognized_from", interpreter->recognition ? "core" : "file",
-        "file_in_core", value_name(module ? module->path : NULL), "layout_source",
+        id_or_null(interpreter_build_id(interpreter)), "build_id_match", match, "recognized_from",
+        interpreter->recognition ? "core" : "file", "file_in_core",
+        value_name(module ? module->path : NULL), "layout_source",
         interpreter->has_dwarf ? "dwarf" : "builtin", "layout_column", runtime->layout.column->name,
         "layout_dwarf_members", (int)runtime->layout.dwarf_values, "layout_dwarf_differences",
         (int)runtime->layout.dwarf_differences, "layout_origin", runtime->layout.column->origin,
         "layout_rivals", (int)runtime->layout.rivals, "layout_by_version",
         runtime->layout.by_version, "gc_head_by_evidence", runtime->layout.head_by_evidence,
         "trace_refs", runtime->layout.column->trace_refs, "count_allocs",
-        runtime->layout.count_allocs, "pymalloc",
-        report->heap->by_pools ? json_true() : flag_or_null(&runtime->pymalloc), "pymalloc_debug",
-        runtime->debug_malloc, "digit_bits",
+        runtime->layout.count_allocs, "pymalloc", flag_or_null(&runtime->pymalloc),
+        "pymalloc_debug", runtime->debug_malloc, "digit_bits",
         runtime->digit_width ? value_number(runtime->digit_width == 2 ? 15 : 30) : json_null(),
-        "read_from_core", module && module->match == MODULE_FROM_CORE, "interpreters",
-        report->stacks ? value_number(report->stacks->interpreters) : json_null());
+        "read_from_core", module && module->match == MODULE_FROM_CORE, "interpreters", json_null());
     return add_debug_file(interpreter, object);
+}
+
+// With what reading the heap and the threads told of it.
+static json_t *make_interpreter(const struct report *report)
+{
+    json_t *object = value_interpreter(report->interpreter);
+    if (report->heap->by_pools)
+        json_object_set_new(object, "pymalloc", json_true());
+    if (report->stacks)
+        json_object_set_new(object, "interpreters", value_number(report->stacks->interpreters));
+    return object;
 }
 
 static json_t *make_debug_flag_names(const struct runtime_flag *debug)
@@ -409,18 +414,32 @@ static json_t *make_breaks(const struct finding *finding)
     return breaks;
 }
 
+static json_t *make_sizes(const struct finding_sizes *sizes)
+{
+    json_t *histogram = json_array();
+    for (unsigned i = 0; i < FINDING_SIZES; i++)
+        if (sizes->counts[i])
+            json_array_append_new(histogram, json_pack("{s:o, s:o, s:o}", "from",
+                                                       value_number(UINT64_C(1) << i), "to",
+                                                       value_number((UINT64_C(1) << (i + 1)) - 1),
+                                                       "cycles", value_number(sizes->counts[i])));
+    return json_pack("{s:o, s:o, s:o, s:o}", "min", value_number(sizes->least), "median",
+                     value_number(sizes->median), "max", value_number(sizes->most), "histogram",
+                     histogram);
+}
+
 static json_t *make_finding(const struct finding *finding, uint64_t limit)
 {
     bool cut;
     json_t *cycle = make_cycle(finding, limit, &cut);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "signature",
-                     finding->signature, "state", report_state_name(finding->state), "count",
-                     value_number(finding->count), "objects", value_number(finding->objects),
-                     "bytes", value_number(finding->bytes), "held_objects",
-                     value_number(finding->held_objects), "held_bytes",
-                     value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
-                     "finalizers", make_finalizers(finding), "breaks", make_breaks(finding),
-                     "breaks_tried", value_number(finding->breaks_tried));
+    return json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "signature",
+        finding->signature, "state", report_state_name(finding->state), "count",
+        value_number(finding->count), "objects", value_number(finding->objects), "bytes",
+        value_number(finding->bytes), "held_objects", value_number(finding->held_objects),
+        "held_bytes", value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
+        "finalizers", make_finalizers(finding), "breaks", make_breaks(finding), "breaks_tried",
+        value_number(finding->breaks_tried), "objects_per_cycle", make_sizes(&finding->sizes));
 }
 
 static json_t *make_findings(const struct report *report)
@@ -434,7 +453,13 @@ static json_t *make_findings(const struct report *report)
     return findings;
 }
 
-static struct failure *write_json(json_t *root, FILE *file)
+json_t *value_document(void)
+{
+    return json_pack("{s:i, s:{s:s, s:s}}", "schema_version", SCHEMA_VERSION, "tool", "name",
+                     PROGRAM_NAME, "version", PYCORE_GARBAGE_VERSION);
+}
+
+struct failure *value_write(json_t *root, FILE *file)
 {
     if (!root)
         return failure_no_memory();
@@ -451,15 +476,17 @@ struct failure *report_json(const struct report *report, FILE *file)
 {
     const struct findings *findings = report->findings;
     json_t *root = json_pack(
-        "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o}",
+        "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, "
+        "s:o}",
         "schema_version", SCHEMA_VERSION, "tool", "name", PROGRAM_NAME, "version",
-        PYCORE_GARBAGE_VERSION, "core", make_core(report), "interpreter", make_interpreter(report),
-        "collector", make_collector(report), "heap", make_heap(report), "garbage",
-        make_garbage(report), "findings", make_findings(report), "findings_total",
+        PYCORE_GARBAGE_VERSION, "core", value_core(report->core), "interpreter",
+        make_interpreter(report), "collector", make_collector(report), "heap", make_heap(report),
+        "garbage", make_garbage(report), "findings", make_findings(report), "findings_total",
         value_number(findings->count), "shared", "objects", value_number(findings->shared_objects),
         "bytes", value_number(findings->shared_bytes), "holders", value_holders(report), "threads",
-        make_threads(report), "threads_total", value_number(report->stacks->count));
-    return write_json(root, file);
+        make_threads(report), "threads_total", value_number(report->stacks->count), "memory",
+        value_memory(report), "verdict", value_verdict(report));
+    return value_write(root, file);
 }
 
 // --- what --verify found
@@ -524,9 +551,8 @@ static json_t *make_verify(const struct verify *verify, uint64_t limit)
 struct failure *report_verify_json(const struct report *report, const struct verify *verify,
                                    FILE *file)
 {
-    json_t *root =
-        json_pack("{s:i, s:{s:s, s:s}, s:o, s:o}", "schema_version", SCHEMA_VERSION, "tool", "name",
-                  PROGRAM_NAME, "version", PYCORE_GARBAGE_VERSION, "interpreter",
-                  make_interpreter(report), "verify", make_verify(verify, report->limit));
-    return write_json(root, file);
+    json_t *root = value_document();
+    json_object_set_new(root, "interpreter", make_interpreter(report));
+    json_object_set_new(root, "verify", make_verify(verify, report->limit));
+    return value_write(root, file);
 }

@@ -7,21 +7,6 @@ enum {
     DIFFERENCES_MAX = 3 // named
 };
 
-// What the core was taken out of, from the inside out.
-static void put_unpacked(const struct unpacked *unpacked, FILE *file)
-{
-    char size[NUMBER_MAX];
-    fputs("\n             ", file);
-    if (!unpacked->layer_count)
-        fprintf(file, "read from a pipe, %s", sized(unpacked->packed_size, size));
-    for (size_t i = unpacked->layer_count; i > 0; i--)
-        fprintf(file, "%s%s", i == unpacked->layer_count ? "unpacked from " : " in ",
-                unpacked->layers[i - 1]);
-    if (unpacked->layer_count)
-        fprintf(file, ", %s%s", sized(unpacked->packed_size, size),
-                unpacked->piped ? " from a pipe" : "");
-}
-
 static void put_core(const struct report *report, FILE *file)
 {
     const struct core *core = report->core;
@@ -31,10 +16,8 @@ static void put_core(const struct report *report, FILE *file)
     fprintf(file, ", %s, %s", sized(core->size, size), core->architecture);
     if (core->bytes_missing)
         fprintf(file, ", CUT: %s missing", sized(core->bytes_missing, missing));
-    else if (core->unpacked && core->unpacked->damage)
-        fputs(", DAMAGED", file);
     else
-        fprintf(file, ", %s", core->complete ? "complete" : "without thread notes");
+        fprintf(file, ", %s", core_state_words(core));
     if (core->unpacked)
         put_unpacked(core->unpacked, file);
     fputs("\nProcess      ", file);
@@ -73,17 +56,15 @@ static void put_interpreter_file(const struct interpreter *interpreter, FILE *fi
 {
     const struct module *module = interpreter->module;
     const struct image *image = module ? module->image : NULL;
-    char id[2 * BUILD_ID_MAX + 1] = "";
-    if (image)
-        build_id_format(&image->build_id, id, sizeof(id));
-    else if (module)
-        build_id_format(&module->core_build_id, id, sizeof(id));
+    const struct build_id *build_id = interpreter_build_id(interpreter);
+    char id[2 * BUILD_ID_MAX + 1] = "none";
+    if (build_id)
+        build_id_format(build_id, id, sizeof(id));
     put_name(file, interpreter_file(interpreter));
     if (image)
         fprintf(file, "\n             build-id %s (%s)", id, match_words(module));
     else
-        fprintf(file, "\n             build-id %s (the core's; the file was not at hand)",
-                *id ? id : "none");
+        fprintf(file, "\n             build-id %s (the core's; the file was not at hand)", id);
     if (interpreter->recognition)
         fputs("\n             RECOGNIZED IN THE CORE: types are named by the modules that hold them"
               "\n             and by their structure; the file would be surer",
@@ -371,6 +352,7 @@ static void put_coverage(const struct report *report, FILE *file)
     fprintf(file, "%s references, %s; ", grouped(heap->edges, count), sized(heap->bytes, bytes));
     fprintf(file, "%" PRIu64 " opaque, %" PRIu64 " unreadable\n", heap->opaque_objects,
             losses->unreadable_objects);
+    put_byte_coverage(report, file);
     if (heap->coded_objects)
         fprintf(file, "             %s object%s of extension types visited by their own code\n",
                 grouped(heap->coded_objects, count), plural(heap->coded_objects));

@@ -32,6 +32,12 @@ const char *short_name(const char *type);
 // Which reference of a finding to break, who sets it, and how.
 void put_breaks(const struct finding *finding, FILE *file);
 
+// What filled the memory: of the verdict, a section of its own, a line of the coverage. Nothing
+// when no census was taken.
+void put_memory_verdict(const struct report *report, FILE *file);
+void put_memory(const struct report *report, FILE *file);
+void put_byte_coverage(const struct report *report, FILE *file);
+
 // What the threads were doing.
 void put_stacks(const struct report *report, FILE *file);
 
@@ -40,6 +46,12 @@ bool collecting(const struct report *report);
 
 // Do the lists look like those of a collection that the interpreter knows nothing of?
 bool lists_are_odd(const struct report *report);
+
+// "complete", "DAMAGED" ..., of a core that is not cut.
+const char *core_state_words(const struct core *core);
+
+// What the core was taken out of, from the inside out: the end of a line, and one without its end.
+void put_unpacked(const struct unpacked *unpacked, FILE *file);
 
 // The interpreter's file and the layout.
 void put_interpreter(const struct report *report, FILE *file);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "progress.h"
 #include "unpack_file.h"
 #include "unpack_stage.h"
 
@@ -297,10 +298,13 @@ static struct failure *unpack_input(const struct unpack_options *options, int in
         return failure_no_memory();
     unpacked->piped = !is_at_beginning(input, stat);
     unpacked->packed_size = unpacked->piped ? 0 : (uint64_t)stat->st_size;
-    struct failure *failure = push(&stack, stage_open_file(input)) ? NULL : failure_no_memory();
+    progress_phase(options->progress, "unpacking the core", "bytes", unpacked->packed_size);
+    struct failure *failure =
+        push(&stack, stage_open_file(input, options->progress)) ? NULL : failure_no_memory();
     if (!failure)
         failure = unpack(&stack, options, unpacked, fd);
     close_stack(&stack);
+    progress_phase(options->progress, NULL, NULL, 0);
     if (failure)
         unpacked_destroy(unpacked);
     else
@@ -336,4 +340,12 @@ void unpacked_destroy(struct unpacked *unpacked)
     free(unpacked->damage);
     free(unpacked->directory);
     free(unpacked);
+}
+
+struct failure *unpacked_explain(const struct unpacked *unpacked, struct failure *failure)
+{
+    if (!failure || !unpacked || !unpacked->damage)
+        return failure;
+    return failure_prefix(failure, "unpacked up to byte %llu, then damaged (%s)",
+                          (unsigned long long)unpacked->damage_at, unpacked->damage);
 }

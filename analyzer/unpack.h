@@ -18,6 +18,8 @@
 
 #include "failure.h"
 
+struct progress;
+
 #define UNPACK_LIMIT_DEFAULT (UINT64_C(256) << 30)
 
 enum {
@@ -29,7 +31,8 @@ struct unpack_options {
     // Where the plain core is put. NULL: $TMPDIR, then /var/tmp, those with too little room and
     // those on a tmpfs left out, because memory is what a machine with such cores is short of.
     const char *directory;
-    uint64_t limit; // most bytes of plain core; 0: UNPACK_LIMIT_DEFAULT
+    uint64_t limit;            // most bytes of plain core; 0: UNPACK_LIMIT_DEFAULT
+    struct progress *progress; // NULL: nobody looks
 };
 
 // How a core was made plain, for the report. Same input, same contents.
@@ -57,5 +60,10 @@ struct unpacked {
 struct failure *unpack_open(const char *path, const struct unpack_options *options, int *fd,
                             struct unpacked **unpacked) __attribute__((warn_unused_result));
 void unpacked_destroy(struct unpacked *unpacked);
+
+// Puts the damage in front of a failure that it may be the cause of, if there is any. unpacked and
+// failure may be NULL. Takes `failure`, returns what replaces it.
+struct failure *unpacked_explain(const struct unpacked *unpacked, struct failure *failure)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -9,6 +9,8 @@
 
 #include <zlib.h>
 
+#include "progress.h"
+
 // ---- Any stage
 
 enum stage_status stage_next(struct stage *stage, const uint8_t **bytes, size_t *size)
@@ -69,6 +71,7 @@ void stage_close(struct stage *stage)
 struct file_stage {
     struct stage stage;
     int fd;
+    struct progress *progress;
     uint8_t buffer[STAGE_BUFFER];
 };
 
@@ -85,6 +88,7 @@ static enum stage_status file_next(struct stage *stage, const uint8_t **bytes, s
         filled += count > 0 ? (size_t)count : 0;
     }
     stage->used += filled;
+    progress_add(file->progress, filled);
     *bytes = file->buffer;
     *size = filled;
     if (filled) // an error will come again
@@ -98,13 +102,14 @@ static void file_close(struct stage *stage)
     free((struct file_stage *)stage);
 }
 
-struct stage *stage_open_file(int fd)
+struct stage *stage_open_file(int fd, struct progress *progress)
 {
     struct file_stage *file = calloc(1, sizeof(*file));
     if (!file)
         return NULL;
     file->stage = (struct stage){.name = "file", .next = file_next, .close = file_close};
     file->fd = fd;
+    file->progress = progress;
     return &file->stage;
 }
 

@@ -12,6 +12,8 @@ enum {
     STAGE_HEAD = 1024 // bytes that can be looked at before they are taken
 };
 
+struct progress;
+
 enum stage_status {
     STAGE_MORE,
     STAGE_END,
@@ -54,8 +56,8 @@ void stage_close(struct stage *stage); // NULL is allowed
 
 // --- kinds. All give NULL for lack of memory.
 
-// The input; the descriptor stays the caller's.
-struct stage *stage_open_file(int fd);
+// The input, each byte counted as progress (NULL: nobody looks); the descriptor stays the caller's.
+struct stage *stage_open_file(int fd, struct progress *progress);
 
 // By zlib, which verifies the sum and length at the end of each member; libarchive 3.6 does not.
 struct stage *stage_open_gzip(struct stage *below);

@@ -29,13 +29,35 @@ static void shell(const char *command, const char *from, const char *to)
     cr_assert_eq(run.status, 0, "%s: %s", command, run.errors);
 }
 
-// The report without the lines that tell the core's name and what it was taken out of.
+// A plain core whose pages of zeroes are holes, as when it is unpacked. In a core that the kernel
+// wrote the holes are what the process never touched, and the report counts them; packed, a page of
+// zeroes is a page of zeroes.
+static struct real_core make_plain(const char *name, const char *interpreter, const char *kind,
+                                   const char *command)
+{
+    struct real_core core = real_make_core(interpreter, kind, command);
+    core.path = real_copy(core.path, real_format("unpack_%s.core", name));
+    cr_assert_eq(REAL_COMMAND("fallocate", "-d", core.path).status, 0);
+    return core;
+}
+
+static struct real_core make_leak(const char *name)
+{
+    return make_plain(name, "shared", "kernel", "seed_leak.py 200");
+}
+
+// Cuts out what is from `begin` to `end`, both of which must be there.
+static const char *cut(const char *report, const char *begin, const char *end)
+{
+    const char *first = strstr(report, begin), *last = first ? strstr(first, end) : NULL;
+    cr_assert_not_null(last, "%s", report);
+    return real_format("%.*s%s", (int)(first - report), report, last);
+}
+
+// The report without what tells the core's name and what it was taken out of.
 static const char *strip(const char *report)
 {
-    const char *core = strstr(report, "\nCore ");
-    const char *process = core ? strstr(core, "\nProcess ") : NULL;
-    cr_assert_not_null(process, "%s", report);
-    return real_format("%.*s%s", (int)(core - report), report, process);
+    return cut(cut(report, "\nCore ", "\nProcess "), "\nTicket ", " bytes, ");
 }
 
 static void expect_same(const struct real_run *run, const struct real_run *plain, const char *words,
@@ -52,13 +74,13 @@ static void expect_same(const struct real_run *run, const struct real_run *plain
 
 static void expect_same_report(const struct real_core *core, const char *name)
 {
-    struct real_run plain = REAL_RUN(core->path, core->interpreter);
+    struct real_run plain = REAL_RUN("--width=0", core->path, core->interpreter);
     const char *path = scratch(name);
     cr_assert_eq(plain.status, 0, "%s: %s", core->name, plain.errors);
     cr_expect_null(strstr(plain.output, "unpacked"));
     for (size_t i = 0; i < LENGTH(formats); i++) {
         shell(formats[i][1], core->path, path);
-        struct real_run run = REAL_RUN(path, core->interpreter);
+        struct real_run run = REAL_RUN("--width=0", path, core->interpreter);
         expect_same(&run, &plain, formats[i][0], path);
         unlink(path);
     }
@@ -66,13 +88,13 @@ static void expect_same_report(const struct real_core *core, const char *name)
 
 Test(real_unpack, kernel_core)
 {
-    struct real_core core = real_make_core("shared", "kernel", "seed_leak.py 200");
+    struct real_core core = make_leak("kernel_core");
     expect_same_report(&core, "kernel");
 }
 
 Test(real_unpack, gcore_core)
 {
-    struct real_core core = real_make_core("debian", "gcore", "leaks.py mixed 3");
+    struct real_core core = make_plain("gcore", "debian", "gcore", "leaks.py mixed 3");
     expect_same_report(&core, "gcore");
 }
 
@@ -87,7 +109,7 @@ static json_t *without_origin(json_t *report)
 
 Test(real_unpack, json)
 {
-    struct real_core core = real_make_core("shared", "kernel", "seed_leak.py 200");
+    struct real_core core = make_leak("json");
     const char *path = scratch("json");
     shell(formats[5][1], core.path, path);
     json_t *plain = real_report(&core, 0);
@@ -117,19 +139,19 @@ Test(real_unpack, pipes)
     static const struct {
         const char *command, *words, *path;
     } rows[] = {
-        {"cat \"$1\" | \"$PYCORE_GARBAGE\" - \"$2\"", "read from a pipe", "-"},
-        {"zstd -qc \"$1\" | \"$PYCORE_GARBAGE\" -c - \"$2\"", "unpacked from zstd", "-"},
-        {"gzip -c \"$1\" | gzip -dc | \"$PYCORE_GARBAGE\" /dev/stdin \"$2\"", "read from a pipe",
-         "/dev/stdin"},
+        {"cat \"$1\" | \"$PYCORE_GARBAGE\" --width=0 - \"$2\"", "read from a pipe", "-"},
+        {"zstd -qc \"$1\" | \"$PYCORE_GARBAGE\" --width=0 -c - \"$2\"", "unpacked from zstd", "-"},
+        {"gzip -c \"$1\" | gzip -dc | \"$PYCORE_GARBAGE\" --width=0 /dev/stdin \"$2\"",
+         "read from a pipe", "/dev/stdin"},
     };
-    struct real_core core = real_make_core("shared", "kernel", "seed_leak.py 200");
-    struct real_run plain = REAL_RUN(core.path, core.interpreter);
+    struct real_core core = make_leak("pipes");
+    struct real_run plain = REAL_RUN("--width=0", core.path, core.interpreter);
     for (size_t i = 0; i < LENGTH(rows); i++) {
         struct real_run run = run_shell(rows[i].command, &core);
         expect_same(&run, &plain, rows[i].words, rows[i].path);
     }
     // A file is no pipe, however it is given.
-    struct real_run run = run_shell("\"$PYCORE_GARBAGE\" - \"$2\" <\"$1\"", &core);
+    struct real_run run = run_shell("\"$PYCORE_GARBAGE\" --width=0 - \"$2\" <\"$1\"", &core);
     cr_expect_str_eq(strip(run.output), strip(plain.output));
     cr_expect_null(strstr(run.output, "pipe"));
 }
@@ -137,7 +159,7 @@ Test(real_unpack, pipes)
 // The core of standard input is not to be written over.
 Test(real_unpack, output_is_the_input)
 {
-    struct real_core core = real_make_core("shared", "kernel", "seed_leak.py 200");
+    struct real_core core = make_leak("output_is_the_input");
     struct real_core copy = core;
     copy.path = real_copy(core.path, "unpack_output");
     struct real_run run = run_shell("\"$PYCORE_GARBAGE\" -o \"$1\" - \"$2\" <\"$1\"", &copy);
@@ -152,13 +174,13 @@ Test(real_unpack, output_is_the_input)
 // All of the core came, but its sum did not: nobody knows whether it is right.
 Test(real_unpack, damaged)
 {
-    struct real_core core = real_make_core("shared", "kernel", "seed_leak.py 200");
+    struct real_core core = make_leak("damaged");
     struct real_run plain = REAL_RUN(core.path, core.interpreter);
     const char *path = scratch("damaged");
     struct stat stat;
     shell("gzip -c \"$1\" | head -c -5 >\"$2\"", core.path, path);
     cr_assert_eq(lstat(path, &stat), 0);
-    struct real_run run = REAL_RUN(path, core.interpreter);
+    struct real_run run = REAL_RUN("--width=0", path, core.interpreter);
     cr_expect_eq(run.status, 1, "exit status %d", run.status);
     cr_expect_not_null(strstr(run.output, ", DAMAGED\n"), "%s", run.output);
     const char *loss = real_format(
@@ -167,6 +189,12 @@ Test(real_unpack, damaged)
         (long long)stat.st_size, (long long)real_number(real_report(&core, 0), "core.size"));
     cr_expect_not_null(strstr(run.output, loss), "%s%s", loss, run.output);
     cr_expect_not_null(strstr(plain.output, "complete"));
+    run = REAL_RUN("--check", path, core.interpreter);
+    cr_expect_eq(run.status, 1);
+    cr_expect_not_null(strstr(run.output, "LOSS: what the core was packed in is damaged"), "%s",
+                       run.output);
+    cr_expect_not_null(strstr(run.output, ", DAMAGED\n             unpacked from gzip, "), "%s",
+                       run.output);
     struct real_core packed = core;
     packed.path = path;
     const json_t *damage = real_json(real_report(&packed, 1), "core.unpacked.damage");
@@ -174,9 +202,20 @@ Test(real_unpack, damaged)
     cr_expect_str_eq(real_string(damage, "reason"), "truncated gzip input");
 }
 
+// What the headers promise and the stream does not give is missing, with the reason.
+Test(real_unpack, cut)
+{
+    struct real_core core = make_leak("cut");
+    const char *path = scratch("cut");
+    shell("zstd -qc \"$1\" | head -c 300000 >\"$2\"", core.path, path);
+    struct real_run run = REAL_RUN("--check", path, core.interpreter);
+    cr_expect_not_null(strstr(run.output, "then damaged (Truncated zstd input)"), "%s", run.output);
+    cr_expect_not_null(strstr(run.output, "CUT: "), "%s", run.output);
+}
+
 Test(real_unpack, limit_and_directory)
 {
-    struct real_core core = real_make_core("shared", "kernel", "seed_leak.py 200");
+    struct real_core core = make_leak("limit_and_directory");
     const char *path = scratch("limit");
     shell(formats[0][1], core.path, path);
     struct real_run run = REAL_RUN("--max-unpacked=1M", path, core.interpreter);
@@ -204,7 +243,7 @@ Test(real_unpack, limit_and_directory)
 // Said once, and not with -q.
 Test(real_unpack, directory_left_out)
 {
-    struct real_core core = real_make_core("shared", "kernel", "seed_leak.py 200");
+    struct real_core core = make_leak("directory_left_out");
     const char *path = scratch("left_out");
     shell(formats[0][1], core.path, path);
     struct real_run run = REAL_COMMAND("env", "TMPDIR=/nonexistent", "sh", "-c",

@@ -16,7 +16,7 @@
 
 enum {
     PAGE = 4096,
-    AT_ONCE = 128 << 10,   // bytes; writes of megabytes took up to four times as long on ext4
+    AT_ONCE = 64 << 10,    // bytes; writes of more took up to four times as long on ext4
     RESERVE = 16 << 20,    // bytes that are left free for others
     CHECK_EVERY = 8 << 20, // bytes written between two looks at the free space
 };

@@ -527,9 +527,7 @@ static struct failure *write_report(struct run *run, FILE *file)
                            : report_json(&run->report, file);
     if (run->verify)
         report_verify_text(&run->report, run->verify, file);
-    else
-        report_text(&run->report, file);
-    return NULL;
+    return run->verify ? NULL : report_text(&run->report, file);
 }
 
 static struct failure *write_outputs(struct run *run, struct output *output, struct output *graph)

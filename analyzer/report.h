@@ -69,10 +69,10 @@ const char *report_state_name(enum collect_state state);
 // "cached attribute", "bound method" ...
 const char *report_break_name(enum break_kind kind);
 
-// Writes to `file`; what goes wrong with the file shows in ferror.
-void report_text(const struct report *report, FILE *file);
+// Writes to `file`; what goes wrong with the file shows in ferror. Failures: NO_MEMORY.
+struct failure *report_text(const struct report *report, FILE *file)
+    __attribute__((warn_unused_result));
 
-// Failures: NO_MEMORY.
 struct failure *report_json(const struct report *report, FILE *file)
     __attribute__((warn_unused_result));
 

@@ -19,7 +19,7 @@ static const char *text_of_report(void)
 {
     free(output);
     FILE *file = open_memstream(&output, &output_size);
-    report_text(&report, file);
+    cr_assert_null(report_text(&report, file));
     cr_assert_eq(fclose(file), 0);
     return output;
 }

@@ -37,8 +37,14 @@ enum {
 
 enum format {
     FORMAT_TEXT,
-    FORMAT_JSON
+    FORMAT_JSON,
+    FORMAT_MARKDOWN
 };
+
+// --max-size, bytes: less has no room for what every report says; tickets take 64 KiB.
+#define MAX_SIZE_LEAST    UINT64_C(16000)
+#define MAX_SIZE_MARKDOWN UINT64_C(60000)
+#define MAX_SIZE_DEFAULT  UINT64_MAX
 
 enum option_key {
     OPTION_FORMAT = 256,
@@ -50,6 +56,7 @@ enum option_key {
     OPTION_FORCE,
     OPTION_JOBS,
     OPTION_VERIFY,
+    OPTION_MAX_SIZE,
 };
 
 struct options {
@@ -63,6 +70,7 @@ struct options {
     const char *output;
     const char *graph;
     uint64_t limit;
+    uint64_t max_size; // MAX_SIZE_DEFAULT: the format's own
     int error_exitcode;
     unsigned jobs;
     bool verify;
@@ -78,11 +86,15 @@ const char *argp_program_version = PROGRAM_NAME " " PYCORE_GARBAGE_VERSION;
 static const struct argp_option option_table[] = {
     {"core", 'c', "CORE", 0, "The core file (gdb's order: EXECUTABLE -c CORE)", 0},
     {"output", 'o', "FILE", 0, "Write the report to FILE", 0},
-    {"format", OPTION_FORMAT, "FORMAT", 0, "text (default) or json", 0},
+    {"format", OPTION_FORMAT, "FORMAT", 0, "text (default), markdown or json", 0},
     {"graph", OPTION_GRAPH, "FILE", 0,
      "Write every tracked object and its references to FILE, one JSON line each", 0},
     {"limit", OPTION_LIMIT, "N", 0,
      "Print at most N findings and N items of any array (default 100; 0: all)", 0},
+    {"max-size", OPTION_MAX_SIZE, "BYTES", 0,
+     "Keep a report in markdown below this size (default 60000) by leaving out whole findings; 0: "
+     "no limit",
+     0},
     {"error-exitcode", OPTION_ERROR_EXITCODE, "N", 0, "Exit with N when cycles were found", 0},
     {"sysroot", OPTION_SYSROOT, "DIR", 0, "Look for the files that the core names below DIR", 0},
     {"library-path", OPTION_LIBRARY_PATH, "DIR[:DIR]", 0,
@@ -120,11 +132,33 @@ static uint64_t parse_number(const char *text, const char *option, uint64_t most
 
 static enum format parse_format(const char *text, struct argp_state *state)
 {
-    if (strcmp(text, "json") == 0)
-        return FORMAT_JSON;
-    if (strcmp(text, "text") != 0)
-        argp_error(state, "--format takes text or json, not \"%s\"", text);
+    static const char *const names[] = {
+        [FORMAT_TEXT] = "text", [FORMAT_JSON] = "json", [FORMAT_MARKDOWN] = "markdown"};
+    for (enum format format = 0; format < sizeof(names) / sizeof(names[0]); format++)
+        if (strcmp(text, names[format]) == 0)
+            return format;
+    argp_error(state, "--format takes text, markdown or json, not \"%s\"", text);
     return FORMAT_TEXT;
+}
+
+static uint64_t parse_max_size(const char *text, struct argp_state *state)
+{
+    uint64_t size = parse_number(text, "--max-size", SIZE_MAX / 2, state);
+    if (size && size < MAX_SIZE_LEAST)
+        argp_error(state, "--max-size takes 0 or at least %" PRIu64, MAX_SIZE_LEAST);
+    return size;
+}
+
+// What can only be told from all options together.
+static void check_options(struct options *options, struct argp_state *state)
+{
+    bool sized = options->format == FORMAT_MARKDOWN;
+    if (sized && options->verify)
+        argp_error(state, "--verify has no report in this format, only text and json");
+    if (!sized && options->max_size != MAX_SIZE_DEFAULT)
+        argp_error(state, "--max-size is for --format=markdown; --limit cuts the others");
+    if (options->max_size == MAX_SIZE_DEFAULT)
+        options->max_size = MAX_SIZE_MARKDOWN;
 }
 
 static void sort_arguments(struct options *options, struct argp_state *state)
@@ -169,6 +203,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case OPTION_LIMIT:
         options->limit = parse_number(argument, "--limit", SIZE_MAX / 2, state);
         break;
+    case OPTION_MAX_SIZE:
+        options->max_size = parse_max_size(argument, state);
+        break;
     case OPTION_ERROR_EXITCODE:
         options->error_exitcode = (int)parse_number(argument, "--error-exitcode", 255, state);
         break;
@@ -197,6 +234,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         sort_arguments(options, state);
+        check_options(options, state);
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -441,6 +479,7 @@ static struct failure *make_report(struct run *run)
     report->findings = run->findings;
     report->holders = run->holders;
     report->limit = run->options->limit;
+    report->max_size = run->options->max_size;
     sum_states(run);
     struct failure *failure = findings_find_origins(run->findings, run->heap, run->options->limit);
     if (!failure)
@@ -521,13 +560,20 @@ static struct failure *close_output(struct output *output, bool written)
 
 static struct failure *write_report(struct run *run, FILE *file)
 {
-    bool json = run->options->format == FORMAT_JSON;
-    if (json)
-        return run->verify ? report_verify_json(&run->report, run->verify, file)
-                           : report_json(&run->report, file);
-    if (run->verify)
-        report_verify_text(&run->report, run->verify, file);
-    return run->verify ? NULL : report_text(&run->report, file);
+    const struct report *report = &run->report;
+    switch (run->options->format) {
+    case FORMAT_JSON:
+        return run->verify ? report_verify_json(report, run->verify, file)
+                           : report_json(report, file);
+    case FORMAT_MARKDOWN:
+        return report_markdown(report, file);
+    case FORMAT_TEXT:
+        break;
+    }
+    if (!run->verify)
+        return report_text(report, file);
+    report_verify_text(report, run->verify, file);
+    return NULL;
 }
 
 static struct failure *write_outputs(struct run *run, struct output *output, struct output *graph)
@@ -601,7 +647,8 @@ int main(int argc, char **argv)
                                      .parser = parse_option,
                                      .args_doc = "CORE [EXECUTABLE]\nEXECUTABLE -c CORE",
                                      .doc = documentation};
-    struct options options = {.limit = 100, .jobs = parallel_processors()};
+    struct options options = {
+        .limit = 100, .max_size = MAX_SIZE_DEFAULT, .jobs = parallel_processors()};
     struct run run = {.options = &options};
     struct output output = {0}, graph = {0};
     argp_err_exit_status = EXIT_WRONG_USAGE;

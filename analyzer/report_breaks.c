@@ -94,7 +94,7 @@ static void put_none(const struct finding *finding, FILE *file)
                 finding->breaks_tried);
     else
         fputs("No single reference of it is enough to break, nor any of its attributes for all "
-              "objects:\nthere are other cycles through it.",
+              "objects.\nThere are other cycles through it.",
               file);
 }
 

@@ -38,12 +38,14 @@ enum {
 enum format {
     FORMAT_TEXT,
     FORMAT_JSON,
-    FORMAT_MARKDOWN
+    FORMAT_MARKDOWN,
+    FORMAT_HTML
 };
 
 // --max-size, bytes: less has no room for what every report says; tickets take 64 KiB.
 #define MAX_SIZE_LEAST    UINT64_C(16000)
 #define MAX_SIZE_MARKDOWN UINT64_C(60000)
+#define MAX_SIZE_HTML     UINT64_C(4000000)
 #define MAX_SIZE_DEFAULT  UINT64_MAX
 
 enum option_key {
@@ -86,14 +88,14 @@ const char *argp_program_version = PROGRAM_NAME " " PYCORE_GARBAGE_VERSION;
 static const struct argp_option option_table[] = {
     {"core", 'c', "CORE", 0, "The core file (gdb's order: EXECUTABLE -c CORE)", 0},
     {"output", 'o', "FILE", 0, "Write the report to FILE", 0},
-    {"format", OPTION_FORMAT, "FORMAT", 0, "text (default), markdown or json", 0},
+    {"format", OPTION_FORMAT, "FORMAT", 0, "text (default), markdown, html or json", 0},
     {"graph", OPTION_GRAPH, "FILE", 0,
      "Write every tracked object and its references to FILE, one JSON line each", 0},
     {"limit", OPTION_LIMIT, "N", 0,
      "Print at most N findings and N items of any array (default 100; 0: all)", 0},
     {"max-size", OPTION_MAX_SIZE, "BYTES", 0,
-     "Keep a report in markdown below this size (default 60000) by leaving out whole findings; 0: "
-     "no limit",
+     "Keep a report in markdown (default 60000) or html (4000000) below this size by leaving out "
+     "whole findings; 0: no limit",
      0},
     {"error-exitcode", OPTION_ERROR_EXITCODE, "N", 0, "Exit with N when cycles were found", 0},
     {"sysroot", OPTION_SYSROOT, "DIR", 0, "Look for the files that the core names below DIR", 0},
@@ -132,12 +134,14 @@ static uint64_t parse_number(const char *text, const char *option, uint64_t most
 
 static enum format parse_format(const char *text, struct argp_state *state)
 {
-    static const char *const names[] = {
-        [FORMAT_TEXT] = "text", [FORMAT_JSON] = "json", [FORMAT_MARKDOWN] = "markdown"};
+    static const char *const names[] = {[FORMAT_TEXT] = "text",
+                                        [FORMAT_JSON] = "json",
+                                        [FORMAT_MARKDOWN] = "markdown",
+                                        [FORMAT_HTML] = "html"};
     for (enum format format = 0; format < sizeof(names) / sizeof(names[0]); format++)
         if (strcmp(text, names[format]) == 0)
             return format;
-    argp_error(state, "--format takes text, markdown or json, not \"%s\"", text);
+    argp_error(state, "--format takes text, markdown, html or json, not \"%s\"", text);
     return FORMAT_TEXT;
 }
 
@@ -152,13 +156,15 @@ static uint64_t parse_max_size(const char *text, struct argp_state *state)
 // What can only be told from all options together.
 static void check_options(struct options *options, struct argp_state *state)
 {
-    bool sized = options->format == FORMAT_MARKDOWN;
+    bool sized = options->format == FORMAT_MARKDOWN || options->format == FORMAT_HTML;
     if (sized && options->verify)
         argp_error(state, "--verify has no report in this format, only text and json");
     if (!sized && options->max_size != MAX_SIZE_DEFAULT)
-        argp_error(state, "--max-size is for --format=markdown; --limit cuts the others");
+        argp_error(
+            state,
+            "--max-size is for --format=markdown and --format=html; --limit cuts the others");
     if (options->max_size == MAX_SIZE_DEFAULT)
-        options->max_size = MAX_SIZE_MARKDOWN;
+        options->max_size = options->format == FORMAT_HTML ? MAX_SIZE_HTML : MAX_SIZE_MARKDOWN;
 }
 
 static void sort_arguments(struct options *options, struct argp_state *state)
@@ -567,6 +573,8 @@ static struct failure *write_report(struct run *run, FILE *file)
                            : report_json(report, file);
     case FORMAT_MARKDOWN:
         return report_markdown(report, file);
+    case FORMAT_HTML:
+        return report_html(report, file);
     case FORMAT_TEXT:
         break;
     }

@@ -76,6 +76,8 @@ struct failure *report_text(const struct report *report, FILE *file)
 
 struct failure *report_markdown(const struct report *report, FILE *file)
     __attribute__((warn_unused_result));
+struct failure *report_html(const struct report *report, FILE *file)
+    __attribute__((warn_unused_result));
 struct failure *report_json(const struct report *report, FILE *file)
     __attribute__((warn_unused_result));
 

@@ -42,7 +42,7 @@ Test(cli, wrong_usage)
         {{"-c", "a", "b", "c"}, "too many arguments"},
         {{"--no-such-option", "a"}, "*unrecognized option '--no-such-option'"},
         {{"-z", "a"}, "*invalid option -- 'z'"},
-        {{"--format=xml", "a"}, "--format takes text, markdown or json, not \"xml\""},
+        {{"--format=xml", "a"}, "--format takes text, markdown, html or json, not \"xml\""},
         {{"--limit=many", "a"}, "--limit takes a number from 0 to *, not \"many\""},
         {{"--limit=-1", "a"}, "--limit takes a number from 0 to *, not \"-1\""},
         {{"--limit=", "a"}, "--limit takes a number from 0 to *, not \"\""},

@@ -19,6 +19,7 @@
 #include "holders_process.h"
 #include "interpreter.h"
 #include "parallel.h"
+#include "picture.h"
 #include "process.h"
 #include "report.h"
 #include "slot_files.h"
@@ -574,6 +575,8 @@ static struct failure *write_report(struct run *run, FILE *file)
     case FORMAT_MARKDOWN:
         return report_markdown(report, file);
     case FORMAT_HTML:
+        if (!picture_is_possible() && !run->options->quiet)
+            fputs(PROGRAM_NAME ": built without Graphviz: cycles are drawn as text\n", stderr);
         return report_html(report, file);
     case FORMAT_TEXT:
         break;

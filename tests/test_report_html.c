@@ -263,7 +263,7 @@ Test(report_html, sizes)
         cr_expect_leq(output_size, sizes[i]);
         cr_expect_gt(told, 0);
         cr_expect_eq(count(output, "</article>"), told);
-        cr_expect_eq(count(output, rest), 1, "%s", output);
+        cr_expect_eq(count(output, rest), 1, "no %s", rest);
         cr_expect_eq(count(output, "</html>\n"), 1);
     }
     report.limit = 3;

@@ -222,16 +222,16 @@ static void put_holders(const struct report *report, enum holders_list list, str
 static void put_stacks(const struct report *report, FILE *file)
 {
     const struct stacks *stacks = report->stacks;
-    uint64_t shown = limited(report, stacks->count);
+    uint64_t shown = limited(report, stacks->distinct);
     for (size_t i = 0; i < shown; i++) {
         fputc('\n', file);
         put_thread_head(&stacks->items[i], file);
         fputc('\n', file);
         put_frames(&stacks->items[i], file);
     }
-    if (shown < stacks->count) {
+    if (shown < stacks->distinct) {
         fputc('\n', file);
-        put_rest(stacks->count - shown, "thread", "--limit", file);
+        put_rest(stacks->distinct - shown, "stack", "--limit", file);
         fputs(".\n", file);
     }
     if (!stacks->complete)

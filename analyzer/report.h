@@ -63,7 +63,8 @@ struct report {
     uint64_t pending_finalizers; // pending objects that gc.garbage would list
     uint64_t kept_bytes;         // of all objects that only gc.garbage keeps alive
     uint64_t trash_bytes;
-    uint64_t limit; // longest array or list of findings to print; 0: no limit
+    uint64_t max_size; // bytes of Markdown or HTML; 0: no limit
+    uint64_t limit;    // longest array or list of findings to print; 0: no limit
 };
 
 // Could everything that the numbers rest on be read?
@@ -78,10 +79,14 @@ const char *report_state_name(enum collect_state state);
 // "cached attribute", "bound method" ...
 const char *report_break_name(enum break_kind kind);
 
-// Writes to `file`; what goes wrong with the file shows in ferror.
-void report_text(const struct report *report, FILE *file);
+// Writes to `file`; what goes wrong with the file shows in ferror. Failures: NO_MEMORY.
+struct failure *report_text(const struct report *report, FILE *file)
+    __attribute__((warn_unused_result));
 
-// Failures: NO_MEMORY.
+struct failure *report_markdown(const struct report *report, FILE *file)
+    __attribute__((warn_unused_result));
+struct failure *report_html(const struct report *report, FILE *file)
+    __attribute__((warn_unused_result));
 struct failure *report_json(const struct report *report, FILE *file)
     __attribute__((warn_unused_result));
 

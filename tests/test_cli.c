@@ -42,13 +42,18 @@ Test(cli, wrong_usage)
         {{"-c", "a", "b", "c"}, "too many arguments"},
         {{"--no-such-option", "a"}, "*unrecognized option '--no-such-option'"},
         {{"-z", "a"}, "*invalid option -- 'z'"},
-        {{"--format=xml", "a"}, "--format takes text, json, dot or folded, not \"xml\""},
+        {{"--format=xml", "a"},
+         "--format takes text, json, markdown, html, dot or folded, not \"xml\""},
         {{"--limit=many", "a"}, "--limit takes a number from 0 to *, not \"many\""},
         {{"--limit=-1", "a"}, "--limit takes a number from 0 to *, not \"-1\""},
         {{"--limit=", "a"}, "--limit takes a number from 0 to *, not \"\""},
         {{"--error-exitcode=256", "a"},
          "--error-exitcode takes a number from 0 to 255, not \"256\""},
         {{"--error-exitcode", "a"}, "--error-exitcode takes a number from 0 to 255, not \"a\""},
+        {{"--max-size=15999", "--format=markdown", "a"}, "--max-size takes 0 or at least 16000"},
+        {{"--max-size=20000", "a"}, "--max-size is for --format=markdown*"},
+        {{"--verify", "--format=markdown", "a"},
+         "--check, --compare, --merge and --verify have text and json only"},
         {{"--jobs=-1", "a"}, "--jobs takes a number from 0 to *, not \"-1\""},
         {{"--verify=all", "a"}, "--verify takes a number from 0 to 4294967295, not \"all\""},
         {{"--verify=4294967296", "a"}, "--verify takes a number from 0 to *"},
@@ -61,7 +66,8 @@ Test(cli, wrong_usage)
         {{"--color=yes", "a"}, "--color takes auto, always or never, not \"yes\""},
         {{"--width=wide", "a"}, "--width takes a number from 0 to 10000, not \"wide\""},
         {{"--finding=d5248b1f", "a"}, "--finding goes with --format=dot"},
-        {{"--check", "--format=dot", "a"}, "--format=dot and --format=folded are of a report"},
+        {{"--check", "--format=dot", "a"},
+         "--check, --compare, --merge and --verify have text and json only"},
         {{"--merge"}, "which reports? usage: pycore-garbage --merge FILE..."},
         {{"--merge", "-c", "a", "b"}, "--merge reads JSON reports, no core"},
         {{"--merge", "--compare=a", "b"}, "only one of --check, --compare, --merge and --verify"},
@@ -91,8 +97,9 @@ Test(cli, help)
                                        "--verbose",         "--jobs",
                                        "Exit status: 0",    "64 wrong usage",
                                        "--version",         "--force",
-                                       "--debug-path",      "--debuginfod",
-                                       "--verify[=N]",      "--verify: 0 all"};
+                                       "--max-size",        "--debug-path",
+                                       "--debuginfod",      "--verify[=N]",
+                                       "--verify: 0 all"};
     struct real_run run = REAL_RUN("--help");
     cr_expect_eq(run.status, 0);
     cr_expect_str_empty(run.errors);

@@ -60,6 +60,9 @@ void put_sizes(const struct finding *finding, FILE *file);
 // "e.g. 0x7f34e9520a90; each 4 objects, 704 bytes".
 void put_example(const struct finding *finding, FILE *file);
 
+// All of these that there are, a line each.
+void put_points(const struct finding *finding, FILE *file);
+
 // What is charged to no finding; only if shared_objects is not 0.
 void put_shared(const struct findings *findings, FILE *file);
 

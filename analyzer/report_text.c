@@ -130,6 +130,21 @@ static void put_kept_verdict(const struct report *report, FILE *file)
                 grouped(kept, count), kept == 1 ? "s" : "ve", kept == 1 ? "it" : "them");
 }
 
+// What to change first, for those who read no further.
+static void put_largest(const struct findings *findings, FILE *file)
+{
+    const struct finding *largest = findings->items;
+    char count[NUMBER_MAX];
+    if (!findings->count || !largest->break_count)
+        return;
+    fputs("Break ", file);
+    put_first_break(largest, file);
+    fprintf(file, ", to free %s cycle%s", grouped(largest->count, count), plural(largest->count));
+    if (findings->count > 1)
+        fprintf(file, " (the largest of %s findings)", grouped(findings->count, count));
+    fputs(".\n", file);
+}
+
 void put_verdict(const struct report *report, FILE *file)
 {
     char count[NUMBER_MAX], bytes[NUMBER_MAX];
@@ -143,6 +158,7 @@ void put_verdict(const struct report *report, FILE *file)
     if (trash)
         fprintf(file, "Collectable trash waiting for a collection: %s object%s, %s.\n",
                 grouped(trash, count), plural(trash), sized(report->trash_bytes, bytes));
+    put_largest(report->findings, file);
     put_memory_verdict(report, file);
 }
 

@@ -65,16 +65,24 @@ void put_place(FILE *file, const char *path, int64_t line)
 
 void put_marked_name(FILE *file, const char *name)
 {
-    fputs(NAME_START, file);
-    put_name(file, name);
-    fputs(NAME_END, file);
+    char *clean = report_clean_name(name ? name : "?");
+    size_t length = clean ? strlen(clean) : 0, end = length;
+    if (length > MARKED_NAME_MAX)
+        for (end = MARKED_NAME_MAX; (clean[end] & 0xc0) == 0x80;) // within a sequence of UTF-8
+            end--;
+    fprintf(file, NAME_START "%.*s%s" NAME_END, (int)end, clean ? clean : "?",
+            end < length ? "..." : "");
+    free(clean);
 }
 
 void put_marked_place(FILE *file, const char *path, int64_t line)
 {
-    fputs(NAME_START, file);
-    put_place(file, path, line);
-    fputs(NAME_END, file);
+    char *place = NULL;
+    const char *base = path ? strrchr(path, '/') : NULL;
+    if (asprintf(&place, "%s:%" PRId64, base ? base + 1 : path ? path : "?", line) < 0)
+        place = NULL;
+    put_marked_name(file, place);
+    free(place);
 }
 
 const char *short_name(const char *type)

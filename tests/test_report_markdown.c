@@ -44,6 +44,8 @@ Test(report_markdown, the_story)
 {
     static const char expected[] =
         "gc.garbage keeps 8 objects alive: 1.4 KiB, less than 1 % of all tracked objects.\n"
+        "Break `.t` of `MyApiClient`, set in `cached_property.__get__` (`seed_leak.py:21`), to free 2 "
+        "cycles.\n"
         "\n"
         "### 2 cycles like this one, 1.4 KiB\n"
         "\n"

@@ -42,6 +42,7 @@ struct run {
     struct findings *findings;
     struct holders *holders;
     struct census *census;
+    struct contents *contents;
     vaddr *garbage_objects;
     struct heap_opaque_type *opaque_types;
     struct stacks stacks;
@@ -351,6 +352,10 @@ static struct failure *make_report(struct run *run)
     if (!failure)
         failure = stacks_read(run->heap->runtime, run->options->limit, &run->stacks);
     report->stacks = &run->stacks;
+    if (!failure && run->options->values)
+        failure = contents_create(run->heap, run->findings, run->holders, run->options->limit,
+                                  &run->contents);
+    report->contents = run->contents;
     if (!failure)
         failure = heap_list_opaque(run->heap, &run->opaque_types, &report->opaque_type_count);
     if (failure)
@@ -369,7 +374,7 @@ static struct failure *draw(struct run *run)
     for (size_t i = 0; i < findings->count; i++)
         if (!options->finding || strcmp(findings->items[i].signature, options->finding) == 0)
             return drawing_init(&run->drawing, run->heap, run->states, &findings->items[i],
-                                options->limit);
+                                options->limit, options->values);
     if (!options->finding)
         return NULL;
     return failure_create(FAILURE_USAGE,
@@ -542,6 +547,7 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
 
 static void run_deinit(struct run *run)
 {
+    contents_destroy(run->contents);
     census_destroy(run->census);
     holders_destroy(run->holders);
     findings_destroy(run->findings);

@@ -13,6 +13,7 @@
 #include "check.h"
 #include "collect.h"
 #include "compare.h"
+#include "contents.h"
 #include "core.h"
 #include "drawing.h"
 #include "failure.h"
@@ -45,6 +46,7 @@ struct report {
     const struct stacks *stacks;   // NULL: not read
     const struct holders *holders; // NULL: none
     const struct census *census;   // NULL: not taken
+    const struct contents *contents; // NULL: no values are to be shown
     struct verdict verdict;
     vaddr garbage; // the list, 0: not found or not made yet
     enum garbage_source garbage_source;

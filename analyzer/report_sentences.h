@@ -56,6 +56,10 @@ void put_sizes(const struct finding *finding, FILE *file);
 // "e.g. 0x7f34e9520a90; each 4 objects, 704 bytes".
 void put_example(const struct finding *finding, FILE *file);
 
+// What the objects of the cycle hold, for a fixed pitch; only if there is something to be shown.
+bool has_contents(const struct report *report, const struct finding *finding);
+void put_contents(const struct report *report, const struct finding *finding, FILE *file);
+
 // What is charged to no finding; only if shared_objects is not 0.
 void put_shared(const struct findings *findings, FILE *file);
 

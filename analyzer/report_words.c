@@ -77,6 +77,18 @@ void put_marked_place(FILE *file, const char *path, int64_t line)
     fputs(NAME_END, file);
 }
 
+void put_command(FILE *file, const struct core *core, bool with_values)
+{
+    bool has_more = core->arguments && *core->arguments;
+    put_name(file, *core->command ? core->command : "(command not known)");
+    if (has_more && with_values) {
+        fputc(' ', file);
+        put_name(file, core->arguments);
+    } else if (has_more) {
+        fputs(" (arguments left out)", file);
+    }
+}
+
 const char *short_name(const char *type)
 {
     const char *dot = strrchr(type, '.');

@@ -34,6 +34,9 @@ void put_place(FILE *file, const char *path, int64_t line);
 void put_marked_name(FILE *file, const char *name);
 void put_marked_place(FILE *file, const char *path, int64_t line);
 
+// "python2.7 app.py (arguments left out)", or with them.
+void put_command(FILE *file, const struct core *core, bool with_values);
+
 // "MyApiClient" of "app.MyApiClient"; part of its argument.
 const char *short_name(const char *type);
 

@@ -17,6 +17,7 @@
 #include "holders.h"
 #include "holders_process.h"
 #include "interpreter.h"
+#include "note.h"
 #include "options.h"
 #include "output.h"
 #include "picture.h"
@@ -69,11 +70,12 @@ static void __attribute__((format(printf, 2, 3))) tell(struct run *run, const ch
                      (double)(now.tv_nsec - run->started.tv_nsec) / 1e9;
     run->started = now;
     va_list list;
+    char *text = NULL;
     progress_wipe(run->progress);
     va_start(list, format);
-    fprintf(stderr, PROGRAM_NAME ": %.3f s: ", seconds);
-    vfprintf(stderr, format, list);
-    fputc('\n', stderr);
+    if (vasprintf(&text, format, list) >= 0)
+        note_print("%.3f s: %s", seconds, text);
+    free(text);
     va_end(list);
 }
 
@@ -90,10 +92,9 @@ static struct failure *open_process(struct run *run)
     core_read_ahead(core);
     failure = process_open(core, &run->options->process, &run->process);
     if (!failure && run->process->script && !run->options->quiet)
-        fprintf(stderr,
-                PROGRAM_NAME ": %s: not an ELF executable but a script (#!%s), so the files that "
-                             "the core names are used\n",
-                run->options->executable, run->process->script);
+        note_print("%s: not an ELF executable but a script (#!%s), so the files that the core "
+                   "names are used",
+                   run->options->executable, run->process->script);
     if (!failure)
         tell(run, "%zu segments, %zu threads, %zu files mapped", core->segment_count,
              core->thread_count, run->process->module_count);
@@ -138,13 +139,12 @@ static void note_recognition(const struct run *run)
     if (!interpreter->recognition || run->options->quiet)
         return;
     const struct module *module = interpreter->module;
-    fprintf(stderr,
-            PROGRAM_NAME ": %s%s; the interpreter was recognized in the core alone; with its file "
-                         "as EXECUTABLE types and references are surer\n",
-            module ? interpreter_file(interpreter) : "the core does not name its files",
-            !module         ? ""
-            : module->image ? " has no symbols"
-                            : " is not on this machine");
+    note_print("%s%s; the interpreter was recognized in the core alone; with its file as "
+               "EXECUTABLE types and references are surer",
+               module ? interpreter_file(interpreter) : "the core does not name its files",
+               !module         ? ""
+               : module->image ? " has no symbols"
+                               : " is not on this machine");
 }
 
 static void note_debug_file(struct run *run)
@@ -153,7 +153,7 @@ static void note_debug_file(struct run *run)
     const struct layout *layout = &interpreter->runtime.layout;
     const struct debug_file *found = &interpreter->debug_file;
     for (size_t i = 0; i < found->note_count && !run->options->quiet; i++)
-        fprintf(stderr, PROGRAM_NAME ": %s\n", found->notes[i]);
+        note_print("%s", found->notes[i]);
     if (interpreter->has_dwarf)
         tell(run, "DWARF of %s%s%s, %u members, %u of them not where the built-in column has them",
              interpreter_dwarf_file(interpreter), found->source ? ", found by " : "",
@@ -582,7 +582,7 @@ static int finish_ledgers(const struct run *run)
 static int finish(struct run *run, struct failure *failure)
 {
     if (failure) {
-        fprintf(stderr, PROGRAM_NAME ": %s\n", failure_text(failure));
+        note_print("%s", failure_text(failure));
         int status = failure_kind(failure) == FAILURE_USAGE ? EXIT_WRONG_USAGE : EXIT_NO_REPORT;
         failure_destroy(failure);
         return status;

@@ -126,8 +126,8 @@ struct failure *report_graph(struct heap *heap, const uint8_t *states, FILE *fil
     __attribute__((warn_unused_result));
 
 // A name of the dead process, fit for a report: valid UTF-8 without control characters, direction
-// marks and the signs of the report's own drawings, the rest as \xNN. Heap string, NULL for lack of
-// memory.
+// marks, what is not seen and the signs of the report's own drawings, these as \xNN. Heap string,
+// NULL for lack of memory.
 char *report_clean_name(const char *name);
 
 #endif

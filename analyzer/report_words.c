@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *grouped(uint64_t number, char *buffer)
 {
@@ -44,10 +45,26 @@ void put_rest(uint64_t count, const char *noun, const char *option, FILE *file)
             *noun ? plural(count) : "", option);
 }
 
+static bool is_within_character(const char *at)
+{
+    return ((unsigned char)*at & 0xc0) == 0x80;
+}
+
+// Both ends of a name say more than its middle.
 void put_name(FILE *file, const char *name)
 {
     char *clean = report_clean_name(name ? name : "?");
-    fputs(clean ? clean : "?", file);
+    const char *text = clean ? clean : "?";
+    size_t length = strlen(text), head = length, tail = length;
+    if (length > NAME_TOLD_MAX) {
+        head = NAME_TOLD_MAX / 3;
+        tail = length - (NAME_TOLD_MAX - head - strlen("..."));
+    }
+    while (head < length && is_within_character(text + head))
+        head--;
+    while (tail < length && is_within_character(text + tail))
+        tail++;
+    fprintf(file, "%.*s%s%s", (int)head, text, tail < length ? "..." : "", text + tail);
     free(clean);
 }
 

@@ -6,8 +6,9 @@
 #include "report_sheet.h"
 
 enum {
-    NUMBER_MAX = 32
-}; // room for any number in words
+    NUMBER_MAX = 32,     // room for any number in words
+    NAME_TOLD_MAX = 1000 // bytes of a name told to people
+};
 
 // 1234567 as 1,234,567.
 const char *grouped(uint64_t number, char *buffer);
@@ -21,7 +22,7 @@ const char *plural(uint64_t count);
 // "3 more findings not shown (--limit)"; noun: of one of them, or "".
 void put_rest(uint64_t count, const char *noun, const char *option, FILE *file);
 
-// A name of the dead process, made harmless; NULL is "?".
+// A name of the dead process, made harmless, "..." for the middle of a very long one; NULL is "?".
 void put_name(FILE *file, const char *name);
 
 // A file without its directories; NULL is "?".

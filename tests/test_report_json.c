@@ -64,6 +64,13 @@ Test(report_names, made_harmless)
         {"\xe2\x80\xa8\xe2\x80\xa9", "\\xe2\\x80\\xa8\\xe2\\x80\\xa9"},
         {"\xe2\x80\x8b\xef\xbb\xbf\xc2\xad", "\\xe2\\x80\\x8b\\xef\\xbb\\xbf\\xc2\\xad"},
         {"\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81"},
+        {"\xe3\x85\xa4\xcd\x8f", "\\xe3\\x85\\xa4\\xcd\\x8f"},
+        {"\xef\xb8\x8f\xe1\xa0\x8e", "\\xef\\xb8\\x8f\\xe1\\xa0\\x8e"},
+        {"\xf0\x9f\xbf\xbe", "\\xf0\\x9f\\xbf\\xbe"},
+        // Spaces at the ends, which markup would take away
+        {" a b ", "\\x20a b\\x20"},
+        {" ", "\\x20"},
+        {"", ""},
     };
     for (size_t i = 0; i < LENGTH(rows); i++) {
         char *clean = report_clean_name(rows[i].name);

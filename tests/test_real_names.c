@@ -73,7 +73,9 @@ Test(names, of_all_things)
 Test(names, long_ones_are_cut)
 {
     struct real_core core = real_make_core("shared", "kernel", "hostile_names.py");
-    const char *text = REAL_RUN("--width=0", "--limit=0", core.path).output;
+    struct real_run run = REAL_RUN("--width=0", "--limit=0", core.path);
+    cr_assert_eq(run.status, 0, "%s", run.errors);
+    const char *text = run.output;
     for (size_t length; *text; text += length + (text[length] == '\n')) {
         length = strcspn(text, "\n");
         cr_expect(length < 5000 || strncmp(text, "Ticket", 6) == 0, "%zu: %.200s", length, text);

@@ -99,6 +99,7 @@ Test(values, shown_if_asked_and_told)
         cr_expect(strstr(run.output, "alues of the dead process are shown") ||
                       strstr(run.output, "\"values_shown\": true"),
                   "%s does not say so", format);
+        cr_expect_not_null(strstr(run.output, "hunter2"), "%s has none", format);
     }
     json_t *with = real_parse(REAL_RUN("--values", "--format=json", core.path).output);
     json_t *without = real_parse(REAL_RUN("--format=json", core.path).output);

@@ -106,21 +106,10 @@ static void put_finding(const struct report *report, const struct finding *findi
             number, finding_head(report, finding, head), finding->signature);
     put_drawn(finding, sheet);
     fputs("<ul>\n<li>", sheet_use(sheet, NULL));
-    FILE *file = sheet_use(sheet, &html_list);
-    put_breaks(finding, file);
-    if (finding->held_objects) {
-        fputc('\n', file);
-        put_held(finding, file);
-    }
-    if (differ_in_size(finding)) {
-        fputc('\n', file);
-        put_sizes(finding, file);
-    }
-    fputc('\n', file);
-    put_example(finding, file);
+    put_points(finding, sheet_use(sheet, &html_list));
     fputs("</li>\n</ul>\n", sheet_use(sheet, NULL));
     if (has_contents(report, finding)) {
-        fputs("<details>\n<summary>Values</summary>\n<pre>", file);
+        fputs("<details>\n<summary>Values</summary>\n<pre>", sheet_use(sheet, NULL));
         put_contents(report, finding, sheet_use(sheet, &html_code));
         fputs("</pre>\n</details>\n", sheet_use(sheet, NULL));
     }

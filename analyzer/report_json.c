@@ -162,9 +162,9 @@ static json_t *make_thread(const struct stack *stack)
     for (size_t i = 0; i < stack->frame_count; i++)
         json_array_append_new(frames, make_place(stack->frames[i].function, stack->frames[i].file,
                                                  stack->frames[i].line));
-    return json_pack("{s:o, s:b, s:o, s:o}", "thread_id", value_address(stack->thread_id),
-                     "holds_lock", stack->current, "depth", value_number(stack->depth), "frames",
-                     frames);
+    return json_pack("{s:o, s:b, s:o, s:o, s:o}", "thread_id", value_address(stack->thread_id),
+                     "holds_lock", stack->current, "alike", value_number(stack->alike), "depth",
+                     value_number(stack->depth), "frames", frames);
 }
 
 static json_t *make_threads(const struct report *report)

@@ -50,15 +50,15 @@ static bool is_within_character(const char *at)
     return ((unsigned char)*at & 0xc0) == 0x80;
 }
 
-// Both ends of a name say more than its middle.
-void put_name(FILE *file, const char *name)
+// At most so many bytes of it. Both ends of a name say more than its middle.
+static void put_cut_name(FILE *file, const char *name, size_t most)
 {
     char *clean = report_clean_name(name ? name : "?");
     const char *text = clean ? clean : "?";
     size_t length = strlen(text), head = length, tail = length;
-    if (length > NAME_TOLD_MAX) {
-        head = NAME_TOLD_MAX / 3;
-        tail = length - (NAME_TOLD_MAX - head - strlen("..."));
+    if (length > most) {
+        head = most / 3;
+        tail = length - (most - head - strlen("..."));
     }
     while (head < length && is_within_character(text + head))
         head--;
@@ -66,6 +66,11 @@ void put_name(FILE *file, const char *name)
         tail++;
     fprintf(file, "%.*s%s%s", (int)head, text, tail < length ? "..." : "", text + tail);
     free(clean);
+}
+
+void put_name(FILE *file, const char *name)
+{
+    put_cut_name(file, name, NAME_TOLD_MAX);
 }
 
 void put_file(FILE *file, const char *path)
@@ -83,15 +88,18 @@ void put_place(FILE *file, const char *path, int64_t line)
 void put_marked_name(FILE *file, const char *name)
 {
     fputs(NAME_START, file);
-    put_name(file, name);
+    put_cut_name(file, name, MARKED_NAME_MAX);
     fputs(NAME_END, file);
 }
 
 void put_marked_place(FILE *file, const char *path, int64_t line)
 {
-    fputs(NAME_START, file);
-    put_place(file, path, line);
-    fputs(NAME_END, file);
+    char *place = NULL;
+    const char *base = path ? strrchr(path, '/') : NULL;
+    if (asprintf(&place, "%s:%" PRId64, base ? base + 1 : path ? path : "?", line) < 0)
+        place = NULL;
+    put_marked_name(file, place);
+    free(place);
 }
 
 void put_command(FILE *file, const struct core *core, bool with_values)

@@ -6,8 +6,9 @@
 #include "report_sheet.h"
 
 enum {
-    NUMBER_MAX = 32,     // room for any number in words
-    NAME_TOLD_MAX = 1000 // bytes of a name told to people
+    NUMBER_MAX = 32,      // room for any number in words
+    NAME_TOLD_MAX = 1000, // bytes of a name told to people
+    MARKED_NAME_MAX = 200 // and within a sentence
 };
 
 // 1234567 as 1,234,567.
@@ -31,7 +32,8 @@ void put_file(FILE *file, const char *path);
 // "file.py:12", without directories; NULL is "?".
 void put_place(FILE *file, const char *path, int64_t line);
 
-// The same between NAME_START and NAME_END, for a sheet (report_sheet.h).
+// The same between NAME_START and NAME_END, for a sheet (report_sheet.h), and for sentences: of
+// MARKED_NAME_MAX bytes at most.
 void put_marked_name(FILE *file, const char *name);
 void put_marked_place(FILE *file, const char *path, int64_t line);
 

@@ -212,7 +212,7 @@ Test(report_json, the_whole)
         "\"holders\": {\"listed\": 0, \"cycles\": 0, \"untraced\": 0, \"paths_total\": 0, \"paths\": "
         "[], \"audited\": 0, \"unexplained\": 0, \"surplus_total\": 0, \"surplus\": [], "
         "\"audit_cut\": 0, \"words_cut\": false, \"overdrawn\": []}, "
-        "\"threads\": [{\"thread_id\": \"0x7f34\", \"holds_lock\": true, \"depth\": 2, "
+        "\"threads\": [{\"thread_id\": \"0x7f34\", \"holds_lock\": true, \"alike\": 1, \"depth\": 2, "
         "\"frames\": [{\"function\": \"ping\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
         "63}, {\"function\": \"<module>\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
         "140}]}], \"threads_total\": 1, \"memory\": null, \"verdict\": null, "

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "command.h"
+
 // The public struct comes first, so that a core is freed as what it was allocated as.
 struct core_file {
     struct core core;
@@ -273,6 +275,9 @@ static bool read_prpsinfo(struct core *core, struct note note)
     for (char *at = command; *at; at++)
         if ((unsigned char)*at < 0x20 || *at == 0x7f)
             *at = '?';
+    size_t names = command_names_length(command);
+    core->arguments = command + names + strspn(command + names, " ");
+    command[names] = '\0';
     free(core->command);
     core->command = command;
     core->pid = (uint32_t)format_uint(core->format, note.bytes + layout->pid, 4);
@@ -451,6 +456,7 @@ struct failure *core_open_with(const char *path, const struct unpack_options *op
     file->core.fd = -1;
     file->core.path = strdup(path);
     file->core.command = strdup("");
+    file->core.arguments = "";
     struct failure *failure = NULL;
     if (!file->core.path || !file->core.command)
         failure = failure_no_memory();

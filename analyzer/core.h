@@ -65,9 +65,10 @@ struct core {
 
     bool has_prpsinfo;
     uint32_t pid;
-    char *command; // pr_psargs, or pr_fname when that is empty; control characters made '?'; "" if
-                   // unknown
-    int signal;    // si_signo, else the first thread's; 0: none (a dump of a live process)
+    char *command; // what pr_psargs says of program and script, or pr_fname when that is empty;
+                   // control characters made '?'; "" if unknown
+    const char *arguments;  // what pr_psargs has besides: values of the process; "" if nothing
+    int signal;             // si_signo, else the first thread's; 0: none (a dump of a live process)
     uint64_t bytes_missing; // that headers promise beyond the end of the file
     bool complete;          // none missing, the notes are there, and what it was packed in was good
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "contents.h"
 #include "shape.h"
 
 struct draft {
@@ -63,12 +64,13 @@ static bool draw_edge(struct draft *draft, size_t from, const struct shape_link 
         return true;
     if (!shape_draw_path(draft->heap, path, count, &steps, &step_count, &unread))
         return false;
-    char *label = strdup(step_count && steps[0].edge ? steps[0].edge : "?");
+    bool named = !drawing->values || contents_name_keys(draft->heap, steps, step_count);
+    char *label = strdup(step_count && steps[0].edge ? finding_step_edge(&steps[0]) : "?");
     shape_free_steps(steps, step_count);
     drawing->edges[drawing->edge_count++] = (struct drawing_edge){
         from, to, label,
         finding->break_count && finding->steps[finding->breaks[0].step].cut == edge};
-    return label != NULL;
+    return named && label;
 }
 
 static bool draw_namespace(struct draft *draft, size_t from, const struct shape_link *link)
@@ -120,13 +122,14 @@ static bool draw_all(struct draft *draft)
 }
 
 struct failure *drawing_init(struct drawing *drawing, struct heap *heap, const uint8_t *states,
-                             const struct finding *finding, uint64_t limit)
+                             const struct finding *finding, uint64_t limit, bool values)
 {
     struct draft draft = {.drawing = drawing, .heap = heap};
     uint32_t node;
     draft.node_limit = limit && limit < DRAWING_NODES_MAX ? limit : DRAWING_NODES_MAX;
     draft.edge_limit = draft.node_limit * DRAWING_EDGES_PER_NODE;
     *drawing = (struct drawing){.finding = finding,
+                                .values = values,
                                 .nodes = calloc(draft.node_limit, sizeof(*drawing->nodes)),
                                 .edges = calloc(draft.edge_limit, sizeof(*drawing->edges))};
     draft.place_of = calloc((size_t)heap->count + 1, sizeof(*draft.place_of));

@@ -36,12 +36,14 @@ struct drawing {
     size_t node_count;
     struct drawing_edge *edges;
     size_t edge_count;
-    bool cut; // by the limit
+    bool cut;    // by the limit
+    bool values; // keys are among the labels
 };
 
-// At most `limit` nodes (0 or more than DRAWING_NODES_MAX: so many). Failures: NO_MEMORY.
+// At most `limit` nodes (0 or more than DRAWING_NODES_MAX: so many). values: label edges with keys
+// that are no names. Failures: NO_MEMORY.
 struct failure *drawing_init(struct drawing *drawing, struct heap *heap, const uint8_t *states,
-                             const struct finding *finding, uint64_t limit)
+                             const struct finding *finding, uint64_t limit, bool values)
     __attribute__((warn_unused_result));
 void drawing_deinit(struct drawing *drawing);
 

@@ -21,13 +21,21 @@
 struct finding_step {
     vaddr object;
     char *type; // "module.Class"
-    char *edge; // ".name", "[3]", "[str]", "cell NAME", "local NAME"
+    char *edge; // ".name", "[3]", "[str]", ".__dict__[str]", "cell NAME", "local NAME"
     bool finalizer;
     vaddr del_source; // object_find_del_source, of one with a finalizer
     bool attribute;   // the edge is one: it stands in an instance dictionary or a slot
     uint32_t cut;     // the edge of the graph without which this one were not: of the instance
                       // dictionary to the value, of the closure's cell to its contents
+    vaddr key;        // of a dictionary, which the edge does not tell; 0: none
+    char *key_edge;   // the edge that does: "['job 17']"; NULL: values are not to be shown
 };
+
+// What a report calls the edge.
+static inline const char *finding_step_edge(const struct finding_step *step)
+{
+    return step->key_edge ? step->key_edge : step->edge;
+}
 
 // What a reference was made for, and so what to do about it. In the order in which a reader of the
 // source would choose.

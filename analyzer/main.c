@@ -17,6 +17,7 @@
 #include "holders.h"
 #include "holders_process.h"
 #include "interpreter.h"
+#include "note.h"
 #include "options.h"
 #include "output.h"
 #include "picture.h"
@@ -42,6 +43,7 @@ struct run {
     struct findings *findings;
     struct holders *holders;
     struct census *census;
+    struct contents *contents;
     vaddr *garbage_objects;
     struct heap_opaque_type *opaque_types;
     struct stacks stacks;
@@ -68,11 +70,12 @@ static void __attribute__((format(printf, 2, 3))) tell(struct run *run, const ch
                      (double)(now.tv_nsec - run->started.tv_nsec) / 1e9;
     run->started = now;
     va_list list;
+    char *text = NULL;
     progress_wipe(run->progress);
     va_start(list, format);
-    fprintf(stderr, PROGRAM_NAME ": %.3f s: ", seconds);
-    vfprintf(stderr, format, list);
-    fputc('\n', stderr);
+    if (vasprintf(&text, format, list) >= 0)
+        note_print("%.3f s: %s", seconds, text);
+    free(text);
     va_end(list);
 }
 
@@ -104,10 +107,9 @@ static struct failure *open_process(struct run *run)
     core_read_ahead(core);
     failure = process_open(core, &run->options->process, &run->process);
     if (!failure && run->process->script && !run->options->quiet)
-        fprintf(stderr,
-                PROGRAM_NAME ": %s: not an ELF executable but a script (#!%s), so the files that "
-                             "the core names are used\n",
-                run->options->executable, run->process->script);
+        note_print("%s: not an ELF executable but a script (#!%s), so the files that the core "
+                   "names are used",
+                   run->options->executable, run->process->script);
     if (!failure)
         tell(run, "%zu segments, %zu threads, %zu files mapped", core->segment_count,
              core->thread_count, run->process->module_count);
@@ -152,13 +154,12 @@ static void note_recognition(const struct run *run)
     if (!interpreter->recognition || run->options->quiet)
         return;
     const struct module *module = interpreter->module;
-    fprintf(stderr,
-            PROGRAM_NAME ": %s%s; the interpreter was recognized in the core alone; with its file "
-                         "as EXECUTABLE types and references are surer\n",
-            module ? interpreter_file(interpreter) : "the core does not name its files",
-            !module         ? ""
-            : module->image ? " has no symbols"
-                            : " is not on this machine");
+    note_print("%s%s; the interpreter was recognized in the core alone; with its file as "
+               "EXECUTABLE types and references are surer",
+               module ? interpreter_file(interpreter) : "the core does not name its files",
+               !module         ? ""
+               : module->image ? " has no symbols"
+                               : " is not on this machine");
 }
 
 static void note_debug_file(struct run *run)
@@ -167,7 +168,7 @@ static void note_debug_file(struct run *run)
     const struct layout *layout = &interpreter->runtime.layout;
     const struct debug_file *found = &interpreter->debug_file;
     for (size_t i = 0; i < found->note_count && !run->options->quiet; i++)
-        fprintf(stderr, PROGRAM_NAME ": %s\n", found->notes[i]);
+        note_print("%s", found->notes[i]);
     if (interpreter->has_dwarf)
         tell(run, "DWARF of %s%s%s, %u members, %u of them not where the built-in column has them",
              interpreter_dwarf_file(interpreter), found->source ? ", found by " : "",
@@ -366,6 +367,10 @@ static struct failure *make_report(struct run *run)
     if (!failure)
         failure = stacks_read(run->heap->runtime, run->options->limit, &run->stacks);
     report->stacks = &run->stacks;
+    if (!failure && run->options->values)
+        failure = contents_create(run->heap, run->findings, run->holders, run->options->limit,
+                                  &run->contents);
+    report->contents = run->contents;
     if (!failure)
         failure = heap_list_opaque(run->heap, &run->opaque_types, &report->opaque_type_count);
     if (failure)
@@ -384,7 +389,7 @@ static struct failure *draw(struct run *run)
     for (size_t i = 0; i < findings->count; i++)
         if (!options->finding || strcmp(findings->items[i].signature, options->finding) == 0)
             return drawing_init(&run->drawing, run->heap, run->states, &findings->items[i],
-                                options->limit);
+                                options->limit, options->values);
     if (!options->finding)
         return NULL;
     return failure_create(FAILURE_USAGE,
@@ -560,6 +565,7 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
 
 static void run_deinit(struct run *run)
 {
+    contents_destroy(run->contents);
     census_destroy(run->census);
     holders_destroy(run->holders);
     findings_destroy(run->findings);
@@ -594,7 +600,7 @@ static int finish_ledgers(const struct run *run)
 static int finish(struct run *run, struct failure *failure)
 {
     if (failure) {
-        fprintf(stderr, PROGRAM_NAME ": %s\n", failure_text(failure));
+        note_print("%s", failure_text(failure));
         int status = failure_kind(failure) == FAILURE_USAGE ? EXIT_WRONG_USAGE : EXIT_NO_REPORT;
         failure_destroy(failure);
         return status;

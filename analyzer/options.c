@@ -46,6 +46,7 @@ enum option_key {
     OPTION_COLOR,
     OPTION_WIDTH,
     OPTION_MAX_SIZE,
+    OPTION_VALUES,
 };
 
 static const struct argp_option option_table[] = {
@@ -70,6 +71,10 @@ static const struct argp_option option_table[] = {
     {"max-size", OPTION_MAX_SIZE, "BYTES", 0,
      "Keep a report in markdown (default 60000) or html (4000000) below this size by leaving out "
      "whole findings; 0: no limit",
+     0},
+    {"values", OPTION_VALUES, NULL, 0,
+     "Show values of the dead process too: keys of dictionaries, attributes of the objects in the "
+     "cycles, the arguments of the command line; the report says that it does",
      0},
     {"error-exitcode", OPTION_ERROR_EXITCODE, "N", 0, "Exit with N when cycles were found", 0},
     {"sysroot", OPTION_SYSROOT, "DIR", 0, "Look for the files that the core names below DIR", 0},
@@ -126,7 +131,7 @@ static const char help_text[] =
     "Report   --format=text|json|markdown|html|dot|folded\n"
     "         --finding=SIGNATURE (for dot)  --max-size=BYTES (of markdown and html)\n"
     "         --limit=N (findings and items; 100, 0: all)  --width=N (of text)\n"
-    "         --ascii  --color=auto|always|never\n"
+    "         --ascii  --color=auto|always|never  --values (show some values)\n"
     "Instead  --check (is the core good for a report?)  --merge (many JSON reports)\n"
     "         --compare=OLD (what has changed since that JSON report)\n"
     "         --verify[=N] (tables against the interpreter's own code)\n"
@@ -209,6 +214,9 @@ static void check_modes(const struct options *options, struct argp_state *state)
         argp_error(state, "--check, --compare, --merge and --verify have text and json only");
     if (options->finding && options->format != FORMAT_DOT)
         argp_error(state, "--finding goes with --format=dot");
+    if (options->values && (modes || options->format == FORMAT_FOLDED))
+        argp_error(state, "--values goes with the report of a core; --check, --compare, --merge, "
+                          "--verify and --format=folded have no values");
     if (options->graph && modes)
         argp_error(state, "--graph goes with the report of a core");
 }
@@ -260,6 +268,9 @@ static error_t parse_other_option(int key, char *argument, struct argp_state *st
         break;
     case OPTION_FINDING:
         options->finding = argument;
+        break;
+    case OPTION_VALUES:
+        options->values = true;
         break;
     case OPTION_CHECK:
         options->check = true;

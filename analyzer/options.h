@@ -52,6 +52,7 @@ struct options {
     bool verify;
     uint32_t verify_limit;
     const char *finding; // to be drawn; NULL: the first
+    bool values;         // show some of the dead process
     bool ascii;
     enum color_choice color;
     size_t width;

@@ -41,7 +41,7 @@ static enum break_kind find_kind(const struct heap *heap, const struct finding *
         return BREAK_LOCAL;
     if (starts_with(step->edge, "cell "))
         return BREAK_CELL;
-    if (*step->edge == '[')
+    if (*step->edge == '[' || step->key)
         return BREAK_ITEM;
     if (!step->attribute)
         return BREAK_STRUCTURE;

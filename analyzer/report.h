@@ -13,6 +13,7 @@
 #include "check.h"
 #include "collect.h"
 #include "compare.h"
+#include "contents.h"
 #include "core.h"
 #include "drawing.h"
 #include "failure.h"
@@ -45,6 +46,7 @@ struct report {
     const struct stacks *stacks;   // NULL: not read
     const struct holders *holders; // NULL: none
     const struct census *census;   // NULL: not taken
+    const struct contents *contents; // NULL: no values are to be shown
     struct verdict verdict;
     vaddr garbage; // the list, 0: not found or not made yet
     enum garbage_source garbage_source;
@@ -124,8 +126,8 @@ struct failure *report_graph(struct heap *heap, const uint8_t *states, FILE *fil
     __attribute__((warn_unused_result));
 
 // A name of the dead process, fit for a report: valid UTF-8 without control characters, direction
-// marks and the signs of the report's own drawings, the rest as \xNN. Heap string, NULL for lack of
-// memory.
+// marks, what is not seen and the signs of the report's own drawings, these as \xNN. Heap string,
+// NULL for lack of memory.
 char *report_clean_name(const char *name);
 
 #endif

@@ -28,7 +28,7 @@ static void put_process(const struct report *report, FILE *file)
     const struct core *core = report->core;
     if (core->has_prpsinfo)
         fprintf(file, "pid %" PRIu32 ", ", core->pid);
-    put_name(file, *core->command ? core->command : "(command not known)");
+    put_command(file, core, report->contents);
     const char *signal = core_signal_name(core->signal);
     if (signal)
         fprintf(file, ", %s", signal);

@@ -67,7 +67,7 @@ static const char *remedy_words(enum break_kind kind)
 static void put_reference(const struct finding *finding, const struct finding_break *reference,
                           FILE *file)
 {
-    put_marked_name(file, finding->steps[reference->step].edge);
+    put_marked_name(file, finding_step_edge(&finding->steps[reference->step]));
     fputs(reference->every ? " of every " : " of ", file);
     put_marked_name(file, short_name(finding->steps[reference->step].type));
 }

@@ -52,7 +52,7 @@ static void put_core(const struct core *core, FILE *file)
     if (core->unpacked)
         put_unpacked(core->unpacked, file);
     fputs("\nProcess      ", file);
-    put_name(file, *core->command ? core->command : "(command not known)");
+    put_command(file, core, false);
     fprintf(file, ", pid %" PRIu32 ", %zu thread%s\nSignal       ", core->pid, core->thread_count,
             plural(core->thread_count));
     if (signal)
@@ -213,7 +213,7 @@ struct failure *report_check_json(const struct check *check, FILE *file)
     json_t *root = value_document();
     bool garbage = check->interpreter && check->interpreter->runtime.garbage &&
                    !(check->losses & CHECK_GARBAGE_UNREAD);
-    json_object_set_new(root, "core", value_core(check->core));
+    json_object_set_new(root, "core", value_core(check->core, false));
     json_object_set_new(root, "interpreter",
                         check->interpreter ? value_interpreter(check->interpreter) : json_null());
     json_object_set_new(

@@ -23,9 +23,10 @@ void report_dot(const struct drawing *drawing, FILE *file)
           "  edge [fontname=\"sans-serif\"];\n",
           file);
     if (drawing->finding)
-        fprintf(file, "  label=\"%s: %" PRIu64 " cycle%s%s\";\n", drawing->finding->signature,
+        fprintf(file, "  label=\"%s: %" PRIu64 " cycle%s%s%s\";\n", drawing->finding->signature,
                 drawing->finding->count, plural(drawing->finding->count),
-                drawing->cut ? ", one of them in part (--limit)" : ", one of them drawn");
+                drawing->cut ? ", one of them in part (--limit)" : ", one of them drawn",
+                drawing->values ? "\\nvalues of the dead process are shown (--values)" : "");
     else
         fputs("  label=\"no finding\";\n", file);
     for (size_t i = 0; i < drawing->node_count; i++) {

@@ -81,7 +81,7 @@ static void put_step(const struct finding *finding, size_t i, FILE *file)
     if (i && is_to_break(finding, i - 1))
         fputs("     ◀ break here", file);
     fputs("\n  ", file);
-    put_name(file, finding->steps[i].edge);
+    put_name(file, finding_step_edge(&finding->steps[i]));
     fputs(" ─▶ ", file);
     if (i + 1 < finding->step_count)
         put_name(file, finding->steps[i + 1].type);

@@ -27,7 +27,7 @@ static void put_steps(const struct holders_path *path, FILE *file)
         fprintf(file, "\n    ... %" PRIu64 " more ...", path->steps_left_out);
     for (size_t i = 0; i < path->step_count; i++) {
         fputs("\n    ", file);
-        put_name(file, path->steps[i].edge);
+        put_name(file, finding_step_edge(&path->steps[i]));
         fputs(" ─▶ ", file);
         put_name(file, i + 1 < path->step_count ? path->steps[i + 1].type : path->type);
     }

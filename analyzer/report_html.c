@@ -107,7 +107,13 @@ static void put_finding(const struct report *report, const struct finding *findi
     put_drawn(finding, sheet);
     fputs("<ul>\n<li>", sheet_use(sheet, NULL));
     put_points(finding, sheet_use(sheet, &html_list));
-    fputs("</li>\n</ul>\n</article>\n", sheet_use(sheet, NULL));
+    fputs("</li>\n</ul>\n", sheet_use(sheet, NULL));
+    if (has_contents(report, finding)) {
+        fputs("<details>\n<summary>Values</summary>\n<pre>", sheet_use(sheet, NULL));
+        put_contents(report, finding, sheet_use(sheet, &html_code));
+        fputs("</pre>\n</details>\n", sheet_use(sheet, NULL));
+    }
+    fputs("</article>\n", sheet_use(sheet, NULL));
 }
 
 static void put_plain_fact(const struct report *report, enum fact_kind kind, struct sheet *sheet)

@@ -130,7 +130,8 @@ static size_t add_type(struct cycle_picture *cycle, const struct finding *findin
 static size_t add_edge(struct cycle_picture *cycle, const struct finding *finding, size_t step)
 {
     bool broken = is_to_break(finding, step);
-    size_t box = add_box(cycle, broken ? CAPTION_BREAK : CAPTION_EDGE, finding->steps[step].edge);
+    size_t box = add_box(cycle, broken ? CAPTION_BREAK : CAPTION_EDGE,
+                         finding_step_edge(&finding->steps[step]));
     if (broken)
         strcpy(cycle->captions[box].note, "break here");
     return box;

@@ -52,18 +52,21 @@ static json_t *make_unpacked(const struct unpacked *unpacked)
                      "packed_size", value_number(unpacked->packed_size), "damage", damage);
 }
 
-json_t *value_core(const struct core *core)
+json_t *value_core(const struct core *core, bool with_values)
 {
     const char *signal = core_signal_name(core->signal);
+    bool has_more = core->arguments && *core->arguments;
     char text[ADDRESS_MAX];
     if (!signal && core->signal) {
         snprintf(text, sizeof(text), "signal %d", core->signal);
         signal = text;
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:s?, s:s, s:o, s:b, s:o, s:o}", "file",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:s?, s:s, s:o, s:b, s:o, s:o}", "file",
                      value_name(core->path), "size", value_number(core->size), "pid",
                      core->has_prpsinfo ? value_number(core->pid) : json_null(), "command",
-                     value_name(core->command), "signal", signal, "architecture",
+                     value_name(core->command), "arguments",
+                     value_name(has_more && with_values ? core->arguments : NULL),
+                     "arguments_hidden", has_more && !with_values, "signal", signal, "architecture",
                      core->architecture, "threads", value_number(core->thread_count), "complete",
                      core->complete, "bytes_missing", value_number(core->bytes_missing), "unpacked",
                      make_unpacked(core->unpacked));
@@ -347,9 +350,9 @@ static json_t *make_cycle(const struct finding *finding, uint64_t limit, bool *c
     for (size_t i = 0; i < shown; i++) {
         const struct finding_step *step = &finding->steps[i];
         json_array_append_new(
-            cycle, json_pack("{s:o, s:o, s:o, s:b}", "address", value_address(step->object), "type",
-                             value_name(step->type), "edge", value_name(step->edge), "finalizer",
-                             step->finalizer));
+            cycle, json_pack("{s:o, s:o, s:o, s:o, s:b}", "address", value_address(step->object),
+                             "type", value_name(step->type), "edge", value_name(step->edge),
+                             "key_edge", value_name(step->key_edge), "finalizer", step->finalizer));
     }
     return cycle;
 }
@@ -428,18 +431,19 @@ static json_t *make_sizes(const struct finding_sizes *sizes)
                      histogram);
 }
 
-static json_t *make_finding(const struct finding *finding, uint64_t limit)
+static json_t *make_finding(const struct report *report, const struct finding *finding)
 {
     bool cut;
-    json_t *cycle = make_cycle(finding, limit, &cut);
-    return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "signature",
-        finding->signature, "state", report_state_name(finding->state), "count",
-        value_number(finding->count), "objects", value_number(finding->objects), "bytes",
-        value_number(finding->bytes), "held_objects", value_number(finding->held_objects),
-        "held_bytes", value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
-        "finalizers", make_finalizers(finding), "breaks", make_breaks(finding), "breaks_tried",
-        value_number(finding->breaks_tried), "objects_per_cycle", make_sizes(&finding->sizes));
+    json_t *cycle = make_cycle(finding, report->limit, &cut);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
+                     "signature", finding->signature, "state", report_state_name(finding->state),
+                     "count", value_number(finding->count), "objects",
+                     value_number(finding->objects), "bytes", value_number(finding->bytes),
+                     "held_objects", value_number(finding->held_objects), "held_bytes",
+                     value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
+                     "finalizers", make_finalizers(finding), "breaks", make_breaks(finding),
+                     "breaks_tried", value_number(finding->breaks_tried), "objects_per_cycle",
+                     make_sizes(&finding->sizes), "values", value_contents(report, finding));
 }
 
 static json_t *make_findings(const struct report *report)
@@ -449,7 +453,7 @@ static json_t *make_findings(const struct report *report)
     if (report->limit && shown > report->limit)
         shown = report->limit;
     for (size_t i = 0; i < shown; i++)
-        json_array_append_new(findings, make_finding(&report->findings->items[i], report->limit));
+        json_array_append_new(findings, make_finding(report, &report->findings->items[i]));
     return findings;
 }
 
@@ -477,15 +481,16 @@ struct failure *report_json(const struct report *report, FILE *file)
     const struct findings *findings = report->findings;
     json_t *root = json_pack(
         "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, "
-        "s:o}",
+        "s:o, s:b}",
         "schema_version", SCHEMA_VERSION, "tool", "name", PROGRAM_NAME, "version",
-        PYCORE_GARBAGE_VERSION, "core", value_core(report->core), "interpreter",
+        PYCORE_GARBAGE_VERSION, "core", value_core(report->core, report->contents), "interpreter",
         make_interpreter(report), "collector", make_collector(report), "heap", make_heap(report),
         "garbage", make_garbage(report), "findings", make_findings(report), "findings_total",
         value_number(findings->count), "shared", "objects", value_number(findings->shared_objects),
         "bytes", value_number(findings->shared_bytes), "holders", value_holders(report), "threads",
         make_threads(report), "threads_total", value_number(report->stacks->count), "memory",
-        value_memory(report), "verdict", value_verdict(report));
+        value_memory(report), "verdict", value_verdict(report), "values_shown",
+        report->contents != NULL);
     return value_write(root, file);
 }
 

@@ -41,10 +41,11 @@ static json_t *make_steps(const struct holders_path *path)
 {
     json_t *steps = json_array();
     for (size_t i = 0; i < path->step_count; i++)
-        json_array_append_new(steps, json_pack("{s:o, s:o, s:o}", "address",
+        json_array_append_new(steps, json_pack("{s:o, s:o, s:o, s:o}", "address",
                                                value_address(path->steps[i].object), "type",
                                                value_name(path->steps[i].type), "edge",
-                                               value_name(path->steps[i].edge)));
+                                               value_name(path->steps[i].edge), "key_edge",
+                                               value_name(path->steps[i].key_edge)));
     return steps;
 }
 

@@ -70,6 +70,11 @@ static void put_finding(const struct report *report, const struct finding *findi
     fputs("\n```\n\n- ", sheet_use(sheet, NULL));
     put_points(finding, sheet_use(sheet, &list));
     fputc('\n', sheet_use(sheet, NULL));
+    if (has_contents(report, finding)) {
+        fputs("\n```\n", file);
+        put_contents(report, finding, sheet_use(sheet, &code));
+        fputs("\n```\n", sheet_use(sheet, NULL));
+    }
 }
 
 static void put_thread(const struct stack *stack, struct sheet *sheet)

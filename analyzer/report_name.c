@@ -28,15 +28,33 @@ static size_t decode(const unsigned char *text, uint32_t *code)
     return *code < smallest[length] || *code > 0x10ffff || surrogate ? 0 : length;
 }
 
-// Not so are control characters, line and paragraph separators, what changes the direction or the
-// look of the text around it, and what the report draws its arrows and marks with: ─ ▶ ◀.
+struct code_range {
+    uint32_t first, last;
+};
+
+// Control characters; what changes the direction of the text around it, or ends its line; what is
+// not seen (Default_Ignorable_Code_Point, Unicode 15) or is no character; and what the report draws
+// its arrows and marks with: ─ ▶ ◀.
+static const struct code_range harmful[] = {
+    {0x0, 0x1f},      {0x7f, 0x9f},       {0xad, 0xad},       {0x34f, 0x34f},     {0x61c, 0x61c},
+    {0x115f, 0x1160}, {0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},
+    {0x2060, 0x206f}, {0x2500, 0x2500},   {0x25b6, 0x25b6},   {0x25c0, 0x25c0},   {0x2800, 0x2800},
+    {0x3164, 0x3164}, {0xfdd0, 0xfdef},   {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
+    {0xfff0, 0xffff}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+};
+
 static bool is_harmless(uint32_t code)
 {
-    return code >= 0x20 && !(code >= 0x7f && code < 0xa0) && code != 0xad &&
-           !(code >= 0x200b && code <= 0x200f) && !(code >= 0x2028 && code <= 0x202e) &&
-           !(code >= 0x2060 && code <= 0x206f) && code != 0x061c && code != 0xfeff &&
-           code != 0x2500 && code != 0x25b6 && code != 0x25c0 &&
-           !(code >= 0xfff0 && code <= 0xffff) && !(code >= 0xe0000 && code <= 0xe0fff);
+    for (size_t i = 0; i < sizeof(harmful) / sizeof(harmful[0]); i++)
+        if (code >= harmful[i].first && code <= harmful[i].last)
+            return false;
+    return (code & 0xfffe) != 0xfffe;
+}
+
+// A space at an end is not seen either, and markup takes it away.
+static bool is_at_end(const unsigned char *at, const char *name)
+{
+    return at == (const unsigned char *)name || at[1] == '\0';
 }
 
 char *report_clean_name(const char *name)
@@ -47,7 +65,7 @@ char *report_clean_name(const char *name)
     for (const unsigned char *at = (const unsigned char *)name; *at;) {
         uint32_t code;
         size_t length = decode(at, &code);
-        if (length && is_harmless(code)) {
+        if (length && is_harmless(code) && !(code == ' ' && is_at_end(at, name))) {
             memcpy(end, at, length);
             end += length;
             at += length;

@@ -63,6 +63,10 @@ void put_example(const struct finding *finding, FILE *file);
 // All of these that there are, a line each.
 void put_points(const struct finding *finding, FILE *file);
 
+// What the objects of the cycle hold, for a fixed pitch; only if there is something to be shown.
+bool has_contents(const struct report *report, const struct finding *finding);
+void put_contents(const struct report *report, const struct finding *finding, FILE *file);
+
 // What is charged to no finding; only if shared_objects is not 0.
 void put_shared(const struct findings *findings, FILE *file);
 

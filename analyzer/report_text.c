@@ -160,6 +160,8 @@ void put_verdict(const struct report *report, FILE *file)
                 grouped(trash, count), plural(trash), sized(report->trash_bytes, bytes));
     put_largest(report->findings, file);
     put_memory_verdict(report, file);
+    if (report->contents)
+        fputs("Values of the dead process are shown (--values): see to it who gets this.\n", file);
 }
 
 // --- the layout: columns of fixed pitch
@@ -190,6 +192,11 @@ static void put_finding(const struct report *report, const struct finding *findi
     }
     fputs("  ", file);
     put_example(finding, file);
+    if (has_contents(report, finding)) {
+        fputs("\n  ", file);
+        put_contents(report, finding, sheet_use(sheet, &indented));
+        sheet_use(sheet, NULL);
+    }
     fputc('\n', file);
 }
 

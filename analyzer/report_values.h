@@ -13,7 +13,7 @@ json_t *value_address(vaddr at);
 json_t *value_number(uint64_t value);
 
 // The members "core" and "interpreter".
-json_t *value_core(const struct core *core);
+json_t *value_core(const struct core *core, bool with_values);
 json_t *value_interpreter(const struct interpreter *interpreter);
 
 // The first members of every JSON document of this program: schema_version, tool.
@@ -24,6 +24,9 @@ struct failure *value_write(json_t *root, FILE *file) __attribute__((warn_unused
 
 // The member "holders".
 json_t *value_holders(const struct report *report);
+
+// The member "values" of a finding; null when none are to be shown.
+json_t *value_contents(const struct report *report, const struct finding *finding);
 
 // The members "memory" and "verdict"; null when no census was taken.
 json_t *value_memory(const struct report *report);

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *grouped(uint64_t number, char *buffer)
 {
@@ -44,11 +45,32 @@ void put_rest(uint64_t count, const char *noun, const char *option, FILE *file)
             *noun ? plural(count) : "", option);
 }
 
-void put_name(FILE *file, const char *name)
+static bool is_within_character(const char *at)
+{
+    return ((unsigned char)*at & 0xc0) == 0x80;
+}
+
+// At most so many bytes of it. Both ends of a name say more than its middle.
+static void put_cut_name(FILE *file, const char *name, size_t most)
 {
     char *clean = report_clean_name(name ? name : "?");
-    fputs(clean ? clean : "?", file);
+    const char *text = clean ? clean : "?";
+    size_t length = strlen(text), head = length, tail = length;
+    if (length > most) {
+        head = most / 3;
+        tail = length - (most - head - strlen("..."));
+    }
+    while (head < length && is_within_character(text + head))
+        head--;
+    while (tail < length && is_within_character(text + tail))
+        tail++;
+    fprintf(file, "%.*s%s%s", (int)head, text, tail < length ? "..." : "", text + tail);
     free(clean);
+}
+
+void put_name(FILE *file, const char *name)
+{
+    put_cut_name(file, name, NAME_TOLD_MAX);
 }
 
 void put_file(FILE *file, const char *path)
@@ -65,14 +87,9 @@ void put_place(FILE *file, const char *path, int64_t line)
 
 void put_marked_name(FILE *file, const char *name)
 {
-    char *clean = report_clean_name(name ? name : "?");
-    size_t length = clean ? strlen(clean) : 0, end = length;
-    if (length > MARKED_NAME_MAX)
-        for (end = MARKED_NAME_MAX; (clean[end] & 0xc0) == 0x80;) // within a sequence of UTF-8
-            end--;
-    fprintf(file, NAME_START "%.*s%s" NAME_END, (int)end, clean ? clean : "?",
-            end < length ? "..." : "");
-    free(clean);
+    fputs(NAME_START, file);
+    put_cut_name(file, name, MARKED_NAME_MAX);
+    fputs(NAME_END, file);
 }
 
 void put_marked_place(FILE *file, const char *path, int64_t line)
@@ -83,6 +100,18 @@ void put_marked_place(FILE *file, const char *path, int64_t line)
         place = NULL;
     put_marked_name(file, place);
     free(place);
+}
+
+void put_command(FILE *file, const struct core *core, bool with_values)
+{
+    bool has_more = core->arguments && *core->arguments;
+    put_name(file, *core->command ? core->command : "(command not known)");
+    if (has_more && with_values) {
+        fputc(' ', file);
+        put_name(file, core->arguments);
+    } else if (has_more) {
+        fputs(" (arguments left out)", file);
+    }
 }
 
 const char *short_name(const char *type)

@@ -6,8 +6,9 @@
 #include "report_sheet.h"
 
 enum {
-    NUMBER_MAX = 32, // room for any number in words
-    MARKED_NAME_MAX = 200
+    NUMBER_MAX = 32,      // room for any number in words
+    NAME_TOLD_MAX = 1000, // bytes of a name told to people
+    MARKED_NAME_MAX = 200 // and within a sentence
 };
 
 // 1234567 as 1,234,567.
@@ -22,7 +23,7 @@ const char *plural(uint64_t count);
 // "3 more findings not shown (--limit)"; noun: of one of them, or "".
 void put_rest(uint64_t count, const char *noun, const char *option, FILE *file);
 
-// A name of the dead process, made harmless; NULL is "?".
+// A name of the dead process, made harmless, "..." for the middle of a very long one; NULL is "?".
 void put_name(FILE *file, const char *name);
 
 // A file without its directories; NULL is "?".
@@ -31,10 +32,13 @@ void put_file(FILE *file, const char *path);
 // "file.py:12", without directories; NULL is "?".
 void put_place(FILE *file, const char *path, int64_t line);
 
-// The same between NAME_START and NAME_END, for a sheet (report_sheet.h), and for sentences: cut
-// behind MARKED_NAME_MAX bytes.
+// The same between NAME_START and NAME_END, for a sheet (report_sheet.h), and for sentences: of
+// MARKED_NAME_MAX bytes at most.
 void put_marked_name(FILE *file, const char *name);
 void put_marked_place(FILE *file, const char *path, int64_t line);
+
+// "python2.7 app.py (arguments left out)", or with them.
+void put_command(FILE *file, const struct core *core, bool with_values);
 
 // "MyApiClient" of "app.MyApiClient"; part of its argument.
 const char *short_name(const char *type);

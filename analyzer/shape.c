@@ -50,11 +50,15 @@ static bool is_label(const struct visit_place *place, const char *label)
     return place->kind == VISIT_MEMBER && strcmp(place->label, label) == 0;
 }
 
+bool shape_is_own_namespace(const struct visit_place *place)
+{
+    return place->kind == VISIT_DICT || is_label(place, "__dict__");
+}
+
 bool shape_is_namespace(const struct visit_place *place)
 {
-    return place->kind == VISIT_DICT || is_label(place, "__dict__") ||
-           is_label(place, "func_globals") || is_label(place, "f_globals") ||
-           is_label(place, "f_locals");
+    return shape_is_own_namespace(place) || is_label(place, "func_globals") ||
+           is_label(place, "f_globals") || is_label(place, "f_locals");
 }
 
 static uint64_t read_member(const struct heap *heap, uint32_t node, enum layout_member member)
@@ -176,14 +180,27 @@ static void read_local_name(struct heap *heap, uint32_t frame, uint64_t index, c
 }
 
 // "[str]": keys of dictionaries are values of the process, only their type is shown.
-static char *redacted_key(struct heap *heap, vaddr key)
+static char *redacted_key(struct heap *heap, const char *before, vaddr key)
 {
     uint32_t type;
     char *text;
     const char *name = object_find_type(&heap->types, key, &type) == MEMORY_OK
                            ? heap->types.types[type].name
                            : "?";
-    return asprintf(&text, "[%s]", name) < 0 ? NULL : text;
+    return asprintf(&text, "%s[%s]", before, name) < 0 ? NULL : text;
+}
+
+// Is the edge told without the key that it stands under? It is a name only among attributes, and if
+// it could be written as one. (A str that cannot be read could.)
+static bool hides_key(struct heap *heap, const struct shape_link *link,
+                      const struct shape_link *before)
+{
+    char name[NAME_MAX_BYTES];
+    if (link->place.kind != VISIT_VALUE)
+        return false;
+    return !shape_is_namespace(&before->place) ||
+           object_read_identifier(heap->runtime, link->place.key, name, sizeof(name)) ==
+               MEMORY_NONSENSE;
 }
 
 static char *join(const char *before, const char *name)
@@ -207,8 +224,9 @@ static char *edge_text(struct heap *heap, const struct shape_link *link,
     case VISIT_KEY:
         return strdup(link->place.label);
     case VISIT_VALUE:
-        if (!shape_is_namespace(&before->place))
-            return redacted_key(heap, link->place.key);
+        if (hides_key(heap, link, before))
+            return redacted_key(heap, shape_is_namespace(&before->place) ? ".__dict__" : "",
+                                link->place.key);
         read_name(heap, link->place.key, name);
         return join(".", name);
     case VISIT_LOCAL:
@@ -271,6 +289,14 @@ static char *folded_text(struct heap *heap, const struct shape_link *links, size
     if (length == 2 && shape_is_namespace(&link->place))
         return edge_text(heap, next, link, with_index);
     return edge_text(heap, link, &links[(i + count - 1) % count], with_index);
+}
+
+// The key that the text of that edge does not tell; 0: none.
+static vaddr hidden_key(struct heap *heap, const struct shape_link *links, size_t count, size_t i)
+{
+    size_t last = (i + fold_length(links, count, i) - 1) % count;
+    return hides_key(heap, &links[last], &links[(last + count - 1) % count]) ? links[last].place.key
+                                                                             : 0;
 }
 
 // The first link that is not folded into the one before it. A cycle in which every link is has
@@ -345,6 +371,8 @@ static bool draw_step(struct heap *heap, const struct shape_link *links, size_t 
     step->cut = links[(i + fold_length(links, count, i) - 1) % count].edge;
     step->attribute = links[i].place.kind == VISIT_SLOT ||
                       (shape_is_namespace(&links[i].place) && fold_length(links, count, i) == 2);
+    step->key = hidden_key(heap, links, count, i);
+    step->attribute = step->attribute && !step->key;
     char *plain = folded_text(heap, links, count, i, false);
     if (!step->type || !step->edge || !plain ||
         asprintf(text, "%c%s %s\n", step->finalizer ? '!' : '.', step->type, plain) < 0)
@@ -465,6 +493,7 @@ void shape_free_steps(struct finding_step *steps, size_t count)
     for (size_t i = 0; i < count; i++) {
         free(steps[i].type);
         free(steps[i].edge);
+        free(steps[i].key_edge);
     }
     free(steps);
 }

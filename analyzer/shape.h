@@ -24,6 +24,8 @@ void shape_make_key(struct heap *heap, const struct shape_link *links, size_t co
 vaddr shape_find_class(struct heap *heap, uint32_t node);
 
 // Does the edge lead to the dictionary in which its source keeps its attributes?
+bool shape_is_own_namespace(const struct visit_place *place);
+// Or to one of the names that its code uses?
 bool shape_is_namespace(const struct visit_place *place);
 
 // object_find_del_source of an object with a finalizer, and its class on the way. Does not look at

@@ -44,6 +44,20 @@ enum memory_status object_read_str(const struct runtime *runtime, vaddr object, 
     return MEMORY_OK;
 }
 
+// "identifier", Python 2's Language Reference, 2.3.
+enum memory_status object_read_identifier(const struct runtime *runtime, vaddr object, char *buffer,
+                                          size_t capacity)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    uint64_t length;
+    enum memory_status status = object_read_str(runtime, object, buffer, capacity, &length);
+    if (status != MEMORY_OK)
+        return status;
+    size_t kept = length < capacity - 1 ? (size_t)length : capacity - 1;
+    bool begins_well = kept && !(*buffer >= '0' && *buffer <= '9');
+    return begins_well && strspn(buffer, letters) == kept ? MEMORY_OK : MEMORY_NONSENSE;
+}
+
 enum memory_status object_read_int(const struct runtime *runtime, vaddr object, int64_t *value)
 {
     if (!object_is_exact(runtime, object, RUNTIME_TYPE_int))

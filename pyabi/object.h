@@ -155,6 +155,11 @@ enum memory_status object_dict_find(const struct runtime *runtime, vaddr dict, c
 enum memory_status object_read_str(const struct runtime *runtime, vaddr object, char *buffer,
                                    size_t capacity, uint64_t *length);
 
+// The same, of a str that Python code could have after a dot: letters, digits and underscores.
+// MEMORY_NONSENSE: it is no such thing. What does not fit is judged by what does.
+enum memory_status object_read_identifier(const struct runtime *runtime, vaddr object, char *buffer,
+                                          size_t capacity);
+
 // The value of an int.
 enum memory_status object_read_int(const struct runtime *runtime, vaddr object, int64_t *value);
 

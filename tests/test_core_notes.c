@@ -19,15 +19,19 @@ Test(core_notes, command)
         const char *arguments;
         const char *program;
         const char *command;
+        const char *hidden;
     } rows[] = {
-        {"python2.7 -c x  ", "python2.7", "python2.7 -c x"},
-        {"", "python2.7", "python2.7"},
-        {"   ", "python2.7", "python2.7"},
-        {"a\nb\tc\x7f", "x", "a?b?c?"},
-        {"", "abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnop"},
+        {"python2.7 -c x  ", "python2.7", "python2.7", "-c x"},
+        {"python2.7 /srv/app.py -p  hunter2 ", "python2.7", "python2.7 /srv/app.py", "-p  hunter2"},
+        {"a 1 2", "x", "a", "1 2"},
+        {"", "python2.7", "python2.7", ""},
+        {"   ", "python2.7", "python2.7", ""},
+        {"a\nb\tc\x7f", "x", "a?b?c?", ""},
+        {"", "abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnop", ""},
         {"12345678901234567890123456789012345678901234567890123456789012345678901234567890more",
-         "x", "12345678901234567890123456789012345678901234567890123456789012345678901234567890"},
-        {"", "", ""},
+         "x", "12345678901234567890123456789012345678901234567890123456789012345678901234567890",
+         ""},
+        {"", "", "", ""},
     };
     for (size_t i = 0; i < LENGTH(rows); i++) {
         const struct fakecore spec = {.command = rows[i].arguments,
@@ -36,6 +40,7 @@ Test(core_notes, command)
                                       .segment_count = 1};
         struct core *core = open_spec(&spec);
         cr_assert_str_eq(core->command, rows[i].command);
+        cr_assert_str_eq(core->arguments, rows[i].hidden);
         core_close(core);
     }
 }
@@ -46,6 +51,7 @@ Test(core_notes, no_notes_leave_the_command_empty_and_the_core_incomplete)
     struct core *core = open_spec(&spec);
     uint64_t value;
     cr_assert_str_eq(core->command, "");
+    cr_assert_str_eq(core->arguments, "");
     cr_assert_not(core->has_prpsinfo);
     cr_assert_eq(core->signal, 0);
     cr_assert_eq(core->thread_count, 0);

@@ -65,6 +65,34 @@ WORLDS(strings_that_end_in_the_middle)
     cr_assert_eq(length, 1000, "%s", world);
 }
 
+WORLDS(identifiers_and_nothing_else)
+{
+    static const struct {
+        const char *text;
+        size_t length;
+        enum memory_status status;
+    } rows[] = {
+        {"a", 1, MEMORY_OK},          {"_", 1, MEMORY_OK},
+        {"zZ_09", 5, MEMORY_OK},      {"1a", 2, MEMORY_NONSENSE},
+        {"", 0, MEMORY_NONSENSE},     {"a b", 3, MEMORY_NONSENSE},
+        {"a\0b", 3, MEMORY_NONSENSE}, {"a.b", 3, MEMORY_NONSENSE},
+        {"a\n", 2, MEMORY_NONSENSE},  {"\xc3\xa9", 2, MEMORY_NONSENSE},
+        {"abcdefg ", 8, MEMORY_OK},   {"abcdef g", 8, MEMORY_NONSENSE},
+        {"abcdefgh", 8, MEMORY_OK},   {"a-b", 3, MEMORY_NONSENSE},
+    };
+    char buffer[8];
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        vaddr str = fakeheap_str_of(&fake, rows[i].text, rows[i].length);
+        open_types();
+        cr_assert_eq(object_read_identifier(&fake.runtime, str, buffer, sizeof(buffer)),
+                     rows[i].status, "%s: '%s'", world, rows[i].text);
+    }
+    vaddr unicode = fakeheap_unicode(&fake, 3);
+    open_types();
+    cr_assert_eq(object_read_identifier(&fake.runtime, unicode, buffer, 8), MEMORY_NONSENSE);
+    cr_assert_eq(object_read_identifier(&fake.runtime, 0x12345678, buffer, 8), MEMORY_NONSENSE);
+}
+
 WORLDS(numbers_have_a_sign)
 {
     static const int64_t values[] = {0, 1, -1, INT32_MAX, INT32_MIN};

@@ -75,6 +75,12 @@ Test(schema, reports)
     // And one that --limit cuts.
     struct real_core core = real_make_core("shared", "kernel", "leaks.py mixed 3");
     MAKE(0, "--limit=1", core.path);
+    // With values.
+    core = real_make_core("shared", "kernel", "secrets.py");
+    MAKE(0, core.path);
+    MAKE(0, "--values", core.path);
+    core = real_make_core("shared", "kernel", "reprs.py");
+    MAKE(0, "--values", core.path);
     check();
 }
 

@@ -500,12 +500,27 @@ Test(report, hostile_names)
 
 Test(report, names_of_ten_thousand_bytes)
 {
-    char name[10001], line[10100];
+    char name[10001], line[1100];
     memset(name, 'n', 10000);
     name[10000] = '\0';
     steps[1].type = name;
-    snprintf(line, sizeof(line), "      .t ─▶ %s     ◀ break here\n", name);
+    snprintf(line, sizeof(line), "      .t ─▶ %.333s...%.664s     ◀ break here\n", name, name);
     cr_assert_not_null(strstr(text_of_report(), line));
+    // No character is cut.
+    for (size_t shift = 0; shift < 3; shift++) {
+        memset(name, 'n', shift);
+        for (size_t i = shift; i + 3 <= 10000; i += 3)
+            strcpy(name + i, "\xe6\xbc\xa2");
+        const char *text = text_of_report();
+        const char *gap = strstr(text, "\xe6\xbc\xa2...\xe6\xbc\xa2");
+        cr_assert(gap, "%zu", shift);
+        cr_assert_null(strstr(text, "\\x"), "%zu", shift);
+    }
+    // A drawing has room for more than a sentence.
+    name[998] = '\0';
+    cr_assert_not_null(strstr(text_of_report(), name));
+    name[197] = '\0';
+    cr_assert_null(strstr(text_of_report(), "..."));
 }
 
 Test(report, states_have_names)

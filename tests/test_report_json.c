@@ -64,6 +64,13 @@ Test(report_names, made_harmless)
         {"\xe2\x80\xa8\xe2\x80\xa9", "\\xe2\\x80\\xa8\\xe2\\x80\\xa9"},
         {"\xe2\x80\x8b\xef\xbb\xbf\xc2\xad", "\\xe2\\x80\\x8b\\xef\\xbb\\xbf\\xc2\\xad"},
         {"\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81"},
+        {"\xe3\x85\xa4\xcd\x8f", "\\xe3\\x85\\xa4\\xcd\\x8f"},
+        {"\xef\xb8\x8f\xe1\xa0\x8e", "\\xef\\xb8\\x8f\\xe1\\xa0\\x8e"},
+        {"\xf0\x9f\xbf\xbe", "\\xf0\\x9f\\xbf\\xbe"},
+        // Spaces at the ends, which markup would take away
+        {" a b ", "\\x20a b\\x20"},
+        {" ", "\\x20"},
+        {"", ""},
     };
     for (size_t i = 0; i < LENGTH(rows); i++) {
         char *clean = report_clean_name(rows[i].name);
@@ -161,7 +168,8 @@ Test(report_json, the_whole)
         "{\"schema_version\": 1, \"tool\": {\"name\": \"pycore-garbage\", \"version\": "
         "\"" PYCORE_GARBAGE_VERSION "\"}, "
         "\"core\": {\"file\": \"core.1234\", \"size\": 5242880, \"pid\": 1234, \"command\": "
-        "\"python2.7 app.py\", \"signal\": \"SIGABRT\", \"architecture\": \"x86_64\", \"threads\": "
+        "\"python2.7 app.py\", \"arguments\": null, \"arguments_hidden\": false, \"signal\": "
+        "\"SIGABRT\", \"architecture\": \"x86_64\", \"threads\": "
         "1, \"complete\": true, \"bytes_missing\": 0, \"unpacked\": null}, "
         "\"interpreter\": {\"version\": \"2.7.18\", \"unicode\": \"ucs4\", \"debug_build\": false, "
         "\"file\": \"/usr/lib/libpython2.7.so.1.0\", \"build_id\": \"deadbeef\", \"build_id_match\": true, "
@@ -192,15 +200,15 @@ Test(report_json, the_whole)
         "\"findings\": [{\"signature\": \"5f3c2a91\", \"state\": \"uncollectable\", \"count\": 2, "
         "\"objects\": 8, \"bytes\": 1408, \"held_objects\": 0, \"held_bytes\": 0, \"cycle\": "
         "[{\"address\": \"0x7f34e9520a90\", \"type\": \"__main__.MyApiClient\", \"edge\": \".t\", "
-        "\"finalizer\": true}, {\"address\": \"0x7f34e9520b10\", \"type\": \"__main__.T\", \"edge\": "
-        "\"._api_client\", \"finalizer\": false}], \"cycle_cut\": false, \"finalizers\": [{\"class\": "
+        "\"key_edge\": null, \"finalizer\": true}, {\"address\": \"0x7f34e9520b10\", \"type\": \"__main__.T\", \"edge\": "
+        "\"._api_client\", \"key_edge\": null, \"finalizer\": false}], \"cycle_cut\": false, \"finalizers\": [{\"class\": "
         "\"__main__.MyApiClient\", \"defined_in\": \"__main__.ApiClient\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
         "35, \"kind\": \"function\", \"what\": \"function __del__\"}], \"breaks\": [{\"step\": 0, \"type\": \"__main__.MyApiClient\", \"edge\": \".t\", "
         "\"kind\": \"cached attribute\", \"every\": false, \"set_in\": [{\"function\": "
         "\"cached_property.__get__\", \"file\": \"/srv/app/seed_leak.py\", \"line\": 21}]}, "
         "{\"step\": 1, \"type\": \"__main__.T\", \"edge\": \"._api_client\", \"kind\": \"back "
         "reference\", \"every\": false}], \"breaks_tried\": 2, \"objects_per_cycle\": "
-        "{\"min\": 0, \"median\": 0, \"max\": 0, \"histogram\": []}}], "
+        "{\"min\": 0, \"median\": 0, \"max\": 0, \"histogram\": []}, \"values\": null}], "
         "\"findings_total\": 1, \"shared\": {\"objects\": 0, \"bytes\": 0}, "
         "\"holders\": {\"listed\": 0, \"cycles\": 0, \"untraced\": 0, \"paths_total\": 0, \"paths\": "
         "[], \"audited\": 0, \"unexplained\": 0, \"surplus_total\": 0, \"surplus\": [], "
@@ -208,7 +216,8 @@ Test(report_json, the_whole)
         "\"threads\": [{\"thread_id\": \"0x7f34\", \"holds_lock\": true, \"alike\": 1, \"depth\": 2, "
         "\"frames\": [{\"function\": \"ping\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
         "63}, {\"function\": \"<module>\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
-        "140}]}], \"threads_total\": 1, \"memory\": null, \"verdict\": null}";
+        "140}]}], \"threads_total\": 1, \"memory\": null, \"verdict\": null, "
+        "\"values_shown\": false}";
     json_t *root = read_report();
     char *text = json_dumps(root, 0);
     cr_assert_str_eq(text, expected, "%s", text);
@@ -360,12 +369,13 @@ Test(report_json, who_holds_what)
     expect_json("holders.listed", "1234");
     expect_json("holders.cycles", "1");
     expect_json("holders.paths_total", "3");
-    expect_json("holders.paths.0",
-                "{\"listed\":true,\"type\":\"app.Client\",\"count\":1233,\"example\":"
-                "\"0x7000\",\"root\":{\"kind\":\"module\",\"name\":\"app.registry\",\"file\":"
-                "null,\"line\":null},\"steps_left_out\":7,\"steps\":[{\"address\":\"0x100\","
-                "\"type\":\"module\",\"edge\":\".clients\"},{\"address\":\"0x200\",\"type\":"
-                "\"dict\",\"edge\":\"[str]\"}]}");
+    expect_json(
+        "holders.paths.0",
+        "{\"listed\":true,\"type\":\"app.Client\",\"count\":1233,\"example\":"
+        "\"0x7000\",\"root\":{\"kind\":\"module\",\"name\":\"app.registry\",\"file\":"
+        "null,\"line\":null},\"steps_left_out\":7,\"steps\":[{\"address\":\"0x100\","
+        "\"type\":\"module\",\"edge\":\".clients\",\"key_edge\":null},{\"address\":\"0x200\",\"type\":"
+        "\"dict\",\"edge\":\"[str]\",\"key_edge\":null}]}");
     expect_json("holders.paths.1.root", "{\"kind\":\"frame\",\"name\":\"serve\",\"file\":"
                                         "\"/srv/app/main.py\",\"line\":12}");
     expect_json("holders.paths.2.root.kind", "\"outside\"");

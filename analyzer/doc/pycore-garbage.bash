@@ -15,7 +15,7 @@ _pycore_garbage() {
     esac
     if [[ -z $name && $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W '-c -o -q -v --core= --output= --graph= --sysroot= --library-path= --debug-path= --debuginfod --tmpdir= --max-unpacked= --force
-            --format= --finding= --limit= --max-size= --ascii --color= --width= --check --compare= --merge --verify --jobs=
+            --format= --finding= --limit= --max-size= --ascii --color= --width= --values --check --compare= --merge --verify --jobs=
             --error-exitcode= --verbose --quiet --help --usage --version' -- "$cur")
         [[ ${COMPREPLY[*]} == *= ]] && compopt -o nospace
         return

@@ -16,6 +16,7 @@ complete -c pycore-garbage -l max-size -x -d 'Keep markdown or html below this m
 complete -c pycore-garbage -l ascii -d 'Plain ASCII'
 complete -c pycore-garbage -l color -x -a 'auto always never' -d 'When'
 complete -c pycore-garbage -l width -x -d 'Columns of text'
+complete -c pycore-garbage -l values -d 'Show values of the dead process too'
 complete -c pycore-garbage -l check -d 'Is the core good for a report?'
 complete -c pycore-garbage -l compare -r -F -d 'What has changed since that JSON report'
 complete -c pycore-garbage -l merge -d 'Many JSON reports'

@@ -71,17 +71,33 @@ static void put_reference(const struct finding_step *step, bool every, FILE *fil
     put_marked_name(file, short_name(step->type));
 }
 
-static void put_origins(const struct origins *origins, const char *start, FILE *file)
+// Who sets the attribute; the candidates if it is not sure.
+static void put_origins(const struct origins *origins, FILE *file)
 {
     for (size_t i = 0; i < origins->count; i++) {
-        fputs(i == 0 ? start : i + 1 < origins->count || origins->more ? ", " : " or ", file);
+        fputs(i == 0 ? "et in " : i + 1 < origins->count || origins->more ? ", " : " or ", file);
         put_marked_name(file, origins->items[i].function);
         fputs(" (", file);
         put_marked_place(file, origins->items[i].file, origins->items[i].line);
         fputc(')', file);
     }
-    if (origins->count)
-        fputs(origins->more ? " or elsewhere." : ".", file);
+    if (origins->count && origins->more)
+        fputs(" or elsewhere", file);
+}
+
+static void put_reference_and_origins(const struct finding_step *step, bool every,
+                                      const struct origins *origins, FILE *file)
+{
+    put_reference(step, every, file);
+    if (origins->count) {
+        fputs(", s", file);
+        put_origins(origins, file);
+    }
+}
+
+static void put_change(const struct finding_change *change, FILE *file)
+{
+    put_reference_and_origins(change->step, true, &change->origins, file);
 }
 
 static bool is_new_kind(const struct finding_set *set, size_t i)
@@ -100,9 +116,8 @@ static void put_set(const struct finding *finding, FILE *file)
             set->count == 1 ? "this" : "all of these");
     for (size_t i = 0; i < set->count; i++) {
         fputc('\n', file);
-        put_reference(set->items[i].step, true, file);
+        put_change(&set->items[i], file);
         fputc('.', file);
-        put_origins(&set->items[i].origins, " Set in ", file);
     }
     for (size_t i = 0; i < set->count; i++)
         if (is_new_kind(set, i))
@@ -141,7 +156,11 @@ static void put_first(const struct finding *finding, FILE *file)
     fputs("Without ", file);
     put_reference(&finding->steps[first->step], first->every, file);
     fputs(" the collector frees it (replayed).", file);
-    put_origins(&finding->origins, "\nSet in ", file);
+    if (finding->origins.count) {
+        fputs("\nS", file);
+        put_origins(&finding->origins, file);
+        fputc('.', file);
+    }
     fprintf(file, "\n%s.", remedy_words(first->kind));
 }
 
@@ -168,4 +187,22 @@ void put_breaks(const struct finding *finding, FILE *file)
     else
         put_none(finding, file);
     put_others(finding, finding->set.count ? 0 : 1, file);
+}
+
+void put_first_break(const struct finding *finding, FILE *file)
+{
+    const struct finding_set *set = &finding->set;
+    if (!set->count) {
+        const struct finding_break *first = &finding->breaks[0];
+        put_reference_and_origins(&finding->steps[first->step], first->every, &finding->origins,
+                                  file);
+        return;
+    }
+    put_change(&set->items[0], file);
+    if (set->count > 1) {
+        fputs(", and ", file);
+        put_change(&set->items[1], file);
+    }
+    if (set->count > 2)
+        fprintf(file, ", and %zu more", set->count - 2);
 }

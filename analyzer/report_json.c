@@ -417,6 +417,30 @@ static json_t *make_breaks(const struct finding *finding)
     return breaks;
 }
 
+// A set of which all are to be broken; `step` as above, null where the cycle does not pass it.
+static json_t *make_set(const struct finding_set *set)
+{
+    static const char *const states[] = {
+        [FINDING_SET_NOT_TRIED] = "not tried",
+        [FINDING_SET_NONE] = "none",
+        [FINDING_SET_FOUND] = "found",
+        [FINDING_SET_TOO_LARGE] = "too large",
+    };
+    json_t *changes = json_array();
+    for (size_t i = 0; i < set->count; i++) {
+        const struct finding_change *change = &set->items[i];
+        json_array_append_new(
+            changes,
+            json_pack("{s:o, s:o, s:o, s:s, s:o}", "step",
+                      change->drawn == SIZE_MAX ? json_null() : value_number(change->drawn), "type",
+                      value_name(change->step->type), "edge", value_name(change->step->edge),
+                      "kind", report_break_name(change->kind), "set_in",
+                      make_origins(&change->origins)));
+    }
+    return json_pack("{s:s, s:o, s:o}", "state", states[set->state], "size",
+                     value_number(set->size), "changes", changes);
+}
+
 static json_t *make_sizes(const struct finding_sizes *sizes)
 {
     json_t *histogram = json_array();
@@ -435,15 +459,16 @@ static json_t *make_finding(const struct report *report, const struct finding *f
 {
     bool cut;
     json_t *cycle = make_cycle(finding, report->limit, &cut);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "signature", finding->signature, "state", report_state_name(finding->state),
                      "count", value_number(finding->count), "objects",
                      value_number(finding->objects), "bytes", value_number(finding->bytes),
                      "held_objects", value_number(finding->held_objects), "held_bytes",
                      value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
                      "finalizers", make_finalizers(finding), "breaks", make_breaks(finding),
-                     "breaks_tried", value_number(finding->breaks_tried), "objects_per_cycle",
-                     make_sizes(&finding->sizes), "values", value_contents(report, finding));
+                     "breaks_tried", value_number(finding->breaks_tried), "break_set",
+                     make_set(&finding->set), "objects_per_cycle", make_sizes(&finding->sizes),
+                     "values", value_contents(report, finding));
 }
 
 static json_t *make_findings(const struct report *report)

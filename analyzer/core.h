@@ -67,6 +67,7 @@ struct core {
                    // unknown
     int signal;    // si_signo, else the first thread's; 0: none (a dump of a live process)
     uint64_t bytes_missing; // that headers promise beyond the end of the file
+    uint64_t notes_missing; // of these, in notes
     bool complete;          // none missing and the notes are there
 
     // private

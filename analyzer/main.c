@@ -82,9 +82,6 @@ static struct failure *open_process(struct run *run)
     if (failure)
         return failure;
     const struct core *core = run->core;
-    failure = check_core(core);
-    if (failure)
-        return failure;
     progress_phase(run->progress, "reading the core", NULL, 0);
     core_read_ahead(core);
     failure = process_open(core, &run->options->process, &run->process);
@@ -343,6 +340,7 @@ static struct failure *make_report(struct run *run)
     report->findings = run->findings;
     report->holders = run->holders;
     report->census = run->census;
+    missing_sum(run->core, run->process, run->interpreter, &report->missing);
     report->verdict = verdict_make(run->census, run->findings);
     report->limit = run->options->limit;
     report->max_size = run->options->max_size;

@@ -22,6 +22,7 @@
 #include "holders.h"
 #include "interpreter.h"
 #include "ledger.h"
+#include "missing.h"
 #include "stacks.h"
 #include "verdict.h"
 #include "verify.h"
@@ -46,7 +47,8 @@ struct report {
     const struct holders *holders; // NULL: none
     const struct census *census;   // NULL: not taken
     struct verdict verdict;
-    vaddr garbage; // the list, 0: not found or not made yet
+    struct missing missing; // of a cut core
+    vaddr garbage;          // the list, 0: not found or not made yet
     enum garbage_source garbage_source;
     const vaddr *garbage_objects; // its items, as many as could be read
     uint64_t garbage_length;      // its ob_size

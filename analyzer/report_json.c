@@ -36,7 +36,7 @@ static json_t *flag_or_null(const struct runtime_flag *flag)
     return flag->known ? json_boolean(flag->value) : json_null();
 }
 
-json_t *value_core(const struct core *core)
+json_t *value_core(const struct core *core, const struct missing *missing)
 {
     const char *signal = core_signal_name(core->signal);
     char text[ADDRESS_MAX];
@@ -44,12 +44,13 @@ json_t *value_core(const struct core *core)
         snprintf(text, sizeof(text), "signal %d", core->signal);
         signal = text;
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:s?, s:s, s:o, s:b, s:o}", "file",
+    return json_pack("{s:o, s:o, s:o, s:o, s:s?, s:s, s:o, s:b, s:o, s:o}", "file",
                      value_name(core->path), "size", value_number(core->size), "pid",
                      core->has_prpsinfo ? value_number(core->pid) : json_null(), "command",
                      value_name(core->command), "signal", signal, "architecture",
                      core->architecture, "threads", value_number(core->thread_count), "complete",
-                     core->complete, "bytes_missing", value_number(core->bytes_missing));
+                     core->complete, "bytes_missing", value_number(core->bytes_missing), "missing",
+                     value_missing(missing));
 }
 
 static json_t *id_or_null(const struct build_id *id)
@@ -462,7 +463,7 @@ struct failure *report_json(const struct report *report, FILE *file)
         "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, "
         "s:o}",
         "schema_version", SCHEMA_VERSION, "tool", "name", PROGRAM_NAME, "version",
-        PYCORE_GARBAGE_VERSION, "core", value_core(report->core), "interpreter",
+        PYCORE_GARBAGE_VERSION, "core", value_core(report->core, &report->missing), "interpreter",
         make_interpreter(report), "collector", make_collector(report), "heap", make_heap(report),
         "garbage", make_garbage(report), "findings", make_findings(report), "findings_total",
         value_number(findings->count), "shared", "objects", value_number(findings->shared_objects),

@@ -134,6 +134,7 @@ void put_verdict(const struct report *report, FILE *file)
 {
     char count[NUMBER_MAX], bytes[NUMBER_MAX];
     uint64_t trash = report->totals->objects[COLLECT_TRASH];
+    put_missing(&report->missing, file);
     if (kept_objects(report))
         put_garbage_verdict(report, file);
     else

@@ -70,6 +70,10 @@ struct runtime_source {
     size_t stack_count;
     const struct runtime_code *code;   // NULL: nothing can be run
     const struct runtime_names *names; // NULL: there are none but in memory
+    // Not all of the interpreter's static data is saved: what is there of it are types (and what
+    // else no program changes) as its file has them.
+    bool data_lost;
+    uint32_t hexversion; // where data_lost: what an earlier try has found out; else 0
 };
 
 // Types that the code asks for by name. X(name in the enum, exported symbol)
@@ -149,6 +153,7 @@ struct runtime {
     const struct runtime_names *names; // the source's
     vaddr types[RUNTIME_TYPE_COUNT];   // 0: this interpreter has no such symbol
     struct runtime_generation generations[RUNTIME_GENERATIONS];
+    bool data_lost;             // the source's
     bool generations_by_symbol; // `generations` itself, else through _PyGC_generation0
     vaddr garbage;              // the list object; 0 unless garbage_source says found
     enum garbage_source garbage_source;
@@ -219,7 +224,8 @@ void runtime_find_types(struct runtime *runtime, const struct runtime_source *so
 void runtime_find_interp(struct runtime *runtime, const struct runtime_source *source);
 // hexversion, version and unicode_width, which needs interp and the types dict, int, str.
 void runtime_find_version(struct runtime *runtime);
-// The heads of the lists. Failures: MISMATCH, DAMAGED.
+// The heads of the lists; 0 when they are not known because static data is lost. Failures:
+// MISMATCH, DAMAGED.
 struct failure *runtime_find_heads(struct runtime *runtime, const struct runtime_source *source)
     __attribute__((warn_unused_result));
 

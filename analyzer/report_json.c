@@ -233,12 +233,13 @@ static json_t *make_heap(const struct report *report)
     const struct heap_losses *losses = &heap->losses;
     const struct collect_totals *totals = report->totals;
     json_t *states = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o}", report_state_name(COLLECT_REACHABLE),
+        "{s:o, s:o, s:o, s:o, s:o, s:o}", report_state_name(COLLECT_REACHABLE),
         value_number(totals->objects[COLLECT_REACHABLE]), report_state_name(COLLECT_UNCOLLECTABLE),
         value_number(totals->objects[COLLECT_UNCOLLECTABLE]), report_state_name(COLLECT_PENDING),
         value_number(totals->objects[COLLECT_PENDING]), report_state_name(COLLECT_TRASH),
         value_number(totals->objects[COLLECT_TRASH]), report_state_name(COLLECT_KEPT),
-        value_number(totals->objects[COLLECT_KEPT]));
+        value_number(totals->objects[COLLECT_KEPT]), report_state_name(COLLECT_SUSPECT),
+        value_number(totals->objects[COLLECT_SUSPECT]));
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "objects",
         value_number(heap->count), "edges", value_number(heap->edges), "bytes",
@@ -266,6 +267,10 @@ static const char *source_name(enum garbage_source source)
         return "empty";
     case GARBAGE_NONE_YET:
         return "not made yet";
+    case GARBAGE_LOST:
+        return "lost";
+    case GARBAGE_BY_ITEMS:
+        return "items";
     case GARBAGE_NOT_FOUND:
         break;
     }
@@ -412,18 +417,20 @@ static json_t *make_sizes(const struct finding_sizes *sizes)
                      histogram);
 }
 
-static json_t *make_finding(const struct finding *finding, uint64_t limit)
+static json_t *make_finding(const struct report *report, const struct finding *finding)
 {
+    const char *certainty = report_certainty(report, finding->state);
     bool cut;
-    json_t *cycle = make_cycle(finding, limit, &cut);
+    json_t *cycle = make_cycle(finding, report->limit, &cut);
     return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "signature",
-        finding->signature, "state", report_state_name(finding->state), "count",
-        value_number(finding->count), "objects", value_number(finding->objects), "bytes",
-        value_number(finding->bytes), "held_objects", value_number(finding->held_objects),
-        "held_bytes", value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
-        "finalizers", make_finalizers(finding), "breaks", make_breaks(finding), "breaks_tried",
-        value_number(finding->breaks_tried), "objects_per_cycle", make_sizes(&finding->sizes));
+        "{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "signature",
+        finding->signature, "state", certainty ? "in_cycle" : report_state_name(finding->state),
+        "certainty", certainty, "count", value_number(finding->count), "objects",
+        value_number(finding->objects), "bytes", value_number(finding->bytes), "held_objects",
+        value_number(finding->held_objects), "held_bytes", value_number(finding->held_bytes),
+        "cycle", cycle, "cycle_cut", cut, "finalizers", make_finalizers(finding), "breaks",
+        make_breaks(finding), "breaks_tried", value_number(finding->breaks_tried),
+        "objects_per_cycle", make_sizes(&finding->sizes));
 }
 
 static json_t *make_findings(const struct report *report)
@@ -433,7 +440,7 @@ static json_t *make_findings(const struct report *report)
     if (report->limit && shown > report->limit)
         shown = report->limit;
     for (size_t i = 0; i < shown; i++)
-        json_array_append_new(findings, make_finding(&report->findings->items[i], report->limit));
+        json_array_append_new(findings, make_finding(report, &report->findings->items[i]));
     return findings;
 }
 

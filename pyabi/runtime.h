@@ -121,6 +121,8 @@ enum garbage_source {
     GARBAGE_BY_EVIDENCE, // a list that only the interpreter's data refers to
     GARBAGE_EMPTY,       // no such list holds objects with finalizers: empty or not made
     GARBAGE_NONE_YET,    // by symbol: NULL, no collection ever ran
+    GARBAGE_LOST,        // what would lead to it is lost
+    GARBAGE_BY_ITEMS,    // likewise, but a list is left that has the right items
 };
 
 // What the gc module has under the name `garbage`: a program can put another list there, and then

@@ -89,6 +89,15 @@ static struct failure *no_interpreter(const struct process *process, const char 
                               "EXECUTABLE, or its directory by --library-path=DIR or --sysroot=DIR",
                               absent->path, id, evidence);
     }
+    if (process->core->bytes_missing && !process->core->mapping_count)
+        return failure_create(
+            FAILURE_MISMATCH,
+            "the core was cut and has lost the notes that name its files; no file "
+            "at hand is an interpreter that its memory points to, and the core "
+            "alone does not show one (%s); pass the file that has the interpreter "
+            "itself as EXECUTABLE (libpython2.7.so.1.0, where python2.7 only "
+            "loads it)",
+            evidence);
     if (process->main_absent)
         return failure_create(FAILURE_MISMATCH,
                               "the main program of the process is not on this machine, no other "

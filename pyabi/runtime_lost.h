@@ -2,7 +2,7 @@
 // collector's lists, to the interpreter state or to the classes, so all of that is looked for in
 // memory.
 //
-// Between the files of runtime; nobody else includes this.
+// The last two are between the files of runtime.
 #ifndef PYABI_RUNTIME_LOST_H
 #define PYABI_RUNTIME_LOST_H
 

@@ -374,6 +374,7 @@ static bool is_other_version(const struct interpreter *interpreter)
 
 static struct failure *open_runtime(struct interpreter *interpreter, struct process *process)
 {
+    interpreter->source.memory_lost = process->core->bytes_missing;
     interpreter->source.data_lost = process->core->bytes_missing && interpreter->module &&
                                     restored_is_needed(process, interpreter->module);
     struct failure *failure = try_runtime(interpreter, process);

@@ -407,7 +407,7 @@ static void look_at_page(struct sweep_part *part, vaddr page, uint64_t number, c
             sweep->met_marked = true;
         else if (discovery_read(sweep->heap, head, &element) &&
                  (is_linked(part, head, bytes + at + pad) ||
-                  (sweep->heap->runtime->data_lost &&
+                  (sweep->heap->runtime->memory_lost &&
                    may_be_linked(part, head, bytes + at + pad))) &&
                  discovery_is_object(sweep->heap, &element))
             sweep->found(sweep->context, head);

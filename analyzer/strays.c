@@ -91,11 +91,22 @@ static void take_list(struct strays *strays, const struct discovery_element *fir
 
 // --- evidence
 
+// What was freed has none, whatever its block still says.
+static bool has_references(struct heap *heap, vaddr at)
+{
+    const struct runtime *runtime = heap->runtime;
+    int64_t refcnt;
+    return layout_read_int(&runtime->layout, runtime->memory,
+                           at + layout_offset(&runtime->layout, LAYOUT_PyGC_Head_sizeof),
+                           LAYOUT_PyObject_ob_refcnt, &refcnt) == MEMORY_OK &&
+           refcnt > 0;
+}
+
 static void take_block(void *context, vaddr at)
 {
     struct strays *strays = context;
     struct discovery_element element;
-    if (discovery_read(strays->heap, at, &element))
+    if (discovery_read(strays->heap, at, &element) && has_references(strays->heap, at))
         take_list(strays, &element);
 }
 
@@ -154,7 +165,7 @@ static bool take_linked(void *context, vaddr at)
     struct strays *strays = context;
     struct discovery_element element;
     if (!discovery_is_marked(strays->heap, at) && discovery_read(strays->heap, at, &element) &&
-        discovery_is_object(strays->heap, &element))
+        has_references(strays->heap, at) && discovery_is_object(strays->heap, &element))
         take_list(strays, &element);
     return !strays->no_memory;
 }
@@ -201,8 +212,8 @@ struct failure *strays_find(struct heap *heap, const struct runtime_source *sour
     bool has_pools;
     struct failure *failure = pools_each_unmarked(heap, take_block, &strays, &has_pools);
     // Large objects, such as classes, lie in no pool, and few that are left refer to them.
-    if (!failure && heap->runtime->data_lost)
-        runtime_each_linked(heap->runtime->memory, take_linked, &strays);
+    if (!failure && heap->runtime->memory_lost)
+        runtime_each_linked(heap->runtime->memory, true, take_linked, &strays);
     if (!failure)
         look_at_all(&strays);
     free(strays.waiting);

@@ -511,6 +511,7 @@ struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
                                 .image = source->image,
                                 .names = source->names,
                                 .data_lost = source->data_lost,
+                                .memory_lost = source->memory_lost,
                                 .unicode_width = 4};
     runtime_find_types(runtime, source);
     struct failure *failure = runtime_find_heads(runtime, source);

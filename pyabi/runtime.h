@@ -70,6 +70,7 @@ struct runtime_source {
     size_t stack_count;
     const struct runtime_code *code;   // NULL: nothing can be run
     const struct runtime_names *names; // NULL: there are none but in memory
+    bool memory_lost; // the core was cut: what is mapped and not saved may have been anything
     // Not all of the interpreter's static data is saved: what is there of it are types (and what
     // else no program changes) as its file has them.
     bool data_lost;
@@ -156,6 +157,7 @@ struct runtime {
     vaddr types[RUNTIME_TYPE_COUNT];   // 0: this interpreter has no such symbol
     struct runtime_generation generations[RUNTIME_GENERATIONS];
     bool data_lost;             // the source's
+    bool memory_lost;           // the source's
     bool generations_by_symbol; // `generations` itself, else through _PyGC_generation0
     vaddr garbage;              // the list object; 0 unless garbage_source says found
     enum garbage_source garbage_source;

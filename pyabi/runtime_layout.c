@@ -304,7 +304,7 @@ struct failure *runtime_choose_layout(struct memory *memory, const struct runtim
                               (unsigned long long)type);
     runtime_find_types(&trial.runtime, source);
     if (source->data_lost)
-        runtime_each_linked(memory, note_linked, &trial);
+        runtime_each_linked(memory, false, note_linked, &trial);
     bool found = choose(&trial, 0, &chosen);
     for (size_t i = 0; i < sizeof(head_sizes) / sizeof(head_sizes[0]) && !found; i++)
         found = choose(&trial, head_sizes[i], &chosen);

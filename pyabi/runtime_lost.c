@@ -15,26 +15,29 @@ enum {
     REFS
 };
 
-static vaddr read_word(struct memory *memory, vaddr at)
+// Does the word of a neighbour lead back, or lie in what is lost?
+static bool leads_back(struct memory *memory, vaddr word, vaddr back, bool lost_too)
 {
-    vaddr word = 0;
-    return memory_read_word(memory, at, &word) == MEMORY_OK ? word : 0;
+    vaddr value;
+    enum memory_status status = memory_read_word(memory, word, &value);
+    return status == MEMORY_OK ? value == back : lost_too && status == MEMORY_NOT_SAVED;
 }
 
 static bool is_linked(struct memory *memory, struct memory_format format, vaddr at,
-                      const uint8_t *bytes)
+                      const uint8_t *bytes, bool lost_too)
 {
     unsigned width = format.word_size;
     if (format_int(format, bytes + REFS * width, width) != GC_REACHABLE)
         return false;
     vaddr next = format_word(format, bytes + NEXT * width);
     vaddr previous = format_word(format, bytes + PREVIOUS * width);
-    return next && previous && read_word(memory, next + PREVIOUS * width) == at &&
-           read_word(memory, previous + NEXT * width) == at;
+    return next && previous && next % width == 0 && previous % width == 0 &&
+           leads_back(memory, next + PREVIOUS * width, at, lost_too) &&
+           leads_back(memory, previous + NEXT * width, at, lost_too);
 }
 
-void runtime_each_linked(struct memory *memory, bool (*visit)(void *context, vaddr head),
-                         void *context)
+void runtime_each_linked(struct memory *memory, bool lost_too,
+                         bool (*visit)(void *context, vaddr head), void *context)
 {
     struct memory_format format = memory->format;
     for (size_t i = 0; i < memory->count; i++) {
@@ -42,7 +45,7 @@ void runtime_each_linked(struct memory *memory, bool (*visit)(void *context, vad
         vaddr skew = -span->start & (format.word_size - 1u);
         for (uint64_t at = skew; span->bytes && at + 3u * format.word_size <= span->size;
              at += format.word_size)
-            if (is_linked(memory, format, span->start + at, span->bytes + at) &&
+            if (is_linked(memory, format, span->start + at, span->bytes + at, lost_too) &&
                 !visit(context, span->start + at))
                 return;
     }
@@ -104,7 +107,7 @@ vaddr runtime_vote_for_traverse(const struct runtime *runtime)
 {
     struct ballot ballot = {.runtime = runtime};
     unsigned best = 0;
-    runtime_each_linked(runtime->memory, vote, &ballot);
+    runtime_each_linked(runtime->memory, true, vote, &ballot);
     for (unsigned i = 1; i < CANDIDATES; i++)
         if (ballot.candidates[i].votes > ballot.candidates[best].votes)
             best = i;

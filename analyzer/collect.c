@@ -71,13 +71,13 @@ static uint32_t mark_roots(uint32_t nodes, const int32_t *gc_refs, uint8_t *mark
     return overdrawn;
 }
 
-// After it: MARK_LENT is on the objects with a finalizer that have one reference from outside, and
-// that reference is taken off.
-static void lend_references(uint32_t nodes, int32_t *gc_refs, const uint8_t *finalizers,
+// After it: MARK_LENT is on the objects that the list may have and that have one reference from
+// outside, and that reference is taken off.
+static void lend_references(uint32_t nodes, int32_t *gc_refs, const uint8_t *listable,
                             uint8_t *marks)
 {
     for (uint32_t node = 0; node < nodes; node++) {
-        bool lent = (finalizers[node / 8] >> node % 8 & 1) && gc_refs[node] == 1;
+        bool lent = (listable[node / 8] >> node % 8 & 1) && gc_refs[node] == 1;
 
         gc_refs[node] -= lent;
         marks[node] = lent ? MARK_LENT : 0;
@@ -269,19 +269,20 @@ static void classify(uint32_t nodes, uint8_t *states, struct collect_totals *tot
 }
 
 static void run(const struct graph *graph, int32_t *gc_refs, const uint8_t *finalizers,
-                uint32_t garbage_list, bool lends, uint8_t *states, struct collect_totals *totals)
+                const uint8_t *listable, uint32_t garbage_list, uint8_t *states,
+                struct collect_totals *totals)
 {
     uint32_t *links = (uint32_t *)gc_refs; // signed and unsigned of one type may alias
 
     *totals = (struct collect_totals){0};
     subtract_refs(graph, gc_refs);
-    if (lends)
-        lend_references(graph->nodes, gc_refs, finalizers, states);
+    if (listable)
+        lend_references(graph->nodes, gc_refs, listable, states);
     else
         memset(states, 0, graph->nodes);
     totals->overdrawn = mark_roots(graph->nodes, gc_refs, states);
     closure_mark(graph, links, states, MARK_IN_USE, 0, garbage_list); // move_unreachable
-    if (lends) {
+    if (listable) {
         list_lent(graph->nodes, states);
         closure_mark(graph, links, states, MARK_LISTED, MARK_IN_USE, GRAPH_NONE);
     }
@@ -296,12 +297,12 @@ static void run(const struct graph *graph, int32_t *gc_refs, const uint8_t *fina
 void collect_run(const struct graph *graph, int32_t *gc_refs, const uint8_t *finalizers,
                  uint32_t garbage_list, uint8_t *states, struct collect_totals *totals)
 {
-    run(graph, gc_refs, finalizers, garbage_list, false, states, totals);
+    run(graph, gc_refs, finalizers, NULL, garbage_list, states, totals);
 }
 
 void collect_run_without_list(const struct graph *graph, int32_t *gc_refs,
-                              const uint8_t *finalizers, uint32_t garbage_list, uint8_t *states,
-                              struct collect_totals *totals)
+                              const uint8_t *finalizers, const uint8_t *listable,
+                              uint32_t garbage_list, uint8_t *states, struct collect_totals *totals)
 {
-    run(graph, gc_refs, finalizers, garbage_list, true, states, totals);
+    run(graph, gc_refs, finalizers, listable, garbage_list, states, totals);
 }

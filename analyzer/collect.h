@@ -69,12 +69,13 @@ struct collect_totals {
 void collect_run(const struct graph *graph, int32_t *gc_refs, const uint8_t *finalizers,
                  uint32_t garbage_list, uint8_t *states, struct collect_totals *totals);
 
-// The same where gc.garbage, or part of it, is lost: each node with a finalizer that has exactly
-// one reference from nowhere is taken for one that the list holds. So the states are what they
-// would be if all of these references were the list's: COLLECT_PENDING then says that no reference
-// at all is missing, COLLECT_UNCOLLECTABLE that only such are.
+// The same where gc.garbage, or part of it, is lost: each node of `listable` (bits as of
+// finalizers) that has exactly one reference from nowhere is taken for one that the list holds. So
+// the states are what they would be if all of these references were the list's: COLLECT_PENDING
+// then says that no reference at all is missing, COLLECT_UNCOLLECTABLE that only such are.
 void collect_run_without_list(const struct graph *graph, int32_t *gc_refs,
-                              const uint8_t *finalizers, uint32_t garbage_list, uint8_t *states,
+                              const uint8_t *finalizers, const uint8_t *listable,
+                              uint32_t garbage_list, uint8_t *states,
                               struct collect_totals *totals);
 
 #endif

@@ -165,8 +165,12 @@ static struct failure *replay_collector(struct run *run, uint32_t list)
         collect_run(&heap->graph, heap->gc_refs, heap->finalizers, list, run->states, &run->totals);
         return NULL;
     }
-    collect_run_without_list(&heap->graph, heap->gc_refs, heap->finalizers, list, run->states,
-                             &run->totals);
+    uint8_t *listable = suspects_list_cyclic(&heap->graph, heap->finalizers, list);
+    if (!listable)
+        return failure_no_memory();
+    collect_run_without_list(&heap->graph, heap->gc_refs, heap->finalizers, listable, list,
+                             run->states, &run->totals);
+    free(listable);
     return suspects_mark(&heap->graph, heap->finalizers, list, run->states, &run->totals)
                ? NULL
                : failure_no_memory();

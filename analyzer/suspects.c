@@ -2,7 +2,6 @@
 #include "suspects.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct judging {
     const struct graph *graph;
@@ -36,30 +35,45 @@ static bool has_finalizer(const struct graph_components *components, uint32_t co
     return false;
 }
 
-// The nodes that may be members: the list itself is none.
-static uint8_t *list_candidates(const struct graph *graph, uint32_t garbage_list,
-                                const uint8_t *states)
+// Among the nodes that are in use, or among all where states is NULL: the list itself is no member.
+static bool find_components(const struct graph *graph, uint32_t garbage_list, const uint8_t *states,
+                            struct graph_components *components)
 {
     uint8_t *candidates = malloc((size_t)graph->nodes + 1);
     if (!candidates)
-        return NULL;
+        return false;
     for (uint32_t node = 0; node < graph->nodes; node++)
-        candidates[node] = states[node] == COLLECT_REACHABLE && node != garbage_list;
-    return candidates;
+        candidates[node] = (!states || states[node] == COLLECT_REACHABLE) && node != garbage_list;
+    bool done = graph_components_create(graph, candidates, 1, components);
+    free(candidates);
+    return done;
+}
+
+uint8_t *suspects_list_cyclic(const struct graph *graph, const uint8_t *finalizers,
+                              uint32_t garbage_list)
+{
+    struct graph_components components;
+    uint8_t *cyclic = calloc((size_t)graph->nodes / 8 + 1, 1);
+    if (!cyclic || !find_components(graph, garbage_list, NULL, &components)) {
+        free(cyclic);
+        return NULL;
+    }
+    for (uint32_t node = 0; node < graph->nodes; node++)
+        if (components.of[node] != GRAPH_NONE)
+            cyclic[node / 8] |= finalizers[node / 8] & (uint8_t)(1u << node % 8);
+    graph_components_destroy(&components);
+    return cyclic;
 }
 
 bool suspects_mark(const struct graph *graph, const uint8_t *finalizers, uint32_t garbage_list,
                    uint8_t *states, struct collect_totals *totals)
 {
     struct graph_components components;
-    uint8_t *candidates = list_candidates(graph, garbage_list, states);
-    bool done = candidates && graph_components_create(graph, candidates, 1, &components);
-    free(candidates);
-    if (!done)
+    if (!find_components(graph, garbage_list, states, &components))
         return false;
     struct judging judging = {graph, garbage_list, states, &components,
                               calloc((size_t)components.count + 1, 1)};
-    done = judging.held;
+    bool done = judging.held;
     if (done)
         find_held(&judging);
     for (uint32_t i = 0; done && i < components.count; i++) {

@@ -2,6 +2,7 @@
 #include "common.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "suspects.h"
@@ -84,6 +85,7 @@ static const struct {
     {"held by something in use that is left", "ab ba ca", "1f02", GRAPH_NONE, "RRR"},
     {"held by it, and by more", "ab ba ca", "2f02", GRAPH_NONE, "RRR"},
     {"no cycle: not told", "ab", "2f0", GRAPH_NONE, "RR"},
+    {"no cycle, one reference: the list has no such", "ab", "1f0", GRAPH_NONE, "RR"},
     {"loop", "aa", "2f", GRAPH_NONE, "S"},
     {"a list that is left keeps what it lists", "ab ba ca", "0f01", 2, "UUR"},
     {"and the rest is lent", "ab ba ca de ed", "0f011f0", 2, "UURUU"},
@@ -100,8 +102,11 @@ Test(suspects, states)
         char found[NODES_MAX + 1] = "";
         uint32_t suspects = 0;
         make_sample(&sample, rows[i].edges, rows[i].outside);
-        collect_run_without_list(&sample.graph, sample.refs, &sample.finalizers, rows[i].list,
-                                 states, &totals);
+        uint8_t *listable = suspects_list_cyclic(&sample.graph, &sample.finalizers, rows[i].list);
+        cr_assert_not_null(listable);
+        collect_run_without_list(&sample.graph, sample.refs, &sample.finalizers, listable,
+                                 rows[i].list, states, &totals);
+        free(listable);
         cr_assert(suspects_mark(&sample.graph, &sample.finalizers, rows[i].list, states, &totals));
         for (uint32_t node = 0; node < sample.graph.nodes; node++) {
             found[node] = letter(states[node]);

@@ -171,6 +171,8 @@ static void find_losses(struct check *check)
         check->losses |= CHECK_MEMORY_HOLES;
     if (check->absent_count)
         check->losses |= CHECK_FILES_ABSENT;
+    if (check->core->unpacked && check->core->unpacked->damage)
+        check->losses |= CHECK_STREAM_DAMAGED;
     if (check->forced)
         check->losses |= CHECK_FILE_DIFFERS;
 }
@@ -200,11 +202,12 @@ static struct failure *look(struct check *check, const struct process_options *o
 }
 
 struct failure *check_init(struct check *check, const char *core,
+                           const struct unpack_options *unpack,
                            const struct process_options *options,
                            const struct debug_file_options *debug)
 {
     *check = (struct check){0};
-    struct failure *failure = core_open(core, &check->core);
+    struct failure *failure = core_open_with(core, unpack, &check->core);
     if (!failure)
         failure = look(check, options, debug);
     if (failure)

@@ -51,7 +51,8 @@ struct part {
     struct heap_code code;
     struct heap_losses losses;
     struct failure *failure;
-    struct type_cache type_cache;
+    struct type_cache object_types; // the entry of the object at hand stays
+    struct type_cache target_types; // of what objects refer to
     struct cached_label cached_labels[CACHED_LABELS];
     vaddr common[CACHED_COMMON];
 };
@@ -157,7 +158,7 @@ static bool is_common(struct part *part, vaddr object)
             MEMORY_OK ||
         refcnt <= HEAP_COMMON_REFERENCES)
         return false;
-    const struct type_cache_entry *type = type_cache_find(&part->type_cache, ob_type);
+    const struct type_cache_entry *type = type_cache_find(&part->target_types, ob_type);
     if (type->index == HEAP_NO_TYPE ||
         object_size(&part->types, &type->type, object, &partial) > HEAP_COMMON_SIZE)
         return false;
@@ -224,7 +225,7 @@ static void extract_object(struct part *part, uint32_t number, vaddr object)
     const uint8_t *bytes = memory_view(&part->memory, object,
                                        layout_offset(layout, LAYOUT_PyVarObject_ob_size), &status);
     const struct type_cache_entry *cached =
-        bytes ? type_cache_find(&part->type_cache, object_ob_type(&part->runtime, bytes)) : NULL;
+        bytes ? type_cache_find(&part->object_types, object_ob_type(&part->runtime, bytes)) : NULL;
     if (!cached || cached->index == HEAP_NO_TYPE) {
         set_unreadable(part);
         return;
@@ -297,7 +298,8 @@ static void init_part(struct extraction *extraction, unsigned job)
     part->runtime = *heap->runtime;
     part->runtime.memory = &part->memory;
     part->types.runtime = &part->runtime;
-    type_cache_init(&part->type_cache, &heap->types, &extraction->lock);
+    type_cache_init(&part->object_types, &heap->types, &extraction->lock);
+    type_cache_init(&part->target_types, &heap->types, &extraction->lock);
     part->code = (struct heap_code){.code = heap->code.code, .memory = &part->memory};
     part->first = first < heap->count ? (uint32_t)first : heap->count;
     part->end = end < heap->count ? (uint32_t)end : heap->count;

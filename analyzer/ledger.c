@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "report_words.h"
 
@@ -394,7 +395,8 @@ struct failure *ledger_add_file(struct ledger *ledger, const char *path)
 
 bool ledger_is_report(const char *path)
 {
-    FILE *file = fopen(path, "re");
+    struct stat there; // what a pipe gives is lost to those who read it later
+    FILE *file = stat(path, &there) == 0 && S_ISREG(there.st_mode) ? fopen(path, "re") : NULL;
     int byte = file ? fgetc(file) : EOF;
     while (byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n')
         byte = fgetc(file);

@@ -72,17 +72,18 @@ static void put_reference(const struct finding *finding, const struct finding_br
     put_marked_name(file, short_name(finding->steps[reference->step].type));
 }
 
+// Who sets the attribute; the candidates if it is not sure.
 static void put_origins(const struct origins *origins, FILE *file)
 {
     for (size_t i = 0; i < origins->count; i++) {
-        fputs(i == 0 ? "\nSet in " : i + 1 < origins->count || origins->more ? ", " : " or ", file);
+        fputs(i == 0 ? "et in " : i + 1 < origins->count || origins->more ? ", " : " or ", file);
         put_marked_name(file, origins->items[i].function);
         fputs(" (", file);
         put_marked_place(file, origins->items[i].file, origins->items[i].line);
         fputc(')', file);
     }
-    if (origins->count)
-        fputs(origins->more ? " or elsewhere." : ".", file);
+    if (origins->count && origins->more)
+        fputs(" or elsewhere", file);
 }
 
 static void put_none(const struct finding *finding, FILE *file)
@@ -98,6 +99,15 @@ static void put_none(const struct finding *finding, FILE *file)
               file);
 }
 
+void put_first_break(const struct finding *finding, FILE *file)
+{
+    put_reference(finding, &finding->breaks[0], file);
+    if (finding->origins.count) {
+        fputs(", s", file);
+        put_origins(&finding->origins, file);
+    }
+}
+
 void put_breaks(const struct finding *finding, FILE *file)
 {
     if (finding->break_count == 0) {
@@ -107,7 +117,11 @@ void put_breaks(const struct finding *finding, FILE *file)
     fputs("Without ", file);
     put_reference(finding, &finding->breaks[0], file);
     fputs(" the collector frees it (replayed).", file);
-    put_origins(&finding->origins, file);
+    if (finding->origins.count) {
+        fputs("\nS", file);
+        put_origins(&finding->origins, file);
+        fputc('.', file);
+    }
     fprintf(file, "\n%s.", remedy_words(finding->breaks[0].kind));
     size_t others = finding->break_count - 1;
     for (size_t i = 1; i <= others && i <= OTHERS_MAX; i++) {

@@ -199,6 +199,21 @@ void put_example(const struct finding *finding, FILE *file)
             plural(finding->example_objects), finding->example_bytes);
 }
 
+void put_points(const struct finding *finding, FILE *file)
+{
+    put_breaks(finding, file);
+    if (finding->held_objects) {
+        fputc('\n', file);
+        put_held(finding, file);
+    }
+    if (differ_in_size(finding)) {
+        fputc('\n', file);
+        put_sizes(finding, file);
+    }
+    fputc('\n', file);
+    put_example(finding, file);
+}
+
 void put_shared(const struct findings *findings, FILE *file)
 {
     char count[NUMBER_MAX], bytes[NUMBER_MAX];

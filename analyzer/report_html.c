@@ -106,18 +106,7 @@ static void put_finding(const struct report *report, const struct finding *findi
             number, finding_head(report, finding, head), finding->signature);
     put_drawn(finding, sheet);
     fputs("<ul>\n<li>", sheet_use(sheet, NULL));
-    FILE *file = sheet_use(sheet, &html_list);
-    put_breaks(finding, file);
-    if (finding->held_objects) {
-        fputc('\n', file);
-        put_held(finding, file);
-    }
-    if (differ_in_size(finding)) {
-        fputc('\n', file);
-        put_sizes(finding, file);
-    }
-    fputc('\n', file);
-    put_example(finding, file);
+    put_points(finding, sheet_use(sheet, &html_list));
     fputs("</li>\n</ul>\n</article>\n", sheet_use(sheet, NULL));
 }
 

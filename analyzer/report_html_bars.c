@@ -8,6 +8,7 @@ enum {
 
 struct bar {
     const char *label;
+    const char *type; // instead: its name, from the core
     uint64_t value;
     bool bytes;     // else a number of things
     size_t finding; // to link to, from 1; 0: none
@@ -19,7 +20,10 @@ static void put_label(const struct bar *bar, struct sheet *sheet)
     fputs("<tr><th scope=\"row\">", file);
     if (bar->finding)
         fprintf(file, "<a href=\"#finding-%zu\">", bar->finding);
-    put_name(sheet_use(sheet, &html_words), bar->label);
+    if (bar->type)
+        put_marked_name(sheet_use(sheet, &html_words), bar->type);
+    else
+        fputs(bar->label, file);
     fputs(bar->finding ? "</a></th>" : "</th>", sheet_use(sheet, NULL));
 }
 
@@ -51,9 +55,9 @@ static void put_tracked(const struct report *report, struct sheet *sheet)
 {
     uint64_t all = report->heap->bytes, dead = report->kept_bytes + report->trash_bytes;
     const struct bar bars[] = {
-        {"in use or pending", all > dead ? all - dead : 0, true, 0},
-        {"kept by gc.garbage", report->kept_bytes, true, 0},
-        {"trash", report->trash_bytes, true, 0},
+        {"in use or pending", NULL, all > dead ? all - dead : 0, true, 0},
+        {"kept by gc.garbage", NULL, report->kept_bytes, true, 0},
+        {"trash", NULL, report->trash_bytes, true, 0},
     };
     begin_bars("Memory of the tracked objects", sheet);
     for (size_t i = 0; i < sizeof(bars) / sizeof(bars[0]); i++)
@@ -72,7 +76,7 @@ static void put_causes(const struct report *report, struct sheet *sheet)
     const struct verdict *verdict = &report->verdict;
     begin_bars("Memory in use", sheet);
     for (int cause = VERDICT_GARBAGE; cause < VERDICT_CAUSES; cause++) {
-        const struct bar bar = {labels[cause], verdict->bytes[cause], true, 0};
+        const struct bar bar = {labels[cause], NULL, verdict->bytes[cause], true, 0};
         put_bar(&bar, verdict->used_bytes, sheet);
     }
     end_bars(sheet);
@@ -84,9 +88,9 @@ static void put_types(const struct report *report, struct sheet *sheet)
     begin_bars("Python objects by type", sheet);
     for (size_t i = 0; i < census->type_count && i < BARS_MAX; i++) {
         const struct census_type *type = &census->types[i];
-        const struct bar bar = {type->name ? type->name : "?",
-                                type->live.bytes + type->garbage.bytes + type->trash.bytes, true,
-                                0};
+        uint64_t bytes = type->live.bytes + type->garbage.bytes + type->trash.bytes;
+        const struct bar bar = {
+            .type = type->name ? type->name : "?", .value = bytes, .bytes = true};
         put_bar(&bar, census->python_bytes, sheet);
     }
     end_bars(sheet);
@@ -98,7 +102,7 @@ static void put_objects(const struct report *report, struct sheet *sheet)
     for (unsigned state = COLLECT_REACHABLE; state <= COLLECT_SUSPECT; state <<= 1) {
         if (state == COLLECT_SUSPECT && !report->garbage_lost)
             continue;
-        const struct bar bar = {report_state_name((enum collect_state)state),
+        const struct bar bar = {report_state_name((enum collect_state)state), NULL,
                                 report->totals->objects[state], false, 0};
         put_bar(&bar, report->heap->count, sheet);
     }
@@ -112,8 +116,8 @@ static void put_findings(const struct report *report, struct sheet *sheet)
     begin_bars("The largest findings, with what they keep alive", sheet);
     for (size_t i = 0; i < findings->count && i < BARS_MAX; i++) {
         const struct finding *finding = &findings->items[i];
-        const struct bar bar = {finding->signature, finding->bytes + finding->held_bytes, true,
-                                i + 1};
+        const struct bar bar = {finding->signature, NULL, finding->bytes + finding->held_bytes,
+                                true, i + 1};
         most = most > bar.value ? most : bar.value;
         put_bar(&bar, most, sheet);
     }

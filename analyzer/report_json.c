@@ -36,6 +36,22 @@ static json_t *flag_or_null(const struct runtime_flag *flag)
     return flag->known ? json_boolean(flag->value) : json_null();
 }
 
+// What the core was taken out of; null: nothing, the file is the core.
+static json_t *make_unpacked(const struct unpacked *unpacked)
+{
+    if (!unpacked)
+        return json_null();
+    json_t *layers = json_array(), *damage = json_null();
+    for (size_t i = 0; i < unpacked->layer_count; i++)
+        json_array_append_new(layers, json_string(unpacked->layers[i]));
+    if (unpacked->damage)
+        damage =
+            json_pack("{s:o, s:o, s:o}", "offset", value_number(unpacked->damage_at), "core_offset",
+                      value_number(unpacked->size), "reason", value_name(unpacked->damage));
+    return json_pack("{s:o, s:b, s:o, s:o}", "layers", layers, "piped", unpacked->piped,
+                     "packed_size", value_number(unpacked->packed_size), "damage", damage);
+}
+
 json_t *value_core(const struct core *core, const struct missing *missing)
 {
     const char *signal = core_signal_name(core->signal);
@@ -44,13 +60,13 @@ json_t *value_core(const struct core *core, const struct missing *missing)
         snprintf(text, sizeof(text), "signal %d", core->signal);
         signal = text;
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:s?, s:s, s:o, s:b, s:o, s:o}", "file",
+    return json_pack("{s:o, s:o, s:o, s:o, s:s?, s:s, s:o, s:b, s:o, s:o, s:o}", "file",
                      value_name(core->path), "size", value_number(core->size), "pid",
                      core->has_prpsinfo ? value_number(core->pid) : json_null(), "command",
                      value_name(core->command), "signal", signal, "architecture",
                      core->architecture, "threads", value_number(core->thread_count), "complete",
                      core->complete, "bytes_missing", value_number(core->bytes_missing), "missing",
-                     value_missing(missing));
+                     value_missing(missing), "unpacked", make_unpacked(core->unpacked));
 }
 
 static json_t *id_or_null(const struct build_id *id)
@@ -160,9 +176,9 @@ static json_t *make_thread(const struct stack *stack)
     for (size_t i = 0; i < stack->frame_count; i++)
         json_array_append_new(frames, make_place(stack->frames[i].function, stack->frames[i].file,
                                                  stack->frames[i].line));
-    return json_pack("{s:o, s:b, s:o, s:o}", "thread_id", value_address(stack->thread_id),
-                     "holds_lock", stack->current, "depth", value_number(stack->depth), "frames",
-                     frames);
+    return json_pack("{s:o, s:b, s:o, s:o, s:o}", "thread_id", value_address(stack->thread_id),
+                     "holds_lock", stack->current, "alike", value_number(stack->alike), "depth",
+                     value_number(stack->depth), "frames", frames);
 }
 
 static json_t *make_threads(const struct report *report)

@@ -68,17 +68,7 @@ static void put_finding(const struct report *report, const struct finding *findi
             finding->signature);
     put_drawing(finding, sheet_use(sheet, &code));
     fputs("\n```\n\n- ", sheet_use(sheet, NULL));
-    put_breaks(finding, sheet_use(sheet, &list));
-    if (finding->held_objects) {
-        fputc('\n', file);
-        put_held(finding, file);
-    }
-    if (differ_in_size(finding)) {
-        fputc('\n', file);
-        put_sizes(finding, file);
-    }
-    fputc('\n', file);
-    put_example(finding, file);
+    put_points(finding, sheet_use(sheet, &list));
     fputc('\n', sheet_use(sheet, NULL));
 }
 

@@ -17,7 +17,7 @@ static const struct {
     unsigned share; // this part of the whole at most; 0: what is left
 } sections[PAGE_SECTIONS] = {
     [PAGE_FINDINGS] = {"finding", 0}, [PAGE_LISTED] = {"way", 8}, [PAGE_CYCLES] = {"way", 8},
-    [PAGE_EVIDENCE] = {"row", 8},     [PAGE_FACTS] = {"fact", 4}, [PAGE_THREADS] = {"thread", 8},
+    [PAGE_EVIDENCE] = {"row", 8},     [PAGE_FACTS] = {"fact", 4}, [PAGE_THREADS] = {"stack", 8},
 };
 
 static enum holders_list holders_list_of(enum page_section section)
@@ -55,7 +55,7 @@ static uint64_t count_items(const struct report *report, enum page_section secti
     case PAGE_EVIDENCE:
         return count_holders(report, holders_list_of(section));
     case PAGE_THREADS:
-        return report->stacks->count;
+        return report->stacks->distinct;
     case PAGE_FACTS:
     case PAGE_SECTIONS:
         break;

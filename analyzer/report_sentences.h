@@ -46,6 +46,10 @@ struct drawing_gap find_gap(const struct finding *finding, size_t drawn_max);
 // Which reference to break, who sets it, what to do; a sentence each line. Has marked names.
 void put_breaks(const struct finding *finding, FILE *file);
 
+// ".t of MyApiClient, set in cached_property.__get__ (seed_leak.py:21)"; only if there is a break.
+// Has marked names.
+void put_first_break(const struct finding *finding, FILE *file);
+
 // "keep 3 other objects alive: 4.0 KiB"; only if held_objects is not 0.
 void put_held(const struct finding *finding, FILE *file);
 
@@ -55,6 +59,9 @@ void put_sizes(const struct finding *finding, FILE *file);
 
 // "e.g. 0x7f34e9520a90; each 4 objects, 704 bytes".
 void put_example(const struct finding *finding, FILE *file);
+
+// All of these that there are, a line each.
+void put_points(const struct finding *finding, FILE *file);
 
 // What is charged to no finding; only if shared_objects is not 0.
 void put_shared(const struct findings *findings, FILE *file);

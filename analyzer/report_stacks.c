@@ -5,8 +5,12 @@
 
 void put_thread_head(const struct stack *stack, FILE *file)
 {
-    fprintf(file, "Thread 0x%" PRIx64 "%s%s", stack->thread_id,
-            stack->current ? ", which held the interpreter lock" : "",
+    char others[NUMBER_MAX];
+    fprintf(file, "Thread 0x%" PRIx64, stack->thread_id);
+    if (stack->alike > 1)
+        fprintf(file, " and %s other%s", grouped(stack->alike - 1, others),
+                plural(stack->alike - 1));
+    fprintf(file, "%s%s", stack->current ? ", which held the interpreter lock" : "",
             stack->depth ? ", innermost call first:" : ": no Python code");
 }
 

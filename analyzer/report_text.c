@@ -141,6 +141,21 @@ static void put_kept_verdict(const struct report *report, FILE *file)
                 grouped(kept, count), kept == 1 ? "s" : "ve", kept == 1 ? "it" : "them");
 }
 
+// What to change first, for those who read no further.
+static void put_largest(const struct findings *findings, FILE *file)
+{
+    const struct finding *largest = findings->items;
+    char count[NUMBER_MAX];
+    if (!findings->count || !largest->break_count)
+        return;
+    fputs("Break ", file);
+    put_first_break(largest, file);
+    fprintf(file, ", to free %s cycle%s", grouped(largest->count, count), plural(largest->count));
+    if (findings->count > 1)
+        fprintf(file, " (the largest of %s findings)", grouped(findings->count, count));
+    fputs(".\n", file);
+}
+
 // Where it cannot be read, references alone tell what it keeps.
 static void put_lost_verdict(const struct report *report, FILE *file)
 {
@@ -193,6 +208,7 @@ void put_verdict(const struct report *report, FILE *file)
     if (trash)
         fprintf(file, "Collectable trash waiting for a collection: %s object%s, %s.\n",
                 grouped(trash, count), plural(trash), sized(report->trash_bytes, bytes));
+    put_largest(report->findings, file);
     put_memory_verdict(report, file);
 }
 
@@ -272,16 +288,16 @@ static void put_holders(const struct report *report, enum holders_list list, str
 static void put_stacks(const struct report *report, FILE *file)
 {
     const struct stacks *stacks = report->stacks;
-    uint64_t shown = limited(report, stacks->count);
+    uint64_t shown = limited(report, stacks->distinct);
     for (size_t i = 0; i < shown; i++) {
         fputc('\n', file);
         put_thread_head(&stacks->items[i], file);
         fputc('\n', file);
         put_frames(&stacks->items[i], file);
     }
-    if (shown < stacks->count) {
+    if (shown < stacks->distinct) {
         fputc('\n', file);
-        put_rest(stacks->count - shown, "thread", "--limit", file);
+        put_rest(stacks->distinct - shown, "stack", "--limit", file);
         fputs(".\n", file);
     }
     if (!stacks->complete)

@@ -65,16 +65,24 @@ void put_place(FILE *file, const char *path, int64_t line)
 
 void put_marked_name(FILE *file, const char *name)
 {
-    fputs(NAME_START, file);
-    put_name(file, name);
-    fputs(NAME_END, file);
+    char *clean = report_clean_name(name ? name : "?");
+    size_t length = clean ? strlen(clean) : 0, end = length;
+    if (length > MARKED_NAME_MAX)
+        for (end = MARKED_NAME_MAX; (clean[end] & 0xc0) == 0x80;) // within a sequence of UTF-8
+            end--;
+    fprintf(file, NAME_START "%.*s%s" NAME_END, (int)end, clean ? clean : "?",
+            end < length ? "..." : "");
+    free(clean);
 }
 
 void put_marked_place(FILE *file, const char *path, int64_t line)
 {
-    fputs(NAME_START, file);
-    put_place(file, path, line);
-    fputs(NAME_END, file);
+    char *place = NULL;
+    const char *base = path ? strrchr(path, '/') : NULL;
+    if (asprintf(&place, "%s:%" PRId64, base ? base + 1 : path ? path : "?", line) < 0)
+        place = NULL;
+    put_marked_name(file, place);
+    free(place);
 }
 
 const char *short_name(const char *type)
@@ -98,4 +106,25 @@ bool collecting(const struct report *report)
 bool lists_are_odd(const struct report *report)
 {
     return !collecting(report) && heap_shows_collection(report->heap);
+}
+
+const char *core_state_words(const struct core *core)
+{
+    if (core->complete)
+        return "complete";
+    return core->unpacked && core->unpacked->damage ? "DAMAGED" : "without thread notes";
+}
+
+void put_unpacked(const struct unpacked *unpacked, FILE *file)
+{
+    char size[NUMBER_MAX];
+    fputs("\n             ", file);
+    if (!unpacked->layer_count)
+        fprintf(file, "read from a pipe, %s", sized(unpacked->packed_size, size));
+    for (size_t i = unpacked->layer_count; i > 0; i--)
+        fprintf(file, "%s%s", i == unpacked->layer_count ? "unpacked from " : " in ",
+                unpacked->layers[i - 1]);
+    if (unpacked->layer_count)
+        fprintf(file, ", %s%s", sized(unpacked->packed_size, size),
+                unpacked->piped ? " from a pipe" : "");
 }

@@ -6,8 +6,9 @@
 #include "report_sheet.h"
 
 enum {
-    NUMBER_MAX = 32
-}; // room for any number in words
+    NUMBER_MAX = 32, // room for any number in words
+    MARKED_NAME_MAX = 200
+};
 
 // 1234567 as 1,234,567.
 const char *grouped(uint64_t number, char *buffer);
@@ -33,7 +34,8 @@ void put_file(FILE *file, const char *path);
 // "file.py:12", without directories; NULL is "?".
 void put_place(FILE *file, const char *path, int64_t line);
 
-// The same between NAME_START and NAME_END, for a sheet (report_sheet.h).
+// The same between NAME_START and NAME_END, for a sheet (report_sheet.h), and for sentences: cut
+// behind MARKED_NAME_MAX bytes.
 void put_marked_name(FILE *file, const char *name);
 void put_marked_place(FILE *file, const char *path, int64_t line);
 
@@ -48,5 +50,11 @@ bool collecting(const struct report *report);
 
 // Do the lists look like those of a collection that the interpreter knows nothing of?
 bool lists_are_odd(const struct report *report);
+
+// "complete", "DAMAGED" ..., of a core that is not cut.
+const char *core_state_words(const struct core *core);
+
+// What the core was taken out of, from the inside out: the end of a line, and one without its end.
+void put_unpacked(const struct unpacked *unpacked, FILE *file);
 
 #endif

@@ -356,7 +356,7 @@ static struct timespec fixtures_modified(const char *interpreter)
         const char *name = strrchr(path, '/') + 1;
         bool matters = strcmp(name, "make-core") == 0 || strcmp(name, "build-awkward") == 0 ||
                        strcmp(name, "awkward.c") == 0 || strcmp(name, "leaky.c") == 0 ||
-                       (dot && strcmp(dot, ".py") == 0);
+                       strcmp(name, "shapes.c") == 0 || (dot && strcmp(dot, ".py") == 0);
         if (matters && is_older(latest, modified(path)))
             latest = modified(path);
     }

@@ -173,3 +173,27 @@ WORLDS(few_endless_objects)
     }
     expect_reason(0, "does not end", HEAP_CODE_ENDLESS_MAX - 1);
 }
+
+// The type of an object stays at hand while those of its targets are looked up, wherever these are
+// kept: extraction.c has 256 places.
+Test(heap_code, types_that_share_a_place)
+{
+    enum {
+        PLACES = 256
+    };
+    init_world(&(struct fakeheap_spec){0});
+    vaddr a = coded_type("a.A"), type = a;
+    for (int i = 0; type == a || vaddr_hash(type) % PLACES != vaddr_hash(a) % PLACES; i++) {
+        cr_assert_lt(i, 20 * PLACES);
+        type = fakeheap_type(&fake,
+                             &(struct fakeheap_type){.name = "Leaf", .structure = "PyCellObject"});
+    }
+    vaddr leaf = fakeheap_new(&fake, type, 0);
+    fakeheap_set(&fake, leaf, LAYOUT_PyObject_ob_refcnt, HEAP_COMMON_REFERENCES + 1);
+    for (int i = 0; i < 10; i++)
+        new_object(a, leaf);
+    open_heap(1);
+    cr_expect_eq(heap->coded_objects, 10, "%" PRIu64, heap->coded_objects);
+    close_heap();
+    fakeheap_deinit(&fake);
+}

@@ -6,94 +6,9 @@
 #include <unistd.h>
 
 #include "compare.h"
+#include "listing.h"
 #include "proof.h"
 #include "real.h"
-
-struct node {
-    uint64_t address;
-    const char *type;
-    const char *refs; // as JSON
-};
-
-struct nodes {
-    struct node *items;
-    size_t count;
-};
-
-static int compare_nodes(const void *a, const void *b)
-{
-    const struct node *x = a, *y = b;
-    return x->address < y->address ? -1 : x->address > y->address;
-}
-
-// The lines of a file, but the last one of the truth, which has no address.
-static struct nodes read_nodes(const char *path, json_t **last)
-{
-    struct nodes nodes = {0};
-    size_t room = 0;
-    char *line = NULL;
-    size_t size = 0;
-    FILE *file = fopen(path, "r");
-    cr_assert_not_null(file, "%s", path);
-    while (getline(&line, &size, file) > 0) {
-        json_error_t error;
-        json_t *object = json_loads(line, 0, &error);
-        cr_assert_not_null(object, "%s: not JSON: %s", path, line);
-        if (!json_object_get(object, "address")) {
-            *last = object;
-            continue;
-        }
-        if (nodes.count == room) {
-            room = 2 * room + 1000;
-            nodes.items = realloc(nodes.items, room * sizeof(*nodes.items));
-            cr_assert_not_null(nodes.items);
-        }
-        const char *type = json_string_value(json_object_get(object, "type"));
-        nodes.items[nodes.count++] =
-            (struct node){.address = real_address(real_string(object, "address")),
-                          .type = strdup(type ? type : "null"),
-                          .refs = json_dumps(real_json(object, "refs"), JSON_COMPACT)};
-        json_decref(object);
-    }
-    free(line);
-    fclose(file);
-    qsort(nodes.items, nodes.count, sizeof(*nodes.items), compare_nodes);
-    return nodes;
-}
-
-static void nodes_deinit(struct nodes *nodes)
-{
-    for (size_t i = 0; i < nodes->count; i++) {
-        free((char *)nodes->items[i].type);
-        free((char *)nodes->items[i].refs);
-    }
-    free(nodes->items);
-}
-
-// One difference per object that differs.
-static void compare_graphs(const struct real_core *core, const struct nodes *got,
-                           const struct nodes *truth)
-{
-    size_t i = 0, j = 0;
-    while (i < got->count || j < truth->count) {
-        const struct node *a = i < got->count ? &got->items[i] : NULL;
-        const struct node *b = j < truth->count ? &truth->items[j] : NULL;
-        int order = !a ? 1 : !b ? -1 : compare_nodes(a, b);
-        cr_expect_leq(order, 0, "%s: %s at %#llx is not in the graph", core->name, b ? b->type : "",
-                      b ? (unsigned long long)b->address : 0);
-        cr_expect_geq(order, 0, "%s: %s at %#llx is no object", core->name, a ? a->type : "",
-                      a ? (unsigned long long)a->address : 0);
-        if (order == 0) {
-            unsigned long long at = a->address;
-            cr_expect_str_eq(a->type, b->type, "%s: %#llx is a %s, not %s", core->name, at, b->type,
-                             a->type);
-            cr_expect_str_eq(a->refs, b->refs, "%s: %s at %#llx refers to %s, not %s", core->name,
-                             b->type, at, b->refs, a->refs);
-        }
-        i += order <= 0;
-        j += order >= 0;
-    }
-}
 
 // `file` as EXECUTABLE, NULL: none; what the core names is looked for in the sysroot.
 static void compare_core(const struct real_core *made, const char *file, const char *sysroot)
@@ -113,20 +28,20 @@ static void compare_core(const struct real_core *made, const char *file, const c
                  core.name);
     if (file && strcmp(file, core.interpreter) != 0)
         cr_expect_str_eq(real_string(report, "interpreter.layout_source"), "dwarf");
-    struct nodes got = read_nodes(path, &last);
+    struct listing got = listing_read(path, &last);
     cr_expect_null(last, "%s: a line without address", core.name);
-    struct nodes truth = read_nodes(real_format("%s/graph.jsonl", core.directory), &last);
+    struct listing truth = listing_read(real_format("%s/graph.jsonl", core.directory), &last);
     cr_assert_not_null(last, "%s: no last line", core.name);
     cr_expect_eq(json_array_size(real_json(last, "changed")), 0,
                  "%s: the fixture could not list all as it is in the core", core.name);
     cr_expect_eq((size_t)real_number(last, "objects"), truth.count);
     cr_expect_geq(real_number(core.truth, "modules"), 100, "%s: few modules", core.name);
     cr_expect_geq(truth.count, 20000, "%s: only %zu objects", core.name, truth.count);
-    compare_graphs(&core, &got, &truth);
+    listing_compare(&core, &got, &truth, NULL);
     proof_note(&core, report, "graph");
     json_decref(last);
-    nodes_deinit(&got);
-    nodes_deinit(&truth);
+    listing_deinit(&got);
+    listing_deinit(&truth);
 }
 
 static void equality(const char *interpreter, const char *kind, const char *command)

@@ -313,7 +313,7 @@ Test(no_file, words)
         json_t *full = real_report(&core, 0), *bare = real_bare_report(&core);
         const char *file = real_string(full, "interpreter.file");
         const char *id = real_string(full, "interpreter.build_id");
-        struct real_run run = REAL_RUN(REAL_NO_FILES, core.path);
+        struct real_run run = REAL_RUN("--width=0", REAL_NO_FILES, core.path);
         cr_expect_eq(run.status, 0);
         cr_expect_str_eq(run.errors,
                          real_format("pycore-garbage: %s is not on this machine; the interpreter "

@@ -12,6 +12,7 @@ Test(report, the_story)
 {
     expect_text(
         "gc.garbage keeps 8 objects alive: 1.4 KiB, less than 1 % of all tracked objects.\n"
+        "Break .t of MyApiClient, set in cached_property.__get__ (seed_leak.py:21), to free 2 cycles.\n"
         "\n"
         "2 cycles like this one, 1.4 KiB                                         signature "
         "5f3c2a91\n"
@@ -307,12 +308,14 @@ Test(report, stacks)
     expect_line("Not all threads or calls could be read.");
     stack.depth = stack.frame_count = 0;
     expect_line("Thread 0x7f34: no Python code");
+    stack.alike = 2;
+    expect_line("Thread 0x7f34 and 1 other: no Python code");
     struct stack many[3] = {stack, stack, stack};
     stacks.items = many;
-    stacks.count = 3;
+    stacks.count = stacks.distinct = 3;
     report.limit = 1;
-    expect_line("2 more threads not shown (--limit).");
-    stacks.count = 0;
+    expect_line("2 more stacks not shown (--limit).");
+    stacks.distinct = 0;
     expect_no("Thread");
 }
 

@@ -163,7 +163,7 @@ Test(report_json, the_whole)
         "\"core\": {\"file\": \"core.1234\", \"size\": 5242880, \"pid\": 1234, \"command\": "
         "\"python2.7 app.py\", \"signal\": \"SIGABRT\", \"architecture\": \"x86_64\", \"threads\": "
         "1, \"complete\": true, \"bytes_missing\": 0, "
-        "\"missing\": null}, "
+        "\"missing\": null, \"unpacked\": null}, "
         "\"interpreter\": {\"version\": \"2.7.18\", \"unicode\": \"ucs4\", \"debug_build\": false, "
         "\"file\": \"/usr/lib/libpython2.7.so.1.0\", \"build_id\": \"deadbeef\", \"build_id_match\": true, "
         "\"recognized_from\": \"file\", \"file_in_core\": \"/usr/lib/libpython2.7.so.1.0\", "
@@ -207,7 +207,7 @@ Test(report_json, the_whole)
         "\"holders\": {\"listed\": 0, \"cycles\": 0, \"untraced\": 0, \"paths_total\": 0, \"paths\": "
         "[], \"audited\": 0, \"unexplained\": 0, \"surplus_total\": 0, \"surplus\": [], "
         "\"audit_cut\": 0, \"words_cut\": false, \"overdrawn\": []}, "
-        "\"threads\": [{\"thread_id\": \"0x7f34\", \"holds_lock\": true, \"depth\": 2, "
+        "\"threads\": [{\"thread_id\": \"0x7f34\", \"holds_lock\": true, \"alike\": 1, \"depth\": 2, "
         "\"frames\": [{\"function\": \"ping\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
         "63}, {\"function\": \"<module>\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
         "140}]}], \"threads_total\": 1, \"memory\": null, \"verdict\": null}";

@@ -44,6 +44,8 @@ Test(report_markdown, the_story)
 {
     static const char expected[] =
         "gc.garbage keeps 8 objects alive: 1.4 KiB, less than 1 % of all tracked objects.\n"
+        "Break `.t` of `MyApiClient`, set in `cached_property.__get__` (`seed_leak.py:21`), to free 2 "
+        "cycles.\n"
         "\n"
         "### 2 cycles like this one, 1.4 KiB\n"
         "\n"
@@ -140,10 +142,10 @@ Test(report_markdown, threads)
            "\nNot all threads or calls could be read.\n\n</details>\n");
     struct stack many[3] = {stack, stack, stack};
     stacks.items = many;
-    stacks.count = 3;
+    stacks.count = stacks.distinct = 3;
     report.limit = 1;
-    expect("\n**2 more threads not shown (--limit).**\n");
-    stacks.count = 0;
+    expect("\n**2 more stacks not shown (--limit).**\n");
+    stacks.count = stacks.distinct = 0;
     stacks.complete = true;
     expect_no("details");
 }
@@ -221,7 +223,7 @@ static void set_many(void)
     findings.items = many;
     findings.count = 500;
     stacks.items = stacks_of_many;
-    stacks.count = 200;
+    stacks.count = stacks.distinct = 200;
     report.opaque_types = types;
     report.opaque_type_count = 100;
     report.limit = 0;
@@ -246,7 +248,7 @@ Test(report_markdown, sizes)
         cr_expect_eq(count(text, "- e.g. 0x"), told, "whole findings");
         cr_expect_eq(count(text, "Signature `"), told, "whole findings");
         cr_expect(strstr(text, rest), "no %s", rest);
-        cr_expect(strstr(text, "more threads not shown (--max-size)"));
+        cr_expect(strstr(text, "more stacks not shown (--max-size)"));
         cr_expect(strstr(text, "\nMade by pycore-garbage "));
     }
     report.max_size = 0;

@@ -87,6 +87,8 @@ static void guess_filter(struct check *check)
 {
     const struct check_amount *memory = check->memory;
     bool has_code;
+    if (check->core->bytes_missing) // by the cut, as far as anyone can see
+        return;
     unsigned *yes = &check->filter_yes, *no = &check->filter_no;
     bool code = saves_code(check->core, &has_code);
     if (memory[CHECK_PRIVATE].segments)

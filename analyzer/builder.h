@@ -14,8 +14,8 @@
 // The layers of the address space; the first that has an address decides.
 enum layer_rank {
     LAYER_SAVED,   // the core's bytes; sorted before anything is looked up in it
-    LAYER_MISSING, // the core had them, and was cut: no file knows what was written there
     LAYER_FILES,   // read-only bytes of the process's files
+    LAYER_MISSING, // the core had them, and was cut: no file knows what was written there
     LAYER_MAPPED,  // mapped, not saved
     LAYER_COUNT,
 };

@@ -61,7 +61,7 @@ static void add_pools(struct census_pools *pools, const struct census_pools *mor
 
 static void add_part(struct census *census, const struct census_part *part)
 {
-    for (size_t i = 0; i <= COLLECT_KEPT; i++)
+    for (size_t i = 0; i < COLLECT_STATE_LIMIT; i++)
         add_up(&census->states[i], &part->states[i]);
     add_up(&census->untracked, &part->untracked);
     add_up(&census->parts, &part->parts);
@@ -218,7 +218,7 @@ static bool take_census(struct census_work *work, struct census_part *parts, str
     count_arenas(census, parts, work->jobs);
     sum_mappings(census);
     census->python_bytes = census->untracked.bytes;
-    for (size_t i = 0; i <= COLLECT_KEPT; i++)
+    for (size_t i = 0; i < COLLECT_STATE_LIMIT; i++)
         census->python_bytes += census->states[i].bytes;
     return list_types(census, work, parts);
 }

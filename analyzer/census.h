@@ -93,10 +93,10 @@ struct census_pools {
 };
 
 struct census {
-    struct census_count states[COLLECT_KEPT + 1]; // tracked objects by state
-    struct census_count untracked;                // live or held by garbage: see held in findings
-    struct census_count parts;                    // live blocks that begin with no object
-    struct census_count cached;                   // objects on the interpreter's free lists
+    struct census_count states[COLLECT_STATE_LIMIT]; // tracked objects by state
+    struct census_count untracked; // live or held by garbage: see held in findings
+    struct census_count parts;     // live blocks that begin with no object
+    struct census_count cached;    // objects on the interpreter's free lists
     uint64_t python_bytes;     // of all objects: the Python heap. Without pymalloc's free blocks
     struct census_type *types; // most bytes first
     size_t type_count;

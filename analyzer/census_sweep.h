@@ -40,7 +40,7 @@ struct census_part {
     size_t tally_count;
     struct census_mapping *mappings; // parallel to the source's: only used, pools and objects
     size_t last_mapping;             // of the last hit
-    struct census_count states[COLLECT_KEPT + 1];
+    struct census_count states[COLLECT_STATE_LIMIT];
     struct census_count untracked;
     struct census_count parts;
     struct census_count cached;

@@ -15,19 +15,6 @@ enum {
     FILTER_HEADERS = 1 << 4,
 };
 
-struct failure *check_core(const struct core *core)
-{
-    if (!core->bytes_missing)
-        return NULL;
-    return unpacked_explain(core->unpacked,
-                            failure_create(FAILURE_UNSUPPORTED,
-                                           "%s: the core is cut: its headers promise %" PRIu64
-                                           " bytes beyond its end at %" PRIu64
-                                           "; cut cores are not supported yet, take a whole one "
-                                           "(ulimit -c unlimited, space on the disk)",
-                                           core->path, core->bytes_missing, core->size));
-}
-
 // --- what was saved
 
 // The line of NT_FILE that holds an address, or NULL.
@@ -100,6 +87,8 @@ static void guess_filter(struct check *check)
 {
     const struct check_amount *memory = check->memory;
     bool has_code;
+    if (check->core->bytes_missing) // by the cut, as far as anyone can see
+        return;
     unsigned *yes = &check->filter_yes, *no = &check->filter_no;
     bool code = saves_code(check->core, &has_code);
     if (memory[CHECK_PRIVATE].segments)
@@ -175,6 +164,8 @@ static void read_garbage(struct check *check)
 static void find_losses(struct check *check)
 {
     const struct check_amount *memory = check->memory;
+    if (check->core->bytes_missing)
+        check->losses |= CHECK_CUT;
     if (!check->core->thread_count)
         check->losses |= CHECK_NO_THREADS;
     if (memory[CHECK_PRIVATE].saved < memory[CHECK_PRIVATE].memory ||
@@ -194,23 +185,20 @@ static struct failure *look(struct check *check, const struct process_options *o
 {
     count_memory(check);
     guess_filter(check);
-    check->refusal = check_core(check->core);
     struct failure *failure = process_open(check->core, options, &check->process);
     if (!failure) {
         failure = count_files(check);
         if (failure)
             return failure;
     }
-    if (!failure && !check->refusal)
+    if (!failure)
         failure = explain_filter(check);
-    if (!failure && !check->refusal)
+    if (!failure)
         failure = interpreter_open(check->process, debug, &check->interpreter);
-    if (check->refusal)
-        failure_destroy(failure);
-    else
-        check->refusal = failure;
+    check->refusal = failure;
     if (check->interpreter)
         read_garbage(check);
+    missing_sum(check->core, check->process, check->interpreter, &check->missing);
     find_losses(check);
     return NULL;
 }

@@ -10,6 +10,7 @@
 #include "core.h"
 #include "failure.h"
 #include "interpreter.h"
+#include "missing.h"
 #include "process.h"
 
 // Kinds of mappings as coredump_filter tells them apart, as far as a core shows them (core(5)).
@@ -36,6 +37,7 @@ enum check_loss {
     CHECK_COLLECTION = 1 << 4,     // in progress
     CHECK_GARBAGE_UNREAD = 1 << 5, // gc.garbage is known, its length is not saved
     CHECK_STREAM_DAMAGED = 1 << 6, // what the core was packed in
+    CHECK_CUT = 1 << 7,            // the headers promise more than the file has
 };
 
 struct check {
@@ -49,12 +51,10 @@ struct check {
     const struct module **absent; // files with code that are not here
     size_t absent_count;
     uint64_t garbage_length;
+    struct missing missing;
     unsigned losses;         // of check_loss
     struct failure *refusal; // why there can be no report; NULL: there can
 };
-
-// Why this program makes no report of such a core: it was cut. NULL: it does.
-struct failure *check_core(const struct core *core) __attribute__((warn_unused_result));
 
 // Failures: those of core_open, NO_MEMORY. What comes later is the refusal.
 struct failure *

@@ -19,12 +19,15 @@
 // lies in gc_refs, whose counts are used up by then.
 #include "collect.h"
 
+#include <string.h>
+
 // What a node has been marked with; becomes its collect_state at the end.
 enum mark {
     MARK_IN_USE = 1,   // led to from outside, without the help of gc.garbage
     MARK_LISTED = 2,   // led to from gc.garbage, and not in use
     MARK_REFUSED = 4,  // led to from a finalizer, and not in use
     MARK_LIMIT = 8,    // above every combination of these
+    MARK_LENT = 16,    // a reference to it was set aside as the list's; taken off again
     MARK_STRIPPED = 8, // refused and not listed, but dies when the rest is cleared; taken off again
 };
 
@@ -55,17 +58,39 @@ static void subtract_refs(const struct graph *graph, int32_t *gc_refs)
     }
 }
 
-// After it: MARK_IN_USE is on the objects referenced from outside, no other mark anywhere, and
+// After it: MARK_IN_USE is on the objects referenced from outside, no other mark is changed, and
 // gc_refs is free for other uses. Returns how many counts were overdrawn.
 static uint32_t mark_roots(uint32_t nodes, const int32_t *gc_refs, uint8_t *marks)
 {
     uint32_t overdrawn = 0;
 
     for (uint32_t node = 0; node < nodes; node++) {
-        marks[node] = gc_refs[node] > 0 ? MARK_IN_USE : 0;
+        marks[node] |= gc_refs[node] > 0 ? MARK_IN_USE : 0;
         overdrawn += gc_refs[node] < 0;
     }
     return overdrawn;
+}
+
+// After it: MARK_LENT is on the objects that the list may have and that have one reference from
+// outside, and that reference is taken off.
+static void lend_references(uint32_t nodes, int32_t *gc_refs, const uint8_t *listable,
+                            uint8_t *marks)
+{
+    for (uint32_t node = 0; node < nodes; node++) {
+        bool lent = (listable[node / 8] >> node % 8 & 1) && gc_refs[node] == 1;
+
+        gc_refs[node] -= lent;
+        marks[node] = lent ? MARK_LENT : 0;
+    }
+}
+
+// After it: MARK_LISTED is on those of them that are not in use, and MARK_LENT nowhere.
+static void list_lent(uint32_t nodes, uint8_t *marks)
+{
+    for (uint32_t node = 0; node < nodes; node++) {
+        if (marks[node] & MARK_LENT)
+            marks[node] = marks[node] & MARK_IN_USE ? MARK_IN_USE : MARK_LISTED;
+    }
 }
 
 // A mark on its way along the edges.
@@ -243,19 +268,41 @@ static void classify(uint32_t nodes, uint8_t *states, struct collect_totals *tot
     }
 }
 
-void collect_run(const struct graph *graph, int32_t *gc_refs, const uint8_t *finalizers,
-                 uint32_t garbage_list, uint8_t *states, struct collect_totals *totals)
+static void run(const struct graph *graph, int32_t *gc_refs, const uint8_t *finalizers,
+                const uint8_t *listable, uint32_t garbage_list, uint8_t *states,
+                struct collect_totals *totals)
 {
     uint32_t *links = (uint32_t *)gc_refs; // signed and unsigned of one type may alias
 
     *totals = (struct collect_totals){0};
     subtract_refs(graph, gc_refs);
+    if (listable)
+        lend_references(graph->nodes, gc_refs, listable, states);
+    else
+        memset(states, 0, graph->nodes);
     totals->overdrawn = mark_roots(graph->nodes, gc_refs, states);
     closure_mark(graph, links, states, MARK_IN_USE, 0, garbage_list); // move_unreachable
+    if (listable) {
+        list_lent(graph->nodes, states);
+        closure_mark(graph, links, states, MARK_LISTED, MARK_IN_USE, GRAPH_NONE);
+    }
     mark_listed(graph, links, states, garbage_list);
     move_finalizers(graph->nodes, finalizers, states);
     closure_mark(graph, links, states, MARK_REFUSED, MARK_IN_USE, GRAPH_NONE);
     if (strip_candidates(graph, links, states))
         refuse_again(graph, links, finalizers, states);
     classify(graph->nodes, states, totals);
+}
+
+void collect_run(const struct graph *graph, int32_t *gc_refs, const uint8_t *finalizers,
+                 uint32_t garbage_list, uint8_t *states, struct collect_totals *totals)
+{
+    run(graph, gc_refs, finalizers, NULL, garbage_list, states, totals);
+}
+
+void collect_run_without_list(const struct graph *graph, int32_t *gc_refs,
+                              const uint8_t *finalizers, const uint8_t *listable,
+                              uint32_t garbage_list, uint8_t *states, struct collect_totals *totals)
+{
+    run(graph, gc_refs, finalizers, listable, garbage_list, states, totals);
 }

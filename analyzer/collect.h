@@ -46,11 +46,18 @@ enum collect_state {
     // Alive only because of gc.garbage, but without a finalizer in sight: an emptied list would
     // let the next collection free it (gc.DEBUG_SAVEALL puts such objects there).
     COLLECT_KEPT = 16,
+    // In a cycle with a finalizer, and kept in use by nothing but references from nowhere: only
+    // where part of the heap is lost (suspects.h), never by collect_run.
+    COLLECT_SUSPECT = 32,
+};
+
+enum {
+    COLLECT_STATE_LIMIT = COLLECT_SUSPECT + 1
 };
 
 struct collect_totals {
-    uint32_t objects[COLLECT_KEPT + 1]; // by state
-    uint32_t overdrawn;                 // more references found than ob_refcnt says
+    uint32_t objects[COLLECT_STATE_LIMIT]; // by state
+    uint32_t overdrawn;                    // more references found than ob_refcnt says
 };
 
 // gc_refs: per node ob_refcnt on entry (INT32_MAX stands for that or more and is never used up);
@@ -61,5 +68,14 @@ struct collect_totals {
 // Allocates nothing: gc_refs doubles as the work list once its value is used up.
 void collect_run(const struct graph *graph, int32_t *gc_refs, const uint8_t *finalizers,
                  uint32_t garbage_list, uint8_t *states, struct collect_totals *totals);
+
+// The same where gc.garbage, or part of it, is lost: each node of `listable` (bits as of
+// finalizers) that has exactly one reference from nowhere is taken for one that the list holds. So
+// the states are what they would be if all of these references were the list's: COLLECT_PENDING
+// then says that no reference at all is missing, COLLECT_UNCOLLECTABLE that only such are.
+void collect_run_without_list(const struct graph *graph, int32_t *gc_refs,
+                              const uint8_t *finalizers, const uint8_t *listable,
+                              uint32_t garbage_list, uint8_t *states,
+                              struct collect_totals *totals);
 
 #endif

@@ -370,6 +370,8 @@ static struct failure *read_note_segment(struct core *core, Elf *elf, const GElf
 {
     uint64_t saved = clip_to_file(core, header->p_offset, header->p_filesz);
     add_missing(core, header->p_filesz - saved);
+    if (__builtin_add_overflow(core->notes_missing, header->p_filesz - saved, &core->notes_missing))
+        core->notes_missing = UINT64_MAX;
     if (saved == 0 || saved > *budget)
         return NULL;
     *budget -= saved;

@@ -70,6 +70,7 @@ struct core {
     const char *arguments;  // what pr_psargs has besides: values of the process; "" if nothing
     int signal;             // si_signo, else the first thread's; 0: none (a dump of a live process)
     uint64_t bytes_missing; // that headers promise beyond the end of the file
+    uint64_t notes_missing; // of these, in notes
     bool complete;          // none missing, the notes are there, and what it was packed in was good
 
     // private

@@ -151,7 +151,8 @@ struct failure *drawing_init(struct drawing *drawing, struct heap *heap, const u
     draft.place_of = calloc((size_t)heap->count + 1, sizeof(*draft.place_of));
     bool done = drawing->nodes && drawing->edges && draft.place_of &&
                 graph_components_create(&heap->graph, states,
-                                        COLLECT_UNCOLLECTABLE | COLLECT_PENDING, &draft.components);
+                                        COLLECT_UNCOLLECTABLE | COLLECT_PENDING | COLLECT_SUSPECT,
+                                        &draft.components);
     if (done && heap_find(heap, finding->example, &node)) {
         draft.component = draft.components.of[node];
         done = draw_all(&draft);

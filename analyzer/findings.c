@@ -418,7 +418,8 @@ static struct failure *fold(struct folding *folding)
 {
     struct heap *heap = folding->heap;
     if (!graph_components_create(&heap->graph, folding->states,
-                                 COLLECT_UNCOLLECTABLE | COLLECT_PENDING, &folding->components))
+                                 COLLECT_UNCOLLECTABLE | COLLECT_PENDING | COLLECT_SUSPECT,
+                                 &folding->components))
         return failure_no_memory();
     folding->group_of = malloc((folding->components.count + 1) * sizeof(*folding->group_of));
     cycle_finder_init(&folding->finder, heap, &folding->components);

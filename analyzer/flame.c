@@ -37,7 +37,7 @@ struct burning {
 static bool find_finding(const struct burning *burning, uint32_t node, uint32_t *finding)
 {
     uint32_t owner = burning->findings->owners[node];
-    if (!(burning->states[node] & (COLLECT_UNCOLLECTABLE | COLLECT_PENDING)) ||
+    if (!(burning->states[node] & (COLLECT_UNCOLLECTABLE | COLLECT_PENDING | COLLECT_SUSPECT)) ||
         owner >= burning->findings->count)
         return false;
     *finding = burning->finding_of[owner];

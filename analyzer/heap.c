@@ -481,3 +481,57 @@ enum garbage_source heap_find_garbage(struct heap *heap, const struct runtime_so
     *list = best;
     return GARBAGE_BY_EVIDENCE;
 }
+
+static bool is_object_lost(struct heap *heap, vaddr object)
+{
+    uint64_t type;
+    return layout_read(&heap->runtime->layout, heap->runtime->memory, object,
+                       LAYOUT_PyObject_ob_type, &type) == MEMORY_NOT_SAVED;
+}
+
+// Have all items finalizers, but for those that are lost? One at least must be left.
+static bool holds_finalizers_left(struct heap *heap, uint32_t list)
+{
+    uint64_t read, length;
+    vaddr *items;
+    bool holds = true;
+    uint32_t number;
+    struct failure *failure =
+        heap_read_list(heap, heap_address(heap, list), 0, &items, &read, &length);
+    if (failure) {
+        failure_destroy(failure);
+        return false;
+    }
+    for (uint64_t i = 0; i < read && holds; i++)
+        holds = heap_find(heap, items[i], &number) ? heap_has_finalizer(heap, number)
+                                                   : is_object_lost(heap, items[i]);
+    free(items);
+    return holds && read == length;
+}
+
+enum garbage_source heap_find_lost_garbage(struct heap *heap, vaddr *list)
+{
+    const struct graph *graph = &heap->graph;
+    struct heap_cursor cursor;
+    vaddr best = 0;
+    bool several = false;
+    uint32_t *references = calloc((size_t)heap->count + 1, sizeof(*references));
+    for (uint64_t edge = 0; references && edge < heap->edges; edge++)
+        references[heap->targets[edge]]++;
+    heap_cursor_init(&cursor, heap, 0);
+    for (uint32_t i = 0; references && i < heap->count; i++) {
+        vaddr object = heap_cursor_next(&cursor);
+        if (graph->rows[i] == graph->rows[i + 1] ||
+            (int64_t)heap->gc_refs[i] - references[i] != 1 ||
+            !object_is_exact(heap->runtime, object, RUNTIME_TYPE_list) ||
+            !holds_finalizers_left(heap, i))
+            continue;
+        several = several || best;
+        best = object;
+    }
+    free(references);
+    if (!best || several)
+        return GARBAGE_LOST;
+    *list = best;
+    return GARBAGE_BY_ITEMS;
+}

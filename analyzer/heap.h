@@ -219,4 +219,10 @@ bool heap_is_static_list(struct heap *heap, const struct runtime_source *source,
 enum garbage_source heap_find_garbage(struct heap *heap, const struct runtime_source *source,
                                       vaddr *list);
 
+// The list that must be gc.garbage where static data is lost: a single reference to it comes from
+// nowhere, and all its items, some of which can be read, have finalizers. Read but once: gc_refs
+// must still have ob_refcnt. GARBAGE_BY_ITEMS: *list is the only such; GARBAGE_LOST: there is none,
+// or several.
+enum garbage_source heap_find_lost_garbage(struct heap *heap, vaddr *list);
+
 #endif

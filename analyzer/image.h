@@ -113,4 +113,8 @@ bool image_find_symbol(const struct image *image, const char *name, vaddr *value
 const char *image_find_object_at(const struct image *image, vaddr value, size_t *length,
                                  uint64_t *offset);
 
+// Calls `visit` with the address in the file and the size of each variable that the file exports.
+void image_each_exported(const struct image *image,
+                         void (*visit)(void *context, vaddr value, uint64_t size), void *context);
+
 #endif

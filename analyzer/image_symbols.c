@@ -353,3 +353,14 @@ const char *image_find_object_at(const struct image *image, vaddr value, size_t 
     *offset = value - found->value;
     return found->name;
 }
+
+void image_each_exported(const struct image *image,
+                         void (*visit)(void *context, vaddr value, uint64_t size), void *context)
+{
+    struct image_symbols *index = image->symbols;
+    if (!index->hashed)
+        hash_symbols(image, index);
+    for (size_t i = 0; index->symbols && i < index->symbol_count; i++)
+        if (index->symbols[i].object && !index->symbols[i].local)
+            visit(context, index->symbols[i].value, index->symbols[i].size);
+}

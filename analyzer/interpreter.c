@@ -89,6 +89,15 @@ static struct failure *no_interpreter(const struct process *process, const char 
                               "EXECUTABLE, or its directory by --library-path=DIR or --sysroot=DIR",
                               absent->path, id, evidence);
     }
+    if (process->core->bytes_missing && !process->core->mapping_count)
+        return failure_create(
+            FAILURE_MISMATCH,
+            "the core was cut and has lost the notes that name its files; no file "
+            "at hand is an interpreter that its memory points to, and the core "
+            "alone does not show one (%s); pass the file that has the interpreter "
+            "itself as EXECUTABLE (libpython2.7.so.1.0, where python2.7 only "
+            "loads it)",
+            evidence);
     if (process->main_absent)
         return failure_create(FAILURE_MISMATCH,
                               "the main program of the process is not on this machine, no other "
@@ -338,14 +347,47 @@ static struct failure *overlay_dwarf(struct interpreter *interpreter, struct lay
     return NULL;
 }
 
-static struct failure *open_runtime(struct interpreter *interpreter, struct memory *memory)
+static struct failure *try_runtime(struct interpreter *interpreter, struct process *process)
 {
     struct layout layout;
-    struct failure *failure = runtime_choose_layout(memory, &interpreter->source, &layout);
+    struct runtime_source *source = &interpreter->source;
+    struct failure *failure = source->data_lost
+                                  ? restored_init(&interpreter->restored, process, source, &layout)
+                                  : runtime_choose_layout(&process->memory, source, &layout);
     if (!failure)
         failure = overlay_dwarf(interpreter, &layout);
     if (!failure)
-        failure = runtime_init(&interpreter->runtime, memory, &layout, &interpreter->source);
+        failure = runtime_init(&interpreter->runtime, &process->memory, &layout, source);
+    return failure;
+}
+
+// The version that the interpreter state tells may have come too late to choose the layout by it:
+// where static data is lost, it takes a layout to find that state.
+static bool is_other_version(const struct interpreter *interpreter)
+{
+    const struct runtime *runtime = &interpreter->runtime;
+    uint32_t release = runtime->hexversion >> 8;
+    const struct layout_column *column = runtime->layout.column;
+    return release && !interpreter->source.hexversion &&
+           (release < column->hexversion_first || release > column->hexversion_last);
+}
+
+static struct failure *open_runtime(struct interpreter *interpreter, struct process *process)
+{
+    interpreter->source.memory_lost = process->core->bytes_missing;
+    interpreter->source.data_lost = process->core->bytes_missing && interpreter->module &&
+                                    restored_is_needed(process, interpreter->module);
+    struct failure *failure = try_runtime(interpreter, process);
+    if (!failure && interpreter->source.data_lost && is_other_version(interpreter)) {
+        struct layout layout;
+        interpreter->source.hexversion = interpreter->runtime.hexversion;
+        failure = runtime_choose_layout(&process->memory, &interpreter->source, &layout);
+        if (!failure)
+            failure = overlay_dwarf(interpreter, &layout);
+        if (!failure)
+            failure = runtime_init(&interpreter->runtime, &process->memory, &layout,
+                                   &interpreter->source);
+    }
     if (!failure)
         return NULL;
     const struct module *module = interpreter->module;
@@ -367,7 +409,7 @@ struct failure *interpreter_open(struct process *process, const struct debug_fil
     if (!failure)
         failure = find_stacks(made);
     if (!failure)
-        failure = open_runtime(made, &process->memory);
+        failure = open_runtime(made, process);
     if (failure) {
         interpreter_close(made);
         return failure;
@@ -389,6 +431,7 @@ void interpreter_close(struct interpreter *interpreter)
     free(interpreter->ranges);
     free(interpreter->data);
     free(interpreter->stacks);
+    restored_deinit(&interpreter->restored);
     free(interpreter);
 }
 

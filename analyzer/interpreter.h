@@ -10,6 +10,7 @@
 #include "failure.h"
 #include "process.h"
 #include "recognize.h"
+#include "restored.h"
 #include "runtime.h"
 
 struct interpreter {
@@ -27,6 +28,7 @@ struct interpreter {
     struct runtime_range *data;   // its writable segments
     struct runtime_range *stacks; // of the threads, from the stack pointer up
     struct runtime_code code;
+    struct restored restored; // where static data is lost: types from the files
     struct runtime_source source;
     struct runtime runtime;
 };

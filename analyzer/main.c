@@ -25,6 +25,7 @@
 #include "progress.h"
 #include "report.h"
 #include "slot_files.h"
+#include "suspects.h"
 #include "text_stream.h"
 
 enum {
@@ -100,9 +101,6 @@ static struct failure *open_process(struct run *run)
         return failure;
     const struct core *core = run->core;
     note_unpacking(run, core);
-    failure = check_core(core);
-    if (failure)
-        return failure;
     progress_phase(run->progress, "reading the core", NULL, 0);
     core_read_ahead(core);
     failure = process_open(core, &run->options->process, &run->process);
@@ -126,6 +124,8 @@ static const char *garbage_source_words(enum garbage_source source)
             "by evidence: the one list of finalizer objects that static data holds",
         [GARBAGE_EMPTY] = "by evidence: empty or not made, no list in static data fits",
         [GARBAGE_NONE_YET] = "by its symbol: NULL, no collection ever ran",
+        [GARBAGE_LOST] = "lost",
+        [GARBAGE_BY_ITEMS] = "by its items alone",
     };
     return words[source];
 }
@@ -139,6 +139,11 @@ static void choose_garbage(struct run *run)
     struct report *report = &run->report;
     report->garbage = runtime->garbage;
     report->garbage_source = runtime->garbage_source;
+    if (source->data_lost) { // nothing can be held against it
+        if (!report->garbage && report->garbage_source != GARBAGE_NONE_YET)
+            report->garbage_source = heap_find_lost_garbage(run->heap, &report->garbage);
+        return;
+    }
     if (report->garbage_source == GARBAGE_BY_MODULE &&
         !heap_is_static_list(run->heap, source, report->garbage)) {
         report->garbage = 0;
@@ -146,6 +151,46 @@ static void choose_garbage(struct run *run)
     }
     if (report->garbage_source == GARBAGE_NOT_FOUND)
         report->garbage_source = heap_find_garbage(run->heap, source, &report->garbage);
+    bool found = report->garbage || report->garbage_source == GARBAGE_NONE_YET;
+    if (run->core->bytes_missing && !found) // it may have been a list that is lost
+        report->garbage_source = GARBAGE_LOST;
+}
+
+// Of a cut core: is the list itself, or are some of its items, among what is lost?
+static bool is_garbage_lost(struct run *run)
+{
+    const struct report *report = &run->report;
+    vaddr *items;
+    uint64_t read = 0, length = 0;
+    if (!run->core->bytes_missing || report->garbage_source == GARBAGE_NONE_YET)
+        return false;
+    if (!report->garbage || report->garbage_source == GARBAGE_BY_ITEMS)
+        return true;
+    struct failure *failure = heap_read_list(run->heap, report->garbage, 1, &items, &read, &length);
+    if (failure)
+        failure_destroy(failure);
+    else
+        free(items);
+    return read < length;
+}
+
+static struct failure *replay_collector(struct run *run, uint32_t list)
+{
+    struct heap *heap = run->heap;
+    run->report.garbage_lost = is_garbage_lost(run);
+    if (!run->report.garbage_lost) {
+        collect_run(&heap->graph, heap->gc_refs, heap->finalizers, list, run->states, &run->totals);
+        return NULL;
+    }
+    uint8_t *listable = suspects_list_cyclic(&heap->graph, heap->finalizers, list);
+    if (!listable)
+        return failure_no_memory();
+    collect_run_without_list(&heap->graph, heap->gc_refs, heap->finalizers, listable, list,
+                             run->states, &run->totals);
+    free(listable);
+    return suspects_mark(&heap->graph, heap->finalizers, list, run->states, &run->totals)
+               ? NULL
+               : failure_no_memory();
 }
 
 static void note_recognition(const struct run *run)
@@ -225,15 +270,17 @@ static struct failure *collect(struct run *run)
     if (!run->report.garbage || !heap_find(heap, run->report.garbage, &list))
         list = GRAPH_NONE;
     progress_phase(run->progress, "replaying the collector", NULL, 0);
-    collect_run(&heap->graph, heap->gc_refs, heap->finalizers, list, run->states, &run->totals);
+    struct failure *failure = replay_collector(run, list);
+    if (failure)
+        return failure;
     heap_release_refcounts(heap);
     tell(run, "%u uncollectable, %u pending, %u trash, %u kept by gc.garbage",
          run->totals.objects[COLLECT_UNCOLLECTABLE], run->totals.objects[COLLECT_PENDING],
          run->totals.objects[COLLECT_TRASH], run->totals.objects[COLLECT_KEPT]);
     progress_phase(run->progress, "folding cycles into findings", NULL, 0);
-    struct failure *failure = run->options->format == FORMAT_FOLDED
-                                  ? findings_create_with_owners(heap, run->states, &run->findings)
-                                  : findings_create(heap, run->states, &run->findings);
+    failure = run->options->format == FORMAT_FOLDED
+                  ? findings_create_with_owners(heap, run->states, &run->findings)
+                  : findings_create(heap, run->states, &run->findings);
     if (!failure)
         failure = slot_files_find(run->process, run->findings);
     if (!failure)
@@ -359,6 +406,7 @@ static struct failure *make_report(struct run *run)
     report->findings = run->findings;
     report->holders = run->holders;
     report->census = run->census;
+    missing_sum(run->core, run->process, run->interpreter, &report->missing);
     report->verdict = verdict_make(run->census, run->findings);
     report->limit = run->options->limit;
     report->max_size = run->options->max_size;

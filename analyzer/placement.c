@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "builder.h"
+#include "placement_vote.h"
 
 // ---- Pages
 
@@ -238,6 +239,6 @@ bool placement_find_lone_bias(const struct builder *builder, const struct image 
     else if (core_find_auxv(builder->core, AT_ENTRY, &value))
         *bias = value - image->entry;
     else
-        return false;
+        return builder->core->bytes_missing && placement_vote_bias(builder, image, bias);
     return true;
 }

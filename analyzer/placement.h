@@ -34,7 +34,8 @@ enum module_match placement_compare(const struct builder *builder, const struct 
                                     const struct image *image, vaddr *bias);
 
 // The same for an executable alone, when the core lists no modules: by its saved header, as linked,
-// or by AT_PHDR or AT_ENTRY. False: nothing tells.
+// or by AT_PHDR or AT_ENTRY, or for a core that was cut by what its words point to. False: nothing
+// tells.
 bool placement_find_lone_bias(const struct builder *builder, const struct image *image, vaddr *bias,
                               enum module_match *match);
 

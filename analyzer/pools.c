@@ -212,6 +212,34 @@ static bool is_linked(struct sweep_part *part, vaddr at, const uint8_t *bytes)
            forth == at;
 }
 
+static bool is_lost(struct memory *memory, vaddr at)
+{
+    enum memory_status status;
+    return !memory_view(memory, at, 1, &status) && status == MEMORY_NOT_SAVED;
+}
+
+// Of a core that has lost memory: does either neighbour point back, or lie in what is lost? What is
+// on the list of free blocks has lost its gc_next.
+static bool may_be_linked(struct sweep_part *part, vaddr at, const uint8_t *bytes)
+{
+    const struct layout *layout = &part->sweep->heap->runtime->layout;
+    struct memory_format format = part->memory.format;
+    uint64_t back;
+    vaddr next = layout_uint(layout, format, bytes, LAYOUT_PyGC_Head_gc_next);
+    vaddr previous = layout_uint(layout, format, bytes, LAYOUT_PyGC_Head_gc_prev);
+    if (layout_int(layout, format, bytes, LAYOUT_PyGC_Head_gc_refs) != GC_REACHABLE)
+        return false;
+    bool ahead =
+        layout_read(layout, &part->memory, next, LAYOUT_PyGC_Head_gc_prev, &back) == MEMORY_OK
+            ? back == at
+            : is_lost(&part->memory, next);
+    bool behind =
+        layout_read(layout, &part->memory, previous, LAYOUT_PyGC_Head_gc_next, &back) == MEMORY_OK
+            ? back == at
+            : is_lost(&part->memory, previous);
+    return ahead && behind;
+}
+
 // Takes the element whose PyGC_Head and object's head lie at `bytes`, if it is a tracked object.
 static bool take(struct sweep_part *part, vaddr at, const uint8_t *bytes, vaddr *next)
 {
@@ -378,7 +406,9 @@ static void look_at_page(struct sweep_part *part, vaddr page, uint64_t number, c
         if (discovery_is_marked(sweep->heap, head))
             sweep->met_marked = true;
         else if (discovery_read(sweep->heap, head, &element) &&
-                 is_linked(part, head, bytes + at + pad) &&
+                 (is_linked(part, head, bytes + at + pad) ||
+                  (sweep->heap->runtime->memory_lost &&
+                   may_be_linked(part, head, bytes + at + pad))) &&
                  discovery_is_object(sweep->heap, &element))
             sweep->found(sweep->context, head);
     }

@@ -1,8 +1,9 @@
 // One address space over the core and the files of the process, and the list of those files.
 //
-// Memory comes from the core first. Ranges for which the core has no bytes and promised none are
-// filled from the file that NT_FILE, or else the linker's own list, says was mapped there, once
-// that file is known to be the right one. It does not know Python.
+// Memory comes from the core first. Ranges for which the core has no bytes, or lost them when it
+// was cut, and which the process could not write are filled from the file that NT_FILE, or else the
+// linker's own list, says was mapped there, once that file is known to be the right one. It does
+// not know Python.
 #ifndef ANALYZER_PROCESS_H
 #define ANALYZER_PROCESS_H
 

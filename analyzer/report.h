@@ -23,6 +23,7 @@
 #include "holders.h"
 #include "interpreter.h"
 #include "ledger.h"
+#include "missing.h"
 #include "stacks.h"
 #include "verdict.h"
 #include "verify.h"
@@ -48,8 +49,12 @@ struct report {
     const struct census *census;     // NULL: not taken
     const struct contents *contents; // NULL: no values are to be shown
     struct verdict verdict;
-    vaddr garbage; // the list, 0: not found or not made yet
+    struct missing missing; // of a cut core
+    vaddr garbage;          // the list, 0: not found or not made yet
     enum garbage_source garbage_source;
+    // It, or some of its items, are lost with part of the core: states are what they would be if
+    // each object with a finalizer that has one reference from nowhere were listed.
+    bool garbage_lost;
     const vaddr *garbage_objects; // its items, as many as could be read
     uint64_t garbage_length;      // its ob_size
     uint64_t garbage_read;
@@ -77,6 +82,10 @@ bool report_saves_all(const struct report *report);
 
 // "reachable", "uncollectable" ...
 const char *report_state_name(enum collect_state state);
+
+// Where gc.garbage is lost: how sure it is that cycles of a state are garbage, "certain", "likely"
+// or "perhaps". Else NULL.
+const char *report_certainty(const struct report *report, enum collect_state state);
 
 // "cached attribute", "bound method" ...
 const char *report_break_name(enum break_kind kind);

@@ -187,6 +187,10 @@ static const char *garbage_words(const struct report *report)
         return "empty or not made yet, by evidence: nothing else in the interpreter's data fits";
     case GARBAGE_NONE_YET:
         return "not made yet: no collection ever ran";
+    case GARBAGE_LOST:
+        return "LOST with what is missing: what it keeps is told by references alone";
+    case GARBAGE_BY_ITEMS:
+        return "the only list left that may be it, by its items";
     case GARBAGE_NOT_FOUND:
         break;
     }
@@ -231,6 +235,10 @@ static void put_collector(const struct report *report, FILE *file)
 {
     const struct runtime *runtime = &report->interpreter->runtime;
     char count[NUMBER_MAX];
+    if (runtime->data_lost) {
+        fputs("its variables are lost with what is missing\n", file);
+        return;
+    }
     fprintf(file, "%s",
             !runtime->enabled.known  ? "enabled or not is not known (stripped file), "
             : runtime->enabled.value ? "enabled, "
@@ -383,6 +391,11 @@ static void put_coverage(const struct report *report, FILE *file)
                 "             DOUBT: %" PRIu32 " object%s with more references than ob_refcnt\n",
                 report->totals->overdrawn, plural(report->totals->overdrawn));
     put_overdrawn(report, file);
+    if (report->interpreter->restored.types)
+        fprintf(file,
+                "             LOSS: %" PRIu64 " static types were not saved, and are told by what "
+                "their files have\n",
+                report->interpreter->restored.types);
     if (report->findings->unread_edges)
         fprintf(file, "             LOSS: %" PRIu64 " edge%s could not be named\n",
                 report->findings->unread_edges, plural(report->findings->unread_edges));

@@ -15,6 +15,9 @@ static const struct {
     const char *what;
     const char *advice;
 } losses[] = {
+    {CHECK_CUT, "the core was cut short",
+     "what survives will be told, numbers will be lower bounds; copy it again if it was longer once, "
+     "or see to its limits (ulimit -c unlimited, space on the disk)"},
     {CHECK_NO_THREADS, "the notes of the threads are missing",
      "what the threads did will not be told; copy the core again if it was longer once"},
     {CHECK_MEMORY_HOLES, "some private memory is not saved",
@@ -153,6 +156,7 @@ static void put_found(const struct check *check, FILE *file)
 
 void report_check_text(const struct check *check, FILE *file)
 {
+    put_missing(&check->missing, file);
     if (check->refusal) {
         fputs("Not usable: ", file);
         put_name(file, failure_text(check->refusal));
@@ -213,7 +217,7 @@ struct failure *report_check_json(const struct check *check, FILE *file)
     json_t *root = value_document();
     bool garbage = check->interpreter && check->interpreter->runtime.garbage &&
                    !(check->losses & CHECK_GARBAGE_UNREAD);
-    json_object_set_new(root, "core", value_core(check->core, false));
+    json_object_set_new(root, "core", value_core(check->core, &check->missing, false));
     json_object_set_new(root, "interpreter",
                         check->interpreter ? value_interpreter(check->interpreter) : json_null());
     json_object_set_new(

@@ -124,11 +124,21 @@ void put_drawing(const struct finding *finding, FILE *file)
     put_other_finalizers(finding, file);
 }
 
+static const char *certainty_words(enum collect_state state)
+{
+    return state == COLLECT_PENDING         ? " certainly uncollectable"
+           : state == COLLECT_UNCOLLECTABLE ? " likely uncollectable"
+                                            : " perhaps uncollectable";
+}
+
 const char *finding_head(const struct report *report, const struct finding *finding,
                          char buffer[HEAD_MAX])
 {
     char count[NUMBER_MAX], bytes[NUMBER_MAX];
-    const char *pending = finding->state == COLLECT_PENDING ? " pending" : "";
+    const char *certainty = report_certainty(report, finding->state);
+    const char *pending = certainty                           ? certainty_words(finding->state)
+                          : finding->state == COLLECT_PENDING ? " pending"
+                                                              : "";
     const char *at_least = report_is_complete(report) ? "" : "At least ";
     sized(finding->bytes, bytes);
     if (finding->count == 1)

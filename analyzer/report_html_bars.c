@@ -99,7 +99,9 @@ static void put_types(const struct report *report, struct sheet *sheet)
 static void put_objects(const struct report *report, struct sheet *sheet)
 {
     begin_bars("Tracked objects by state", sheet);
-    for (unsigned state = COLLECT_REACHABLE; state <= COLLECT_KEPT; state <<= 1) {
+    for (unsigned state = COLLECT_REACHABLE; state <= COLLECT_SUSPECT; state <<= 1) {
+        if (state == COLLECT_SUSPECT && !report->garbage_lost)
+            continue;
         const struct bar bar = {report_state_name((enum collect_state)state), NULL,
                                 report->totals->objects[state], false, 0};
         put_bar(&bar, report->heap->count, sheet);

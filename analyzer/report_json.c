@@ -52,7 +52,7 @@ static json_t *make_unpacked(const struct unpacked *unpacked)
                      "packed_size", value_number(unpacked->packed_size), "damage", damage);
 }
 
-json_t *value_core(const struct core *core, bool with_values)
+json_t *value_core(const struct core *core, const struct missing *missing, bool with_values)
 {
     const char *signal = core_signal_name(core->signal);
     bool has_more = core->arguments && *core->arguments;
@@ -61,15 +61,15 @@ json_t *value_core(const struct core *core, bool with_values)
         snprintf(text, sizeof(text), "signal %d", core->signal);
         signal = text;
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:s?, s:s, s:o, s:b, s:o, s:o}", "file",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:s?, s:s, s:o, s:b, s:o, s:o, s:o}", "file",
                      value_name(core->path), "size", value_number(core->size), "pid",
                      core->has_prpsinfo ? value_number(core->pid) : json_null(), "command",
                      value_name(core->command), "arguments",
                      value_name(has_more && with_values ? core->arguments : NULL),
                      "arguments_hidden", has_more && !with_values, "signal", signal, "architecture",
                      core->architecture, "threads", value_number(core->thread_count), "complete",
-                     core->complete, "bytes_missing", value_number(core->bytes_missing), "unpacked",
-                     make_unpacked(core->unpacked));
+                     core->complete, "bytes_missing", value_number(core->bytes_missing), "missing",
+                     value_missing(missing), "unpacked", make_unpacked(core->unpacked));
 }
 
 static json_t *id_or_null(const struct build_id *id)
@@ -252,12 +252,13 @@ static json_t *make_heap(const struct report *report)
     const struct heap_losses *losses = &heap->losses;
     const struct collect_totals *totals = report->totals;
     json_t *states = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o}", report_state_name(COLLECT_REACHABLE),
+        "{s:o, s:o, s:o, s:o, s:o, s:o}", report_state_name(COLLECT_REACHABLE),
         value_number(totals->objects[COLLECT_REACHABLE]), report_state_name(COLLECT_UNCOLLECTABLE),
         value_number(totals->objects[COLLECT_UNCOLLECTABLE]), report_state_name(COLLECT_PENDING),
         value_number(totals->objects[COLLECT_PENDING]), report_state_name(COLLECT_TRASH),
         value_number(totals->objects[COLLECT_TRASH]), report_state_name(COLLECT_KEPT),
-        value_number(totals->objects[COLLECT_KEPT]));
+        value_number(totals->objects[COLLECT_KEPT]), report_state_name(COLLECT_SUSPECT),
+        value_number(totals->objects[COLLECT_SUSPECT]));
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "objects",
         value_number(heap->count), "edges", value_number(heap->edges), "bytes",
@@ -285,6 +286,10 @@ static const char *source_name(enum garbage_source source)
         return "empty";
     case GARBAGE_NONE_YET:
         return "not made yet";
+    case GARBAGE_LOST:
+        return "lost";
+    case GARBAGE_BY_ITEMS:
+        return "items";
     case GARBAGE_NOT_FOUND:
         break;
     }
@@ -457,18 +462,20 @@ static json_t *make_sizes(const struct finding_sizes *sizes)
 
 static json_t *make_finding(const struct report *report, const struct finding *finding)
 {
+    const char *certainty = report_certainty(report, finding->state);
     bool cut;
     json_t *cycle = make_cycle(finding, report->limit, &cut);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
-                     "signature", finding->signature, "state", report_state_name(finding->state),
-                     "count", value_number(finding->count), "objects",
-                     value_number(finding->objects), "bytes", value_number(finding->bytes),
-                     "held_objects", value_number(finding->held_objects), "held_bytes",
-                     value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
-                     "finalizers", make_finalizers(finding), "breaks", make_breaks(finding),
-                     "breaks_tried", value_number(finding->breaks_tried), "break_set",
-                     make_set(&finding->set), "objects_per_cycle", make_sizes(&finding->sizes),
-                     "values", value_contents(report, finding));
+    return json_pack(
+        "{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "signature", finding->signature, "state",
+        certainty ? "in_cycle" : report_state_name(finding->state), "certainty", certainty, "count",
+        value_number(finding->count), "objects", value_number(finding->objects), "bytes",
+        value_number(finding->bytes), "held_objects", value_number(finding->held_objects),
+        "held_bytes", value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
+        "finalizers", make_finalizers(finding), "breaks", make_breaks(finding), "breaks_tried",
+        value_number(finding->breaks_tried), "break_set", make_set(&finding->set),
+        "objects_per_cycle", make_sizes(&finding->sizes), "values",
+        value_contents(report, finding));
 }
 
 static json_t *make_findings(const struct report *report)
@@ -508,7 +515,8 @@ struct failure *report_json(const struct report *report, FILE *file)
         "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, "
         "s:o, s:b}",
         "schema_version", SCHEMA_VERSION, "tool", "name", PROGRAM_NAME, "version",
-        PYCORE_GARBAGE_VERSION, "core", value_core(report->core, report->contents), "interpreter",
+        PYCORE_GARBAGE_VERSION, "core",
+        value_core(report->core, &report->missing, report->contents), "interpreter",
         make_interpreter(report), "collector", make_collector(report), "heap", make_heap(report),
         "garbage", make_garbage(report), "findings", make_findings(report), "findings_total",
         value_number(findings->count), "shared", "objects", value_number(findings->shared_objects),

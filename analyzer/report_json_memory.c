@@ -60,7 +60,8 @@ static json_t *make_mappings(const struct report *report)
 static json_t *make_states(const struct census *census)
 {
     static const enum collect_state states[] = {COLLECT_REACHABLE, COLLECT_UNCOLLECTABLE,
-                                                COLLECT_PENDING, COLLECT_TRASH, COLLECT_KEPT};
+                                                COLLECT_PENDING,   COLLECT_TRASH,
+                                                COLLECT_KEPT,      COLLECT_SUSPECT};
     json_t *object = json_object();
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
         json_object_set_new(object, report_state_name(states[i]),

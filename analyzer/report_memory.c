@@ -217,7 +217,7 @@ static void put_states(const struct report *report, FILE *file)
     } rows[] = {
         {COLLECT_REACHABLE, "in use"}, {COLLECT_UNCOLLECTABLE, "uncollectable"},
         {COLLECT_PENDING, "pending"},  {COLLECT_TRASH, "trash"},
-        {COLLECT_KEPT, "kept"},
+        {COLLECT_KEPT, "kept"},        {COLLECT_SUSPECT, "perhaps garbage"},
     };
     const struct census *census = report->census;
     char objects[NUMBER_MAX], bytes[NUMBER_MAX];

@@ -18,8 +18,19 @@ const char *report_state_name(enum collect_state state)
         return "trash";
     case COLLECT_KEPT:
         return "kept";
+    case COLLECT_SUSPECT:
+        return "suspect";
     }
     return "unknown";
+}
+
+const char *report_certainty(const struct report *report, enum collect_state state)
+{
+    if (!report->garbage_lost)
+        return NULL;
+    return state == COLLECT_PENDING         ? "certain"
+           : state == COLLECT_UNCOLLECTABLE ? "likely"
+                                            : "perhaps";
 }
 
 bool report_saves_all(const struct report *report)
@@ -34,8 +45,8 @@ bool report_is_complete(const struct report *report)
     return !losses->broken_links && !losses->lists_unknown && !lists_are_odd(report) &&
            !losses->unreadable_objects && !losses->unreadable_parts && !losses->unreadable_sizes &&
            !report->findings->unread_edges && report->garbage_read == report->garbage_length &&
-           report->garbage_source != GARBAGE_NOT_FOUND && !report->totals->overdrawn &&
-           report->core->complete;
+           report->garbage_source != GARBAGE_NOT_FOUND && !report->garbage_lost &&
+           !report->totals->overdrawn && report->core->complete;
 }
 
 // --- the verdict
@@ -145,16 +156,55 @@ static void put_largest(const struct findings *findings, FILE *file)
     fputs(".\n", file);
 }
 
-void put_verdict(const struct report *report, FILE *file)
+// Where it cannot be read, references alone tell what it keeps.
+static void put_lost_verdict(const struct report *report, FILE *file)
 {
-    char count[NUMBER_MAX], bytes[NUMBER_MAX];
-    uint64_t trash = report->totals->objects[COLLECT_TRASH];
+    static const struct {
+        enum collect_state state;
+        const char *evidence;
+    } rows[] = {
+        {COLLECT_PENDING, "for certain: all references to them are explained"},
+        {COLLECT_UNCOLLECTABLE,
+         "likely: all references are explained, but for one to each object with a finalizer, as "
+         "gc.garbage has; a holder that is lost would look the same"},
+        {COLLECT_SUSPECT, "perhaps: there are more references, and nothing that is left has them"},
+    };
+    char count[NUMBER_MAX];
+    const uint32_t *objects = report->totals->objects;
+    if (objects[COLLECT_PENDING] + objects[COLLECT_UNCOLLECTABLE] + objects[COLLECT_SUSPECT] == 0) {
+        fprintf(file,
+                "Garbage list not readable, and no cycle with __del__ lies wholly in what is left "
+                "(%s tracked objects looked at).\n",
+                grouped(report->heap->count, count));
+        return;
+    }
+    fputs("Garbage list not readable. Uncollectable, to judge by ob_refcnt of what is left:\n",
+          file);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (objects[rows[i].state])
+            fprintf(file, "at least %s object%s %s.\n", grouped(objects[rows[i].state], count),
+                    plural(objects[rows[i].state]), rows[i].evidence);
+}
+
+static void put_found_verdict(const struct report *report, FILE *file)
+{
     if (kept_objects(report))
         put_garbage_verdict(report, file);
     else
         put_clean_verdict(report, file);
     put_kept_verdict(report, file);
     put_pending_verdict(report, file);
+}
+
+void put_verdict(const struct report *report, FILE *file)
+{
+    char count[NUMBER_MAX], bytes[NUMBER_MAX];
+    uint64_t trash = report->totals->objects[COLLECT_TRASH];
+    put_missing(&report->missing, file);
+    if (report->garbage_lost)
+        put_lost_verdict(report, file);
+    else
+        put_found_verdict(report, file);
     if (trash)
         fprintf(file, "Collectable trash waiting for a collection: %s object%s, %s.\n",
                 grouped(trash, count), plural(trash), sized(report->trash_bytes, bytes));

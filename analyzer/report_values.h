@@ -13,8 +13,11 @@ json_t *value_address(vaddr at);
 json_t *value_number(uint64_t value);
 
 // The members "core" and "interpreter".
-json_t *value_core(const struct core *core, bool with_values);
+json_t *value_core(const struct core *core, const struct missing *missing, bool with_values);
 json_t *value_interpreter(const struct interpreter *interpreter);
+
+// The member of "core" that tells what a cut one has lost; null for a whole one.
+json_t *value_missing(const struct missing *missing);
 
 // The first members of every JSON document of this program: schema_version, tool.
 json_t *value_document(void);

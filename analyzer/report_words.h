@@ -23,6 +23,9 @@ const char *plural(uint64_t count);
 // "3 more findings not shown (--limit)"; noun: of one of them, or "".
 void put_rest(uint64_t count, const char *noun, const char *option, FILE *file);
 
+// How much of a cut core is missing, and what lay there; the line ends. Nothing for a whole one.
+void put_missing(const struct missing *missing, FILE *file);
+
 // A name of the dead process, made harmless, "..." for the middle of a very long one; NULL is "?".
 void put_name(FILE *file, const char *name);
 

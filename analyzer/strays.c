@@ -13,6 +13,7 @@
 
 #include "discovery.h"
 #include "pools.h"
+#include "runtime_lost.h"
 
 enum {
     FOUND_MAX = 1024 // references taken from an object at a time
@@ -90,11 +91,22 @@ static void take_list(struct strays *strays, const struct discovery_element *fir
 
 // --- evidence
 
+// What was freed has none, whatever its block still says.
+static bool has_references(struct heap *heap, vaddr at)
+{
+    const struct runtime *runtime = heap->runtime;
+    int64_t refcnt;
+    return layout_read_int(&runtime->layout, runtime->memory,
+                           at + layout_offset(&runtime->layout, LAYOUT_PyGC_Head_sizeof),
+                           LAYOUT_PyObject_ob_refcnt, &refcnt) == MEMORY_OK &&
+           refcnt > 0;
+}
+
 static void take_block(void *context, vaddr at)
 {
     struct strays *strays = context;
     struct discovery_element element;
-    if (discovery_read(strays->heap, at, &element))
+    if (discovery_read(strays->heap, at, &element) && has_references(strays->heap, at))
         take_list(strays, &element);
 }
 
@@ -148,6 +160,16 @@ static void look_at(struct strays *strays, vaddr at)
     take_targets(&strays->visitor);
 }
 
+static bool take_linked(void *context, vaddr at)
+{
+    struct strays *strays = context;
+    struct discovery_element element;
+    if (!discovery_is_marked(strays->heap, at) && discovery_read(strays->heap, at, &element) &&
+        has_references(strays->heap, at) && discovery_is_object(strays->heap, &element))
+        take_list(strays, &element);
+    return !strays->no_memory;
+}
+
 // Looks at all objects marked so far, and then at those that this finds.
 static void look_at_all(struct strays *strays)
 {
@@ -189,6 +211,9 @@ struct failure *strays_find(struct heap *heap, const struct runtime_source *sour
                                       .code = &heap->code};
     bool has_pools;
     struct failure *failure = pools_each_unmarked(heap, take_block, &strays, &has_pools);
+    // Large objects, such as classes, lie in no pool, and few that are left refer to them.
+    if (!failure && heap->runtime->memory_lost)
+        runtime_each_linked(heap->runtime->memory, true, take_linked, &strays);
     if (!failure)
         look_at_all(&strays);
     free(strays.waiting);

@@ -7,6 +7,8 @@ static struct census_count sum_garbage(const struct census *census, const struct
     sum.objects += findings->shared_objects;
     sum.bytes += findings->shared_bytes;
     for (size_t i = 0; i < findings->count; i++) {
+        if (findings->items[i].state == COLLECT_SUSPECT)
+            continue;
         sum.objects += findings->items[i].objects + findings->items[i].held_objects;
         sum.bytes += findings->items[i].bytes + findings->items[i].held_bytes;
     }

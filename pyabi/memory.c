@@ -107,6 +107,45 @@ struct failure *memory_add(struct memory *memory, vaddr start, uint64_t size, co
     return NULL;
 }
 
+// Takes a part out of a span without bytes, so that it can be added anew.
+static struct failure *take_out(struct memory *memory, size_t at, vaddr start, uint64_t size)
+{
+    struct memory_span span = memory->spans[at];
+    uint64_t before = start - span.start, behind = span.size - before - size;
+    memmove(&memory->spans[at], &memory->spans[at + 1],
+            (memory->count - at - 1) * sizeof(*memory->spans));
+    memory->count--;
+    struct failure *failure = NULL;
+    if (before)
+        failure = insert(memory, at++, (struct memory_span){span.start, before, NULL});
+    if (!failure && behind)
+        failure = insert(memory, at, (struct memory_span){start + size, behind, NULL});
+    return failure;
+}
+
+struct failure *memory_restore(struct memory *memory, vaddr start, uint64_t size,
+                               const uint8_t *bytes)
+{
+    struct failure *failure = NULL;
+    if (size > UINT64_MAX - start)
+        size = UINT64_MAX - start;
+    memory->last = 0;
+    for (vaddr at = start; at < start + size && !failure;) {
+        size_t found = lower_bound(memory, at);
+        if (found == memory->count || memory->spans[found].start >= start + size)
+            break;
+        const struct memory_span *span = &memory->spans[found];
+        vaddr from = span->start > at ? span->start : at;
+        vaddr end = span->start + span->size;
+        if (end > start + size)
+            end = start + size;
+        if (!span->bytes)
+            failure = take_out(memory, found, from, end - from);
+        at = end;
+    }
+    return failure ? failure : memory_add(memory, start, size, bytes);
+}
+
 const struct memory_span *memory_find(struct memory *memory, vaddr at)
 {
     if (memory->count == 0)

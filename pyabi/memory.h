@@ -73,6 +73,11 @@ void memory_unshare(struct memory *copy);
 struct failure *memory_add(struct memory *memory, vaddr start, uint64_t size, const uint8_t *bytes)
     __attribute__((warn_unused_result));
 
+// Gives bytes to those parts of [start, start + size) that have none; what has some keeps them.
+// Fails only for lack of memory.
+struct failure *memory_restore(struct memory *memory, vaddr start, uint64_t size,
+                               const uint8_t *bytes) __attribute__((warn_unused_result));
+
 // The span that holds `at`, or NULL.
 const struct memory_span *memory_find(struct memory *memory, vaddr at);
 

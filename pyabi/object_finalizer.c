@@ -146,7 +146,8 @@ void object_find_del(struct object_types *types, vaddr object, struct object_del
     if (object_find_type(types, object, &type) != MEMORY_OK)
         return;
     if (types->types[type].finalizer == FINALIZER_ALWAYS) {
-        if (!find_del_in_mro(types, types->types[type].address, del))
+        // Static types that were put back have no dict: what these lost is not told.
+        if (!find_del_in_mro(types, types->types[type].address, del) && !runtime->data_lost)
             describe_slot(types, type, del);
     } else if (types->types[type].finalizer == FINALIZER_GENERATOR) {
         describe_generator(runtime, object, del);

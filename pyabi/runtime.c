@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "object.h"
+#include "runtime_lost.h"
 
 static const char *const type_symbols[RUNTIME_TYPE_COUNT] = {
 #define RUNTIME_TYPE_SYMBOL(name, symbol) [RUNTIME_TYPE_##name] = symbol,
@@ -113,6 +114,14 @@ void runtime_find_interp(struct runtime *runtime, const struct runtime_source *s
         runtime->modules = modules;
 }
 
+// By the look of it, anywhere in memory.
+static void find_lost_interp(struct runtime *runtime)
+{
+    runtime->interp = runtime->interp_head = runtime_scan_for_interp(runtime, is_interp);
+    runtime->modules =
+        runtime_read_member(runtime, runtime->interp, LAYOUT_PyInterpreterState_modules);
+}
+
 // sys.hexversion, sys.version and sys.maxunicode.
 void runtime_find_version(struct runtime *runtime)
 {
@@ -178,6 +187,13 @@ static struct runtime_generation read_generation(const struct runtime *runtime, 
     return (struct runtime_generation){head, (int32_t)threshold, (int32_t)count};
 }
 
+static struct failure *forget_heads(struct runtime *runtime)
+{
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        runtime->generations[i].head = 0;
+    return NULL;
+}
+
 struct failure *runtime_find_heads(struct runtime *runtime, const struct runtime_source *source)
 {
     vaddr first, variable;
@@ -187,6 +203,8 @@ struct failure *runtime_find_heads(struct runtime *runtime, const struct runtime
     if (find_exported(source, "_PyGC_generation0", &variable)) {
         vaddr through;
         enum memory_status status = memory_read_word(runtime->memory, variable, &through);
+        if (status != MEMORY_OK && !found && source->data_lost)
+            return forget_heads(runtime);
         if (status != MEMORY_OK && !found)
             return failure_create(FAILURE_DAMAGED,
                                   "the core has not saved _PyGC_generation0 (0x%llx), so the lists "
@@ -371,6 +389,8 @@ static void find_subtype_traverse(struct runtime *runtime, const struct runtime_
     const struct layout *layout = &runtime->layout;
     struct memory *memory = runtime->memory;
     uint64_t list = 0, items = 0, count = 0;
+    if (source->data_lost)
+        runtime->subtype_traverse = runtime_vote_for_traverse(runtime);
     if (source->find_symbol(source->context, SYMBOL_STATIC, "subtype_traverse",
                             &runtime->subtype_traverse))
         return;
@@ -490,6 +510,8 @@ struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
                                 .layout = *layout,
                                 .image = source->image,
                                 .names = source->names,
+                                .data_lost = source->data_lost,
+                                .memory_lost = source->memory_lost,
                                 .unicode_width = 4};
     runtime_find_types(runtime, source);
     struct failure *failure = runtime_find_heads(runtime, source);
@@ -497,6 +519,8 @@ struct failure *runtime_init(struct runtime *runtime, struct memory *memory,
         return failure;
     find_thresholds(runtime);
     runtime_find_interp(runtime, source);
+    if (!runtime->interp && source->data_lost)
+        find_lost_interp(runtime);
     if (runtime->interp && !runtime->interp_head)
         runtime->interp_head = scan_for_interp(runtime, source, runtime->interp);
     // Include/unicodeobject.h: the names of the functions say which width they are for.

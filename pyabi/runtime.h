@@ -70,6 +70,11 @@ struct runtime_source {
     size_t stack_count;
     const struct runtime_code *code;   // NULL: nothing can be run
     const struct runtime_names *names; // NULL: there are none but in memory
+    bool memory_lost; // the core was cut: what is mapped and not saved may have been anything
+    // Not all of the interpreter's static data is saved: what is there of it are types (and what
+    // else no program changes) as its file has them.
+    bool data_lost;
+    uint32_t hexversion; // where data_lost: what an earlier try has found out; else 0
 };
 
 // Types that the code asks for by name. X(name in the enum, exported symbol)
@@ -117,6 +122,8 @@ enum garbage_source {
     GARBAGE_BY_EVIDENCE, // a list that only the interpreter's data refers to
     GARBAGE_EMPTY,       // no such list holds objects with finalizers: empty or not made
     GARBAGE_NONE_YET,    // by symbol: NULL, no collection ever ran
+    GARBAGE_LOST,        // what would lead to it is lost
+    GARBAGE_BY_ITEMS,    // likewise, but a list is left that has the right items
 };
 
 // What the gc module has under the name `garbage`: a program can put another list there, and then
@@ -149,6 +156,8 @@ struct runtime {
     const struct runtime_names *names; // the source's
     vaddr types[RUNTIME_TYPE_COUNT];   // 0: this interpreter has no such symbol
     struct runtime_generation generations[RUNTIME_GENERATIONS];
+    bool data_lost;             // the source's
+    bool memory_lost;           // the source's
     bool generations_by_symbol; // `generations` itself, else through _PyGC_generation0
     vaddr garbage;              // the list object; 0 unless garbage_source says found
     enum garbage_source garbage_source;
@@ -219,7 +228,8 @@ void runtime_find_types(struct runtime *runtime, const struct runtime_source *so
 void runtime_find_interp(struct runtime *runtime, const struct runtime_source *source);
 // hexversion, version and unicode_width, which needs interp and the types dict, int, str.
 void runtime_find_version(struct runtime *runtime);
-// The heads of the lists. Failures: MISMATCH, DAMAGED.
+// The heads of the lists; 0 when they are not known because static data is lost. Failures:
+// MISMATCH, DAMAGED.
 struct failure *runtime_find_heads(struct runtime *runtime, const struct runtime_source *source)
     __attribute__((warn_unused_result));
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "runtime.h"
+#include "runtime_lost.h"
 
 // Types whose tp_basicsize a column must reproduce.
 static const struct {
@@ -47,6 +48,9 @@ struct trial {
     struct runtime runtime;
     const struct runtime_source *source;
     char against[EVIDENCE_MAX]; // the first evidence against it
+    // Where the heads of the lists are lost: elements of them.
+    vaddr linked[HEADS_LOOKED_AT];
+    size_t linked_count;
 };
 
 static bool type_type_fits(struct trial *trial)
@@ -109,10 +113,28 @@ static bool has_sane_type(const struct runtime *runtime, vaddr object)
                                   base == known));
 }
 
-// How many of the first objects on the lists have a type, if a PyGC_Head has `size` bytes.
-static unsigned count_sane(const struct runtime *runtime, uint16_t size)
+static bool note_linked(void *context, vaddr head)
+{
+    struct trial *trial = context;
+    trial->linked[trial->linked_count++] = head;
+    return trial->linked_count < HEADS_LOOKED_AT;
+}
+
+static unsigned count_sane_linked(const struct trial *trial, uint16_t size)
 {
     unsigned sane = 0;
+    for (size_t i = 0; i < trial->linked_count; i++)
+        sane += has_sane_type(&trial->runtime, trial->linked[i] + size);
+    return sane;
+}
+
+// How many of the first objects on the lists have a type, if a PyGC_Head has `size` bytes.
+static unsigned count_sane(const struct trial *trial, uint16_t size)
+{
+    const struct runtime *runtime = &trial->runtime;
+    unsigned sane = 0;
+    if (trial->source->data_lost)
+        return count_sane_linked(trial, size);
     for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++) {
         uint64_t at = runtime->generations[i].head;
         for (unsigned j = 0; j < HEADS_LOOKED_AT; j++) {
@@ -135,9 +157,9 @@ static bool heads_fit(struct trial *trial)
     if (failure)
         return true;
     uint16_t own = layout_offset(&runtime->layout, LAYOUT_PyGC_Head_sizeof);
-    unsigned sane = count_sane(runtime, own);
+    unsigned sane = count_sane(trial, own);
     for (size_t i = 0; i < sizeof(head_sizes) / sizeof(head_sizes[0]); i++) {
-        unsigned other = count_sane(runtime, head_sizes[i]);
+        unsigned other = count_sane(trial, head_sizes[i]);
         if (other <= sane)
             continue;
         snprintf(trial->against, EVIDENCE_MAX,
@@ -206,7 +228,7 @@ static enum verdict try_column(struct trial *trial, const struct layout_column *
         add_type_counters(&runtime->layout);
     if (!type_type_fits(trial) || !witnesses_fit(trial) || !heads_fit(trial))
         return VERDICT_FITS_NOT;
-    runtime->hexversion = 0;
+    runtime->hexversion = trial->source->hexversion;
     runtime->version[0] = '\0';
     runtime_find_interp(runtime, trial->source);
     runtime_find_version(runtime);
@@ -281,6 +303,8 @@ struct failure *runtime_choose_layout(struct memory *memory, const struct runtim
                               "understood",
                               (unsigned long long)type);
     runtime_find_types(&trial.runtime, source);
+    if (source->data_lost)
+        runtime_each_linked(memory, false, note_linked, &trial);
     bool found = choose(&trial, 0, &chosen);
     for (size_t i = 0; i < sizeof(head_sizes) / sizeof(head_sizes[0]) && !found; i++)
         found = choose(&trial, head_sizes[i], &chosen);

@@ -288,3 +288,56 @@ Test(damage, random_words)
             real_parse(run.output);
     }
 }
+
+// --- pages
+
+// Zeroes whole pages among those that have the leaked objects, as a bad disk leaves them: what the
+// others have is still told, and the place of the first break.
+Test(damage, zeroed_pages)
+{
+    static const char zeroes[4096];
+    struct damage damage = prepare("zeroed.core", "seed_leak.py 1000");
+    struct stat status;
+    int fd = open(damage.path, O_RDWR | O_CLOEXEC);
+    cr_assert(fd >= 0 && fstat(fd, &status) == 0);
+    uint64_t marker = damage.leaked - HEAD;
+    // The page is found by its own bytes: a core's offsets are its headers' business.
+    uint64_t next = real_peek(damage.path, marker + GC_NEXT);
+    off_t page = -1;
+    for (off_t at = 0; at + (off_t)sizeof(zeroes) <= status.st_size && page < 0; at += 4096) {
+        uint64_t word;
+        cr_assert_eq(pread(fd, &word, sizeof(word), at + (off_t)(marker % 4096)),
+                     (ssize_t)sizeof(word));
+        if (word == next)
+            page = at;
+    }
+    cr_assert_geq(page, 0);
+    cr_assert_eq(pwrite(fd, zeroes, sizeof(zeroes), page), (ssize_t)sizeof(zeroes));
+    close(fd);
+    json_t *report = expect_loss(&damage, "heap.broken_links");
+    json_int_t whole = real_number(damage.whole, "heap.objects");
+    // A page has room for fewer than a hundred of them.
+    cr_expect_geq(real_number(report, "heap.objects"), whole - 100);
+    cr_expect_lt(real_number(report, "heap.objects"), whole);
+    struct real_run text = REAL_RUN("--width=0", damage.path, damage.core.interpreter);
+    cr_expect_not_null(strstr(text.output, "in the collector's lists, the first after 0x"));
+    finish(&damage);
+}
+
+// A bit of a link: it leads into the neighbourhood.
+Test(damage, flipped_bits)
+{
+    struct damage damage = prepare("flipped.core", "seed_leak.py 100");
+    uint64_t at = damage.leaked - HEAD + GC_NEXT, right = real_peek(damage.path, at);
+    for (unsigned bit = 0; bit < 64; bit += 3) {
+        real_patch(damage.path, at, right ^ UINT64_C(1) << bit);
+        json_t *report = report_on(&damage, 1);
+        cr_expect_gt(real_number(report, "heap.broken_links"), 0, "bit %u", bit);
+        cr_expect(
+            json_equal(real_json(report, "heap.objects"), real_json(damage.whole, "heap.objects")),
+            "bit %u: %lld objects, not %lld", bit, real_number(report, "heap.objects"),
+            real_number(damage.whole, "heap.objects"));
+        expect_same_findings(&damage, report);
+    }
+    finish(&damage);
+}

@@ -365,3 +365,33 @@ Test(memory, strings)
         cr_assert_str_eq(buffer, rows[i].text, "row %zu", i);
     }
 }
+
+// ---- What was lost and is known all the same
+
+Test(memory, restored_where_there_was_nothing)
+{
+    add(0x1000, 0x10, "0123456789abcdef");
+    add(0x1010, 0x30, NULL);
+    add(0x1040, 0x10, "ghijklmnopqrstuv");
+    cr_assert_null(memory_restore(&memory, 0x1020, 8, (const uint8_t *)"RESTORED"));
+    assert_bytes(0x1000, "0123456789abcdef");
+    assert_status(0x1010, 0x10, MEMORY_NOT_SAVED);
+    assert_bytes(0x1020, "RESTORED");
+    assert_status(0x1028, 1, MEMORY_NOT_SAVED);
+    assert_status(0x103f, 1, MEMORY_NOT_SAVED);
+    assert_bytes(0x1040, "ghijklmnopqrstuv");
+}
+
+Test(memory, restored_between_what_is_saved)
+{
+    add(0x1000, 4, "abcd");
+    add(0x1004, 4, NULL);
+    add(0x1008, 4, "ijkl");
+    add(0x100c, 2, NULL);
+    cr_assert_null(memory_restore(&memory, 0x1002, 0xe, (const uint8_t *)"CDEFGHIJKLMNOP"));
+    assert_bytes(0x1000, "abcdEFGHijklMNOP");
+    cr_assert_null(memory_restore(&memory, 0x1000, 4, (const uint8_t *)"WXYZ"));
+    assert_bytes(0x1000, "abcd");
+    cr_assert_null(memory_restore(&memory, 0x2000, 4, (const uint8_t *)"WXYZ"));
+    assert_bytes(0x2000, "WXYZ");
+}

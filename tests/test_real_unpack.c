@@ -209,8 +209,14 @@ Test(real_unpack, cut)
     const char *path = scratch("cut");
     shell("zstd -qc \"$1\" | head -c 300000 >\"$2\"", core.path, path);
     struct real_run run = REAL_RUN("--check", path, core.interpreter);
-    cr_expect_not_null(strstr(run.output, "then damaged (Truncated zstd input)"), "%s", run.output);
-    cr_expect_not_null(strstr(run.output, "CUT: "), "%s", run.output);
+    cr_expect_not_null(strstr(run.output, "LOSS: what the core was packed in is damaged"), "%s",
+                       run.output);
+    cr_expect_eq(strncmp(run.output, "CUT: ", 5), 0, "%s", run.output);
+    cr_expect_eq(run.status, 1);
+    run = REAL_RUN("--width=0", path, core.interpreter);
+    cr_expect_eq(run.status, 1);
+    cr_expect_eq(strncmp(run.output, "CUT: ", 5), 0, "%s", run.output);
+    cr_expect_not_null(strstr(run.output, "Truncated zstd input"), "%s", run.output);
 }
 
 Test(real_unpack, limit_and_directory)

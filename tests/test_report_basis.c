@@ -21,6 +21,26 @@ Test(report_basis, cores)
     cr_assert_not(report_is_complete(&report));
 }
 
+// The first words, whatever follows.
+Test(report_basis, cut)
+{
+    report.missing = (struct missing){.bytes = 3 << 20, .segments = 17, .filled = 8192};
+    report.missing.kinds[MISSING_HEAP] = 5 << 19;
+    report.missing.kinds[MISSING_NOTES] = 1;
+    static const char words[] =
+        "CUT: 3.0 MiB of the core are missing, in 17 segments: 2.5 MiB of the heap and stacks, "
+        "1 bytes of the notes, 8.0 KiB that files here have, no loss.\n"
+        "Every number is a lower bound.\n";
+    const char *text = text_of_report();
+    cr_expect(strncmp(text, words, strlen(words)) == 0, "%s", text);
+    report.missing = (struct missing){.bytes = 4096, .segments = 1};
+    for (int kind = 0; kind < MISSING_KINDS; kind++)
+        report.missing.kinds[kind] = 1024u << kind;
+    expect_line("CUT: 4.0 KiB of the core are missing, in 1 segment: 1.0 KiB of the heap and "
+                "stacks, 2.0 KiB of the interpreter's data, 4.0 KiB of other files' data, 8.0 KiB "
+                "of code and constants, 16 KiB of the notes, 32 KiB of section headers.");
+}
+
 Test(report_basis, interpreters)
 {
     static const struct {

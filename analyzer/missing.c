@@ -1,0 +1,91 @@
+#include "missing.h"
+
+#include <elf.h>
+
+// The file that was mapped there, with its static variables; NULL: none.
+static const struct module *find_module(const struct process *process, vaddr at)
+{
+    size_t low = 0, high = process ? process->module_count : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (process->modules[middle].start <= at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0)
+        return NULL;
+    const struct module *module = &process->modules[low - 1];
+    vaddr end = module->end > module->data_end ? module->end : module->data_end;
+    return at - module->start < end - module->start ? module : NULL;
+}
+
+static enum missing_kind find_kind(const struct process *process,
+                                   const struct interpreter *interpreter, uint32_t flags, vaddr at)
+{
+    const struct module *module = find_module(process, at);
+    if (!(flags & PF_W))
+        return MISSING_FILES;
+    if (!module)
+        return MISSING_HEAP;
+    return interpreter && module == interpreter->module ? MISSING_INTERPRETER : MISSING_VARIABLES;
+}
+
+// Bytes of a range that the process's memory has all the same.
+static uint64_t count_filled(const struct process *process, vaddr start, uint64_t size)
+{
+    const struct memory *memory = &process->memory;
+    uint64_t filled = 0;
+    size_t low = 0, high = memory->count;
+    while (low < high) { // the first span that ends behind the start
+        size_t middle = low + (high - low) / 2;
+        if (memory->spans[middle].start + memory->spans[middle].size <= start)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < memory->count && memory->spans[low].start - start < size; low++) {
+        const struct memory_span *span = &memory->spans[low];
+        vaddr from = span->start > start ? span->start : start;
+        uint64_t length = span->start + span->size - from;
+        if (length > start + size - from)
+            length = start + size - from;
+        filled += span->bytes ? length : 0;
+    }
+    return filled;
+}
+
+void missing_sum(const struct core *core, const struct process *process,
+                 const struct interpreter *interpreter, struct missing *missing)
+{
+    uint64_t told = core->notes_missing;
+    *missing = (struct missing){.bytes = core->bytes_missing};
+    missing->kinds[MISSING_NOTES] = core->notes_missing;
+    missing->segments = core->notes_missing > 0;
+    for (size_t i = 0; i < core->segment_count; i++) {
+        const struct core_segment *segment = &core->segments[i];
+        if (!segment->missing)
+            continue;
+        vaddr start = segment->start + segment->saved_size;
+        enum missing_kind kind = find_kind(process, interpreter, segment->flags, start);
+        uint64_t filled =
+            kind == MISSING_FILES && process ? count_filled(process, start, segment->missing) : 0;
+        missing->segments++;
+        missing->filled += filled;
+        missing->kinds[kind] += segment->missing - filled;
+        if (__builtin_add_overflow(told, segment->missing, &told))
+            told = UINT64_MAX;
+    }
+    if (told < missing->bytes)
+        missing->kinds[MISSING_OTHER] = missing->bytes - told;
+}
+
+const char *missing_kind_name(enum missing_kind kind)
+{
+    static const char *const names[MISSING_KINDS] = {
+        [MISSING_HEAP] = "heap",           [MISSING_INTERPRETER] = "interpreter_data",
+        [MISSING_VARIABLES] = "variables", [MISSING_FILES] = "files",
+        [MISSING_NOTES] = "notes",         [MISSING_OTHER] = "other",
+    };
+    return names[kind];
+}

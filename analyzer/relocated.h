@@ -1,0 +1,30 @@
+// A file's variables as the process began with them: its writable segments, with the addresses in
+// them as the dynamic linker fills them in.
+//
+// For what a cut core has lost: only what no program changes may be taken from here. It does not
+// know Python.
+#ifndef ANALYZER_RELOCATED_H
+#define ANALYZER_RELOCATED_H
+
+#include <stddef.h>
+
+#include "failure.h"
+#include "process.h"
+
+struct relocated_segment {
+    vaddr start;
+    uint64_t size; // as in the file: variables that begin as zeroes are not in it
+    uint8_t *bytes;
+};
+
+struct relocated {
+    struct relocated_segment *segments;
+    size_t count;
+};
+
+// A module without an image has none. Failures: NO_MEMORY. relocated_deinit in any case.
+struct failure *relocated_init(struct relocated *relocated, const struct process *process,
+                               const struct module *module) __attribute__((warn_unused_result));
+void relocated_deinit(struct relocated *relocated);
+
+#endif

@@ -1,0 +1,25 @@
+// What a process looks like whose interpreter's static data is lost: nothing leads to the
+// collector's lists, to the interpreter state or to the classes, so all of that is looked for in
+// memory.
+//
+// The last two are between the files of runtime.
+#ifndef PYABI_RUNTIME_LOST_H
+#define PYABI_RUNTIME_LOST_H
+
+#include "runtime.h"
+
+// Calls `visit` with the PyGC_Heads, in address order, that say they are reachable and whose
+// neighbours in a list point back to them (or, with lost_too, are not saved), until it returns
+// false. (The places of the three words do not differ between layouts.)
+void runtime_each_linked(struct memory *memory, bool lost_too,
+                         bool (*visit)(void *context, vaddr head), void *context);
+
+// The interpreter state, by what is_interp(runtime, address) says; 0: none.
+vaddr runtime_scan_for_interp(const struct runtime *runtime,
+                              bool (*is_interp)(const struct runtime *runtime, vaddr interp));
+
+// The tp_traverse that most classes have which Python code derived straight from `object`, of all
+// that are tracked; 0: there is none.
+vaddr runtime_vote_for_traverse(const struct runtime *runtime);
+
+#endif

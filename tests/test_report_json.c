@@ -528,7 +528,7 @@ Test(report_json, verify)
         "\"app.\\\\x0aT\"},\"unchecked\":0,\"reasons\":[]},"
         "{\"type\":\"zmq.Socket\",\"objects\":9,\"table\":false,\"checked\":0,\"different\":0,"
         "\"example\":null,\"unchecked\":9,\"reasons\":[{\"traversal\":\"was not tried, after "
-        "others of the same function that did not end\",\"objects\":7},{\"traversal\":\"cannot be "
+        "too many others that did not end\",\"objects\":7},{\"traversal\":\"cannot be "
         "run here\",\"objects\":2}]}]}");
     report.limit = 1;
     expect_json("verify.problems_cut", "true");

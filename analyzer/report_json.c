@@ -128,6 +128,8 @@ static json_t *make_interpreter(const struct report *report)
         runtime->digit_width ? value_number(runtime->digit_width == 2 ? 15 : 30) : json_null(),
         "read_from_core", module && module->match == MODULE_FROM_CORE, "interpreters",
         report->stacks ? value_number(report->stacks->interpreters) : json_null());
+    json_object_set_new(object, "static_data_missing",
+                        value_number(interpreter->source.data_missing));
     return add_debug_file(interpreter, object);
 }
 

@@ -342,6 +342,10 @@ static void put_coverage(const struct report *report, FILE *file)
     if (heap->coded_objects)
         fprintf(file, "             %s object%s of extension types visited by their own code\n",
                 grouped(heap->coded_objects, count), plural(heap->coded_objects));
+    if (report->interpreter->source.data_missing)
+        fprintf(file,
+                "             LOSS: %s of the interpreter's static data not saved in the core\n",
+                sized(report->interpreter->source.data_missing, bytes));
     if (losses->broken_links)
         fprintf(file,
                 "             LOSS: %" PRIu64 " broken link%s in the collector's lists, the first "

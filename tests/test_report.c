@@ -793,6 +793,9 @@ Test(report, losses)
     expect_loss("             DOUBT: 6 objects with more references than ob_refcnt");
     findings.unread_edges = 7;
     expect_loss("             LOSS: 7 edges could not be named");
+    interpreter.source.data_missing = 8192;
+    expect_loss(
+        "             LOSS: 8.0 KiB of the interpreter's static data not saved in the core");
     report.garbage_read = 1234;
     report.garbage_length = 5678;
     expect_loss("             LOSS: only 1234 items of gc.garbage could be read");
@@ -948,8 +951,8 @@ Test(report, verify_with_differences)
         "collections.deque: 3 of 990 objects differ, e.g. 0x7f34e9520a90: the table has 1,234 "
         "references, the code visits 1,235; visit 1,235 is nothing in the table and app.\\x0aT in "
         "the code\n"
-        "zmq.Socket: 9 of 9 objects not checked: their traversal was not tried, after others of "
-        "the same function that did not end (7), cannot be run here (2)\n"
+        "zmq.Socket: 9 of 9 objects not checked: their traversal was not tried, after too many "
+        "others that did not end (7), cannot be run here (2)\n"
         "\n"
         "1,000 objects of 3 types: 2 types checked, at most 1,000 objects each (992), 3 differ; 1 "
         "type not checked: visited by its own code, there is no table; 9 objects could not be "

@@ -557,6 +557,35 @@ bool core_find_auxv(const struct core *core, uint64_t type, uint64_t *value)
     return false;
 }
 
+bool core_has_holes(const struct core *core)
+{
+    off_t hole = lseek(core->fd, 0, SEEK_HOLE);
+    return hole >= 0 && (uint64_t)hole < core->size;
+}
+
+bool core_find_data(const struct core *core, const uint8_t *bytes, uint64_t size, uint64_t *from,
+                    uint64_t *data_size)
+{
+    uint64_t start = (uint64_t)(bytes - core->map), end = start + size;
+    if (*from >= size)
+        return false;
+    off_t data = lseek(core->fd, (off_t)(start + *from), SEEK_DATA);
+    if (data < 0 && errno != ENXIO) // a file system that does not know holes
+        data = (off_t)(start + *from);
+    if (data < 0 || (uint64_t)data >= end)
+        return false;
+    off_t hole = lseek(core->fd, data, SEEK_HOLE);
+    uint64_t data_end = hole > data && (uint64_t)hole < end ? (uint64_t)hole : end;
+    *from = (uint64_t)data - start;
+    *data_size = data_end - (uint64_t)data;
+    return true;
+}
+
+bool core_has_bytes(const struct core *core, const uint8_t *bytes)
+{
+    return bytes >= core->map && bytes < core->map + core->size;
+}
+
 const char *core_signal_name(int signal)
 {
     // Linux generic numbers (asm-generic/signal.h), whatever this program runs on.

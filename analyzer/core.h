@@ -83,6 +83,18 @@ void core_close(struct core *core);
 // The value of an auxv entry (AT_PHDR ...), false when there is none.
 bool core_find_auxv(const struct core *core, uint64_t type, uint64_t *value);
 
+// Does the file have holes, as the kernel leaves them for pages that were never written? Not after
+// a copy that filled them, nor in a file of gcore's.
+bool core_has_holes(const struct core *core);
+
+// The next part of `size` saved bytes at `bytes` that is no hole, from *from on: *from and
+// *data_size are set. False: there is none.
+bool core_find_data(const struct core *core, const uint8_t *bytes, uint64_t size, uint64_t *from,
+                    uint64_t *data_size);
+
+// Do bytes lie in the core's file?
+bool core_has_bytes(const struct core *core, const uint8_t *bytes);
+
 // "SIGSEGV", or NULL for a number without a name. The number is the dead machine's, Linux generic.
 const char *core_signal_name(int signal);
 

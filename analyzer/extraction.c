@@ -9,22 +9,16 @@
 
 #include "discovery.h"
 #include "parallel.h"
+#include "type_cache.h"
 
 enum {
     FOUND_MAX = 1024,     // references taken from an object at a time
-    CACHED_TYPES = 256,   // per thread
     CACHED_LABELS = 1024, // per thread
     CACHED_COMMON = 1024, // per thread
     PREFETCH_AHEAD = 8,   // objects
     PREFETCH_LINES = 4,
     EDGES_EXPECTED = 4, // an object; most heaps have fewer, and what is not used is never touched
     PART_MULTIPLE = 64, // parts begin at multiples, so that no two share a byte of a bit array
-};
-
-struct cached_type {
-    vaddr address;
-    int32_t index;
-    struct object_type type; // a copy: the table may move
 };
 
 struct cached_label {
@@ -56,7 +50,7 @@ struct part {
     struct heap_code code;
     struct heap_losses losses;
     struct failure *failure;
-    struct cached_type cached_types[CACHED_TYPES];
+    struct type_cache type_cache;
     struct cached_label cached_labels[CACHED_LABELS];
     vaddr common[CACHED_COMMON];
 };
@@ -68,25 +62,6 @@ struct extraction {
     unsigned jobs;
     pthread_mutex_t lock; // over heap->types, heap->labels and the memory they are read through
 };
-
-// --- types
-
-static const struct cached_type *find_type(struct part *part, vaddr address)
-{
-    struct cached_type *cached = &part->cached_types[vaddr_hash(address) % CACHED_TYPES];
-    if (cached->address == address)
-        return cached;
-    uint32_t index;
-    pthread_mutex_lock(&part->extraction->lock);
-    cached->address = address;
-    cached->index = HEAP_NO_TYPE;
-    if (object_types_find(&part->heap->types, address, &index) == MEMORY_OK) {
-        cached->index = (int32_t)index;
-        cached->type = part->heap->types.types[index];
-    }
-    pthread_mutex_unlock(&part->extraction->lock);
-    return cached;
-}
 
 // --- labels
 
@@ -181,7 +156,7 @@ static bool is_common(struct part *part, vaddr object)
             MEMORY_OK ||
         refcnt <= HEAP_COMMON_REFERENCES)
         return false;
-    const struct cached_type *type = find_type(part, ob_type);
+    const struct type_cache_entry *type = type_cache_find(&part->type_cache, ob_type);
     if (type->index == HEAP_NO_TYPE ||
         object_size(&part->types, &type->type, object, &partial) > HEAP_COMMON_SIZE)
         return false;
@@ -247,8 +222,8 @@ static void extract_object(struct part *part, uint32_t number, vaddr object)
     part->number = part->code.number = number;
     const uint8_t *bytes = memory_view(&part->memory, object,
                                        layout_offset(layout, LAYOUT_PyVarObject_ob_size), &status);
-    const struct cached_type *cached =
-        bytes ? find_type(part, object_ob_type(&part->runtime, bytes)) : NULL;
+    const struct type_cache_entry *cached =
+        bytes ? type_cache_find(&part->type_cache, object_ob_type(&part->runtime, bytes)) : NULL;
     if (!cached || cached->index == HEAP_NO_TYPE) {
         set_unreadable(part);
         return;
@@ -319,6 +294,7 @@ static void init_part(struct extraction *extraction, unsigned job)
     part->runtime = *heap->runtime;
     part->runtime.memory = &part->memory;
     part->types.runtime = &part->runtime;
+    type_cache_init(&part->type_cache, &heap->types, &extraction->lock);
     part->code = (struct heap_code){.code = heap->code.code, .memory = &part->memory};
     part->first = first < heap->count ? (uint32_t)first : heap->count;
     part->end = end < heap->count ? (uint32_t)end : heap->count;
@@ -333,8 +309,6 @@ static void init_part(struct extraction *extraction, unsigned job)
                                      .full = flush_edges,
                                      .run_code = heap_code_run,
                                      .code = &part->code};
-    for (size_t i = 0; i < CACHED_TYPES; i++)
-        part->cached_types[i].index = HEAP_NO_TYPE;
     // No place is like this one: an empty slot of the cache is not taken for an answer.
     for (size_t i = 0; i < CACHED_LABELS; i++)
         part->cached_labels[i].place.kind = VISIT_LOCAL;

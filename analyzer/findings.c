@@ -286,6 +286,15 @@ static bool note_finalizer(struct folding *folding, struct finding *finding, uin
     return true;
 }
 
+static void count_size(struct finding_sizes *sizes, uint32_t size, bool first)
+{
+    if (first || size < sizes->least)
+        sizes->least = size;
+    if (size > sizes->most)
+        sizes->most = size;
+    sizes->counts[31 - __builtin_clz(size)]++;
+}
+
 // Adds one component to its finding.
 static bool count_component(struct folding *folding, uint32_t component)
 {
@@ -306,10 +315,56 @@ static bool count_component(struct folding *folding, uint32_t component)
     }
     finding->objects += size;
     finding->bytes += bytes;
+    count_size(&finding->sizes, size, first);
     if (first) {
         finding->example_objects = size;
         finding->example_bytes = bytes;
     }
+    return true;
+}
+
+// A component of a finding whose components differ in size.
+struct sized_component {
+    uint32_t finding;
+    uint32_t size;
+};
+
+static int by_finding_and_size(const void *a, const void *b)
+{
+    const struct sized_component *left = a, *right = b;
+    if (left->finding != right->finding)
+        return left->finding < right->finding ? -1 : 1;
+    return (left->size > right->size) - (left->size < right->size);
+}
+
+// Post: the findings' medians are set.
+static bool find_medians(struct folding *folding)
+{
+    struct finding *findings = folding->findings->items;
+    size_t count = 0, differing = 0;
+    for (size_t i = 0; i < folding->findings->count; i++) {
+        findings[i].sizes.median = findings[i].sizes.least;
+        if (findings[i].sizes.least != findings[i].sizes.most)
+            differing += findings[i].count;
+    }
+    if (!differing)
+        return true;
+    struct sized_component *components = reallocarray(NULL, differing, sizeof(*components));
+    if (!components)
+        return false;
+    for (uint32_t i = 0; i < folding->components.count; i++) {
+        if (folding->group_of[i] == GRAPH_NONE)
+            continue;
+        uint32_t finding = folding->groups[folding->group_of[i]].finding;
+        if (findings[finding].sizes.least != findings[finding].sizes.most)
+            components[count++] = (struct sized_component){finding, component_size(folding, i)};
+    }
+    qsort(components, count, sizeof(*components), by_finding_and_size);
+    for (size_t i = 0; i < count; i += findings[components[i].finding].count) {
+        struct finding *finding = &findings[components[i].finding];
+        finding->sizes.median = components[i + (finding->count - 1) / 2].size;
+    }
+    free(components);
     return true;
 }
 
@@ -318,7 +373,7 @@ static bool count_components(struct folding *folding)
     for (uint32_t i = 0; i < folding->components.count; i++)
         if (folding->group_of[i] != GRAPH_NONE && !count_component(folding, i))
             return false;
-    return true;
+    return find_medians(folding);
 }
 
 static struct failure *measure_held(struct folding *folding)
@@ -431,6 +486,7 @@ void findings_destroy(struct findings *findings)
             finalizer_deinit(&finding->finalizers[j]);
         free(finding->finalizers);
     }
+    free(findings->held_types);
     free(findings->items);
     free(findings);
 }

@@ -63,11 +63,24 @@ enum {
     SIGNATURE_SIZE = 9
 }; // 8 hex digits
 
+enum {
+    FINDING_SIZES = 32 // powers of two that a number of objects lies between
+};
+
+// Objects per cycle (component).
+struct finding_sizes {
+    uint32_t least;
+    uint32_t median; // the lower one of two
+    uint32_t most;
+    uint32_t counts[FINDING_SIZES]; // cycles with 2^i to 2^(i + 1) - 1 objects
+};
+
 struct finding {
     char signature[SIGNATURE_SIZE];
     enum collect_state state; // COLLECT_UNCOLLECTABLE or COLLECT_PENDING
     uint64_t count;           // components
     uint64_t objects;         // their members
+    struct finding_sizes sizes;
     uint64_t bytes;
     uint64_t held_objects; // not members, but reachable from this finding's cycles alone
     uint64_t held_bytes;
@@ -84,6 +97,13 @@ struct finding {
     size_t breaks_tried;    // references of the cycle that were taken out; 0: too large to try
 };
 
+// Objects of one type that are held though the collector does not know: untracked ones, and such
+// tracked ones as only these refer to.
+struct findings_held {
+    uint64_t objects;
+    uint64_t bytes;
+};
+
 struct findings {
     struct finding *items; // most bytes (own and held) first
     size_t count;
@@ -91,7 +111,9 @@ struct findings {
     // finalizer objects that are in no cycle.
     uint64_t shared_objects;
     uint64_t shared_bytes;
-    uint64_t unread_edges; // edges of cycles that could not be named
+    struct findings_held *held_types; // by number of the type in heap->types
+    size_t held_type_count;           // may be fewer than there are types
+    uint64_t unread_edges;            // edges of cycles that could not be named
 };
 
 // states: collect_run's. Failures: NO_MEMORY.

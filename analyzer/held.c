@@ -255,6 +255,23 @@ static void visit_owned(struct measure *measure, const struct object_type *type,
     count_references(&measure->visitor);
 }
 
+static bool charge_type(struct findings *findings, uint32_t type, uint64_t bytes)
+{
+    if (type >= findings->held_type_count) {
+        size_t count = (size_t)type * 2 + 64;
+        struct findings_held *types = reallocarray(findings->held_types, count, sizeof(*types));
+        if (!types)
+            return false;
+        memset(types + findings->held_type_count, 0,
+               (count - findings->held_type_count) * sizeof(*types));
+        findings->held_types = types;
+        findings->held_type_count = count;
+    }
+    findings->held_types[type].objects++;
+    findings->held_types[type].bytes += bytes;
+    return true;
+}
+
 // Charges an object whose references are all explained, and counts its own.
 static void settle(struct measure *measure, vaddr object)
 {
@@ -263,7 +280,9 @@ static void settle(struct measure *measure, vaddr object)
     bool partial = false;
     if (object_find_type(types, object, &type) != MEMORY_OK)
         return;
-    charge(measure->findings, owner, object_size(types, &types->types[type], object, &partial));
+    uint64_t size = object_size(types, &types->types[type], object, &partial);
+    charge(measure->findings, owner, size);
+    measure->no_memory = measure->no_memory || !charge_type(measure->findings, type, size);
     visit(measure, &types->types[type], object, owner);
     visit_owned(measure, &types->types[type], object, owner);
 }

@@ -425,6 +425,15 @@ const char *interpreter_file(const struct interpreter *interpreter)
     return module->image ? module->image->path : module->path;
 }
 
+const struct build_id *interpreter_build_id(const struct interpreter *interpreter)
+{
+    const struct module *module = interpreter->module;
+    if (!module)
+        return NULL;
+    const struct build_id *id = module->image ? &module->image->build_id : &module->core_build_id;
+    return id->size ? id : NULL;
+}
+
 const char *interpreter_dwarf_file(const struct interpreter *interpreter)
 {
     if (!interpreter->has_dwarf)

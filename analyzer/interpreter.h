@@ -44,6 +44,9 @@ void interpreter_close(struct interpreter *interpreter);
 // The path of its file here, else the one that the core names, else words for neither.
 const char *interpreter_file(const struct interpreter *interpreter);
 
+// Of its file here, else as the core has it. NULL: neither has one.
+const struct build_id *interpreter_build_id(const struct interpreter *interpreter);
+
 // The path of the file whose DWARF was laid over the layout; NULL: none was.
 const char *interpreter_dwarf_file(const struct interpreter *interpreter);
 

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "census_process.h"
 #include "collect.h"
 #include "core.h"
 #include "debug_server.h"
@@ -237,6 +238,7 @@ struct run {
     struct collect_totals totals;
     struct findings *findings;
     struct holders *holders;
+    struct census *census;
     vaddr *garbage_objects;
     struct heap_opaque_type *opaque_types;
     struct stacks stacks;
@@ -445,6 +447,24 @@ static struct failure *find_holders(struct run *run)
     return failure;
 }
 
+// What the memory was used for.
+static struct failure *take_census(struct run *run)
+{
+    struct census_source source;
+    struct failure *failure = census_source_init(&source, run->interpreter);
+    if (failure)
+        return failure;
+    failure = census_create(run->heap, run->states, run->findings, &source, run->options->jobs,
+                            &run->census);
+    census_source_deinit(&source);
+    if (!failure)
+        tell(run,
+             "%" PRIu64 " bytes of written memory: %" PRIu64 " of Python objects, %" PRIu64
+             " of the rest",
+             run->census->used_bytes, run->census->python_bytes, run->census->other_bytes);
+    return failure;
+}
+
 static void sum_states(struct run *run)
 {
     for (uint32_t i = 0; i < run->heap->count; i++) {
@@ -505,6 +525,8 @@ static struct failure *make_report(struct run *run)
     report->totals = &run->totals;
     report->findings = run->findings;
     report->holders = run->holders;
+    report->census = run->census;
+    report->verdict = verdict_make(run->census, run->findings);
     report->limit = run->options->limit;
     sum_states(run);
     struct failure *failure = findings_find_origins(run->findings, run->heap, run->options->limit);
@@ -621,6 +643,8 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
     if (!failure && !run->options->verify)
         failure = find_holders(run);
     if (!failure && !run->options->verify)
+        failure = take_census(run);
+    if (!failure && !run->options->verify)
         failure = make_report(run);
     if (!failure)
         failure = write_outputs(run, output, graph);
@@ -629,6 +653,7 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
 
 static void run_deinit(struct run *run)
 {
+    census_destroy(run->census);
     holders_destroy(run->holders);
     findings_destroy(run->findings);
     verify_destroy(run->verify);

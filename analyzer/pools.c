@@ -17,7 +17,7 @@
 #include "parallel.h"
 
 enum {
-    POOL_SIZE = 4096,
+    POOL_SIZE = POOLS_PAGE_SIZE,
     TYPES_CACHED = 512,
     PREFETCH_AHEAD = 8, // blocks
 };
@@ -395,6 +395,52 @@ struct failure *pools_each_unmarked(struct heap *heap, void (*found)(void *conte
     *has_pools = sweep.met_marked;
     deinit_sweep(&sweep);
     return NULL;
+}
+
+// --- pages, block by block
+
+static void set_free(struct pools_page *pool, uint32_t offset)
+{
+    pool->free_bits[offset / POOLS_GRAIN / 64] |= UINT64_C(1) << (offset / POOLS_GRAIN % 64);
+    pool->free++;
+}
+
+// The list of free blocks, linked through their first word. False: it is none.
+static bool read_free_list(const struct runtime *runtime, vaddr page, const uint8_t *bytes,
+                           uint32_t end, struct pools_page *pool)
+{
+    vaddr at =
+        layout_uint(&runtime->layout, runtime->memory->format, bytes, LAYOUT_pool_header_freeblock);
+    while (at) {
+        uint64_t offset = at - page;
+        if (offset < pool->first || offset >= end ||
+            (offset - pool->first) % pool->block_size != 0 ||
+            pools_is_free(pool, (uint32_t)offset)) // it bites its tail
+            return false;
+        set_free(pool, (uint32_t)offset);
+        at = format_word(runtime->memory->format, bytes + offset);
+    }
+    return true;
+}
+
+bool pools_read_page(const struct runtime *runtime, vaddr page, const uint8_t *bytes,
+                     struct pools_page *pool)
+{
+    struct pool header;
+    if (!read_pool(runtime, bytes, page, &header))
+        return false;
+    *pool = (struct pools_page){
+        .block_size = header.block_size,
+        .first = header.first,
+        .blocks = (POOL_SIZE - header.first) / header.block_size,
+        .arena = layout_uint(&runtime->layout, runtime->memory->format, bytes,
+                             LAYOUT_pool_header_arenaindex),
+    };
+    if (!read_free_list(runtime, page, bytes, header.end, pool))
+        return false;
+    for (uint32_t at = header.end; at + pool->block_size <= POOL_SIZE; at += pool->block_size)
+        set_free(pool, at);
+    return true;
 }
 
 // --- single blocks

@@ -20,6 +20,32 @@ struct failure *pools_each_unmarked(struct heap *heap, void (*found)(void *conte
                                     void *context, bool *has_pools)
     __attribute__((warn_unused_result));
 
+enum {
+    POOLS_PAGE_SIZE = 4096, // of a pool
+    POOLS_GRAIN = 8,        // blocks stand on multiples of this
+    POOLS_PAGE_WORDS = POOLS_PAGE_SIZE / POOLS_GRAIN / 64,
+};
+
+// The page of a pool, block by block.
+struct pools_page {
+    uint32_t block_size;
+    uint32_t first;  // offset of the first block
+    uint32_t blocks; // that there is room for
+    uint32_t free;   // that are not handed out
+    uint64_t arena;  // its number
+    // One bit per grain, of the blocks that are not handed out.
+    uint64_t free_bits[POOLS_PAGE_WORDS];
+};
+
+// The page at `page` (a multiple of its size, as many bytes). False: it does not look like a pool.
+bool pools_read_page(const struct runtime *runtime, vaddr page, const uint8_t *bytes,
+                     struct pools_page *pool);
+
+static inline bool pools_is_free(const struct pools_page *pool, uint32_t offset)
+{
+    return pool->free_bits[offset / POOLS_GRAIN / 64] >> (offset / POOLS_GRAIN % 64) & 1;
+}
+
 // A block of pymalloc, without the pads that PYMALLOC_DEBUG puts around what it hands out.
 struct pools_block {
     vaddr start;

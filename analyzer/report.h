@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "census.h"
 #include "collect.h"
 #include "core.h"
 #include "failure.h"
@@ -17,6 +18,7 @@
 #include "holders.h"
 #include "interpreter.h"
 #include "stacks.h"
+#include "verdict.h"
 #include "verify.h"
 
 #define PROGRAM_NAME "pycore-garbage"
@@ -37,7 +39,9 @@ struct report {
     const struct findings *findings;
     const struct stacks *stacks;   // NULL: not read
     const struct holders *holders; // NULL: none
-    vaddr garbage;                 // the list, 0: not found or not made yet
+    const struct census *census;   // NULL: not taken
+    struct verdict verdict;
+    vaddr garbage; // the list, 0: not found or not made yet
     enum garbage_source garbage_source;
     const vaddr *garbage_objects; // its items, as many as could be read
     uint64_t garbage_length;      // its ob_size

@@ -56,7 +56,7 @@ static json_t *make_core(const struct report *report)
 static json_t *id_or_null(const struct build_id *id)
 {
     char text[2 * BUILD_ID_MAX + 1];
-    if (!id || !id->size)
+    if (!id)
         return json_null();
     build_id_format(id, text, sizeof(text));
     return json_string(text);
@@ -111,11 +111,9 @@ static json_t *make_interpreter(const struct report *report)
         "version", *runtime->version ? runtime->version : NULL, "unicode",
         runtime->unicode_width == 2 ? "ucs2" : "ucs4", "debug_build", interpreter->debug_build,
         "file", value_name(image ? image->path : NULL), "build_id",
-        id_or_null(image    ? &image->build_id
-                   : module ? &module->core_build_id
-                            : NULL),
-        "build_id_match", match, "recognized_from", interpreter->recognition ? "core" : "file",
-        "file_in_core", value_name(module ? module->path : NULL), "layout_source",
+        id_or_null(interpreter_build_id(interpreter)), "build_id_match", match, "recognized_from",
+        interpreter->recognition ? "core" : "file", "file_in_core",
+        value_name(module ? module->path : NULL), "layout_source",
         interpreter->has_dwarf ? "dwarf" : "builtin", "layout_column", runtime->layout.column->name,
         "layout_dwarf_members", (int)runtime->layout.dwarf_values, "layout_dwarf_differences",
         (int)runtime->layout.dwarf_differences, "layout_origin", runtime->layout.column->origin,
@@ -394,18 +392,32 @@ static json_t *make_breaks(const struct finding *finding)
     return breaks;
 }
 
+static json_t *make_sizes(const struct finding_sizes *sizes)
+{
+    json_t *histogram = json_array();
+    for (unsigned i = 0; i < FINDING_SIZES; i++)
+        if (sizes->counts[i])
+            json_array_append_new(histogram, json_pack("{s:o, s:o, s:o}", "from",
+                                                       value_number(UINT64_C(1) << i), "to",
+                                                       value_number((UINT64_C(1) << (i + 1)) - 1),
+                                                       "cycles", value_number(sizes->counts[i])));
+    return json_pack("{s:o, s:o, s:o, s:o}", "min", value_number(sizes->least), "median",
+                     value_number(sizes->median), "max", value_number(sizes->most), "histogram",
+                     histogram);
+}
+
 static json_t *make_finding(const struct finding *finding, uint64_t limit)
 {
     bool cut;
     json_t *cycle = make_cycle(finding, limit, &cut);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "signature",
-                     finding->signature, "state", report_state_name(finding->state), "count",
-                     value_number(finding->count), "objects", value_number(finding->objects),
-                     "bytes", value_number(finding->bytes), "held_objects",
-                     value_number(finding->held_objects), "held_bytes",
-                     value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
-                     "finalizers", make_finalizers(finding), "breaks", make_breaks(finding),
-                     "breaks_tried", value_number(finding->breaks_tried));
+    return json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "signature",
+        finding->signature, "state", report_state_name(finding->state), "count",
+        value_number(finding->count), "objects", value_number(finding->objects), "bytes",
+        value_number(finding->bytes), "held_objects", value_number(finding->held_objects),
+        "held_bytes", value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
+        "finalizers", make_finalizers(finding), "breaks", make_breaks(finding), "breaks_tried",
+        value_number(finding->breaks_tried), "objects_per_cycle", make_sizes(&finding->sizes));
 }
 
 static json_t *make_findings(const struct report *report)
@@ -436,14 +448,16 @@ struct failure *report_json(const struct report *report, FILE *file)
 {
     const struct findings *findings = report->findings;
     json_t *root = json_pack(
-        "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o}",
+        "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, "
+        "s:o}",
         "schema_version", SCHEMA_VERSION, "tool", "name", PROGRAM_NAME, "version",
         PYCORE_GARBAGE_VERSION, "core", make_core(report), "interpreter", make_interpreter(report),
         "collector", make_collector(report), "heap", make_heap(report), "garbage",
         make_garbage(report), "findings", make_findings(report), "findings_total",
         value_number(findings->count), "shared", "objects", value_number(findings->shared_objects),
         "bytes", value_number(findings->shared_bytes), "holders", value_holders(report), "threads",
-        make_threads(report), "threads_total", value_number(report->stacks->count));
+        make_threads(report), "threads_total", value_number(report->stacks->count), "memory",
+        value_memory(report), "verdict", value_verdict(report));
     return write_json(root, file);
 }
 

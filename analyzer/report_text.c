@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "report_words.h"
+#include "version.h"
 
 enum {
     DRAWN_STEPS_MAX = 40
@@ -146,6 +147,7 @@ static void put_verdict(const struct report *report, FILE *file)
     if (trash)
         fprintf(file, "Collectable trash waiting for a collection: %s object%s, %s.\n",
                 grouped(trash, count), plural(trash), sized(report->trash_bytes, bytes));
+    put_memory_verdict(report, file);
 }
 
 // --- findings
@@ -272,17 +274,39 @@ static const char *example_words(const struct finding *finding)
                : "this one ";
 }
 
-static void put_finding(const struct finding *finding, FILE *file)
+// How many objects the cycles have, when they differ.
+static void put_sizes(const struct finding_sizes *sizes, FILE *file)
+{
+    char least[NUMBER_MAX], median[NUMBER_MAX], most[NUMBER_MAX], cycles[NUMBER_MAX];
+    if (sizes->least == sizes->most)
+        return;
+    fprintf(file, "  objects per cycle: %s to %s, median %s", grouped(sizes->least, least),
+            grouped(sizes->most, most), grouped(sizes->median, median));
+    const char *before = " (";
+    for (unsigned i = 0; i < FINDING_SIZES; i++) {
+        if (!sizes->counts[i])
+            continue;
+        uint64_t from = UINT64_C(1) << i, to = (UINT64_C(1) << (i + 1)) - 1;
+        fprintf(file, "%s%s", before, grouped(from, least));
+        if (to > from)
+            fprintf(file, "-%s", grouped(to, most));
+        fprintf(file, ": %s", grouped(sizes->counts[i], cycles));
+        before = "; ";
+    }
+    fputs(")\n", file);
+}
+
+static void put_finding(const struct report *report, const struct finding *finding, FILE *file)
 {
     char count[NUMBER_MAX], bytes[NUMBER_MAX], head[256];
-    int width = snprintf(head, sizeof(head), "%s%s cycle%s like this one, %s",
-                         grouped(finding->count, count),
-                         finding->state == COLLECT_PENDING ? " pending" : "",
-                         plural(finding->count), sized(finding->bytes, bytes));
-    if (finding->count == 1)
-        width = snprintf(head, sizeof(head), "One%s cycle, %s",
-                         finding->state == COLLECT_PENDING ? " pending" : "",
+    const char *pending = finding->state == COLLECT_PENDING ? " pending" : "";
+    const char *at_least = report_is_complete(report) ? "" : "At least ";
+    int width = snprintf(head, sizeof(head), "%s%s%s cycle%s like this one, %s", at_least,
+                         grouped(finding->count, count), pending, plural(finding->count),
                          sized(finding->bytes, bytes));
+    if (finding->count == 1)
+        width = snprintf(head, sizeof(head), "%s%s%s cycle, %s", at_least,
+                         *at_least ? "one" : "One", pending, sized(finding->bytes, bytes));
     fprintf(file, "\n%s%*ssignature %s\n", head, width < 70 ? 72 - width : 2, "",
             finding->signature);
     put_cycle(finding, file);
@@ -292,6 +316,7 @@ static void put_finding(const struct finding *finding, FILE *file)
         fprintf(file, "  keep%s %s other object%s alive: %s\n", finding->count == 1 ? "s" : "",
                 grouped(finding->held_objects, count), plural(finding->held_objects),
                 sized(finding->held_bytes, bytes));
+    put_sizes(&finding->sizes, file);
     fprintf(file, "  e.g. 0x%" PRIx64 "; %s%s object%s, %" PRIu64 " bytes\n", finding->example,
             example_words(finding), grouped(finding->example_objects, count),
             plural(finding->example_objects), finding->example_bytes);
@@ -305,7 +330,7 @@ static void put_findings(const struct report *report, FILE *file)
     if (report->limit && shown > report->limit)
         shown = report->limit;
     for (size_t i = 0; i < shown; i++)
-        put_finding(&findings->items[i], file);
+        put_finding(report, &findings->items[i], file);
     if (shown < findings->count)
         fprintf(file, "\n%s more finding%s not shown (--limit).\n",
                 grouped(findings->count - shown, count), plural(findings->count - shown));
@@ -317,11 +342,35 @@ static void put_findings(const struct report *report, FILE *file)
                 sized(findings->shared_bytes, bytes));
 }
 
+// What to find the report by: one line, however long.
+static void put_ticket(const struct report *report, FILE *file)
+{
+    const struct findings *findings = report->findings;
+    char id[2 * BUILD_ID_MAX + 1] = "none";
+    const struct build_id *build_id = interpreter_build_id(report->interpreter);
+    size_t shown = findings->count;
+    if (report->limit && shown > report->limit)
+        shown = report->limit;
+    if (build_id)
+        build_id_format(build_id, id, sizeof(id));
+    fputs("\nTicket       " PROGRAM_NAME " " PYCORE_GARBAGE_VERSION ", ", file);
+    put_file(file, report->core->path);
+    fprintf(file, ", %" PRIu64 " bytes, build-id %s, ", report->core->size, id);
+    fputs(shown ? "signatures" : "no signature", file);
+    for (size_t i = 0; i < shown; i++)
+        fprintf(file, " %s", findings->items[i].signature);
+    if (shown < findings->count)
+        fprintf(file, " and %zu more (--limit)", findings->count - shown);
+    fputc('\n', file);
+}
+
 void report_text(const struct report *report, FILE *file)
 {
     put_verdict(report, file);
     put_findings(report, file);
     put_holders(report, file);
+    put_memory(report, file);
     put_basis(report, file);
     put_stacks(report, file);
+    put_ticket(report, file);
 }

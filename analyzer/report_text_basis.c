@@ -54,17 +54,15 @@ static void put_interpreter_file(const struct interpreter *interpreter, FILE *fi
 {
     const struct module *module = interpreter->module;
     const struct image *image = module ? module->image : NULL;
-    char id[2 * BUILD_ID_MAX + 1] = "";
-    if (image)
-        build_id_format(&image->build_id, id, sizeof(id));
-    else if (module)
-        build_id_format(&module->core_build_id, id, sizeof(id));
+    const struct build_id *build_id = interpreter_build_id(interpreter);
+    char id[2 * BUILD_ID_MAX + 1] = "none";
+    if (build_id)
+        build_id_format(build_id, id, sizeof(id));
     put_name(file, interpreter_file(interpreter));
     if (image)
         fprintf(file, "\n             build-id %s (%s)", id, match_words(module));
     else
-        fprintf(file, "\n             build-id %s (the core's; the file was not at hand)",
-                *id ? id : "none");
+        fprintf(file, "\n             build-id %s (the core's; the file was not at hand)", id);
     if (interpreter->recognition)
         fputs("\n             RECOGNIZED IN THE CORE: types are named by the modules that hold them"
               "\n             and by their structure; the file would be surer",
@@ -339,6 +337,7 @@ static void put_coverage(const struct report *report, FILE *file)
     fprintf(file, "%s references, %s; ", grouped(heap->edges, count), sized(heap->bytes, bytes));
     fprintf(file, "%" PRIu64 " opaque, %" PRIu64 " unreadable\n", heap->opaque_objects,
             losses->unreadable_objects);
+    put_byte_coverage(report, file);
     if (heap->coded_objects)
         fprintf(file, "             %s object%s of extension types visited by their own code\n",
                 grouped(heap->coded_objects, count), plural(heap->coded_objects));

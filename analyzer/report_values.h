@@ -15,4 +15,8 @@ json_t *value_number(uint64_t value);
 // The member "holders".
 json_t *value_holders(const struct report *report);
 
+// The members "memory" and "verdict"; null when no census was taken.
+json_t *value_memory(const struct report *report);
+json_t *value_verdict(const struct report *report);
+
 #endif

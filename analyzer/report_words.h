@@ -32,6 +32,12 @@ const char *short_name(const char *type);
 // Which reference of a finding to break, who sets it, and how.
 void put_breaks(const struct finding *finding, FILE *file);
 
+// What filled the memory: of the verdict, a section of its own, a line of the coverage. Nothing
+// when no census was taken.
+void put_memory_verdict(const struct report *report, FILE *file);
+void put_memory(const struct report *report, FILE *file);
+void put_byte_coverage(const struct report *report, FILE *file);
+
 // What the threads were doing.
 void put_stacks(const struct report *report, FILE *file);
 

@@ -127,6 +127,11 @@ uint64_t object_size(struct object_types *types, const struct object_type *type,
 uint64_t object_block_size(const struct object_types *types, const struct object_type *type,
                            vaddr object);
 
+// Where the table, items or characters that only the object owns lie, and what they take: the part
+// of object_size outside of its block. (Of several blocks the first.) False: it has none.
+bool object_find_aside(const struct object_types *types, const struct object_type *type,
+                       vaddr object, vaddr *at, uint64_t *size);
+
 // The items of a dict, in table order.
 struct dict_items {
     struct memory *memory;

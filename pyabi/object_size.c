@@ -17,11 +17,13 @@ bool object_has_gc_head(const struct object_types *types, const struct object_ty
            (flags & TPFLAGS_HEAPTYPE);
 }
 
-// A measurement: whose, and whether a part of it could not be had.
+// A measurement: whose, whether a part of it could not be had, and where that part is which is
+// allocated aside.
 struct measure {
     const struct runtime *runtime;
     vaddr object;
     bool partial;
+    vaddr aside;
 };
 
 static int64_t read_number(struct measure *measure, vaddr at, enum layout_member member)
@@ -52,6 +54,8 @@ static uint64_t array_size(struct measure *measure, vaddr at, int64_t count, uin
         measure->partial = true;
         return 0;
     }
+    if (!measure->aside)
+        measure->aside = at;
     return bytes;
 }
 
@@ -85,6 +89,7 @@ static uint64_t deque_size(struct measure *measure)
     vaddr block = read_pointer(measure, LAYOUT_dequeobject_leftblock);
     vaddr last = read_pointer(measure, LAYOUT_dequeobject_rightblock);
     uint64_t most = runtime->memory->saved / size + 1;
+    measure->aside = block;
     while (block != last && count <= most && !measure->partial) {
         uint64_t next = 0;
         if (layout_read(&runtime->layout, runtime->memory, block, LAYOUT_BLOCK_rightlink, &next) !=
@@ -137,6 +142,7 @@ static uint64_t element_size(struct measure *measure)
         return 0;
     uint64_t size =
         runtime_malloc_size(runtime, layout_offset(layout, LAYOUT_ElementObjectExtra_sizeof));
+    measure->aside = extra;
     int64_t children = read_number(measure, extra, LAYOUT_ElementObjectExtra_children);
     int64_t allocated = read_number(measure, extra, LAYOUT_ElementObjectExtra_allocated);
     if ((vaddr)children == extra + layout_offset(layout, LAYOUT_ElementObjectExtra__children))
@@ -253,4 +259,16 @@ uint64_t object_size(struct object_types *types, const struct object_type *type,
         size += owned_size(&measure, type);
     *partial = *partial || measure.partial;
     return size;
+}
+
+bool object_find_aside(const struct object_types *types, const struct object_type *type,
+                       vaddr object, vaddr *at, uint64_t *size)
+{
+    struct measure measure = {.runtime = types->runtime, .object = object};
+    uint64_t bytes = type->size == SIZE_PLAIN ? 0 : owned_size(&measure, type);
+    if (!bytes)
+        return false;
+    *at = measure.aside;
+    *size = bytes;
+    return true;
 }

@@ -219,6 +219,47 @@ WORLDS(leaks_of_one_program_are_told_apart)
                      "%s", world);
 }
 
+// Clients that refer to themselves, and by the way through so many lists; another finding of one
+// size has no part in it.
+WORLDS(cycles_of_one_shape_that_differ_in_size)
+{
+    static const unsigned lists[] = {20, 0, 1, 1, 5, 200};
+    static const struct finding_sizes expected = {
+        .least = 2,
+        .median = 4,
+        .most = 203,
+        .counts = {[1] = 1, [2] = 2, [3] = 1, [4] = 1, [7] = 1}};
+    vaddr class = make_class("Client", 0, true);
+    struct story story;
+    make_story(&story);
+    fakeheap_keep(&fake, ping(&story));
+    for (size_t i = 0; i < LENGTH(lists); i++) {
+        vaddr client = fakeheap_instance(&fake, class), others = fakeheap_list(&fake);
+        fakeheap_set_attr(&fake, client, "me", client);
+        if (lists[i])
+            fakeheap_set_attr(&fake, client, "others", others);
+        for (unsigned j = 0; j < lists[i]; j++) {
+            vaddr list = fakeheap_list(&fake);
+            fakeheap_append(&fake, list, client);
+            fakeheap_append(&fake, others, list);
+        }
+        fakeheap_keep(&fake, client);
+    }
+    analyse();
+    cr_assert_eq(findings->count, 2, "%s", world);
+    const struct finding_sizes *sizes = &findings->items[0].sizes;
+    cr_assert_eq(findings->items[0].count, LENGTH(lists), "%s", world);
+    cr_expect_eq(sizes->least, expected.least, "%s: %u", world, sizes->least);
+    cr_expect_eq(sizes->median, expected.median, "%s: %u", world, sizes->median);
+    cr_expect_eq(sizes->most, expected.most, "%s: %u", world, sizes->most);
+    for (size_t i = 0; i < FINDING_SIZES; i++)
+        cr_expect_eq(sizes->counts[i], expected.counts[i], "%s: 2^%zu", world, i);
+    sizes = &findings->items[1].sizes;
+    cr_expect_eq(sizes->least, 4, "%s", world);
+    cr_expect_eq(sizes->median, 4, "%s", world);
+    cr_expect_eq(sizes->counts[2], 1, "%s", world);
+}
+
 // Names that are equal but not the same str, as unpickled objects have them.
 WORLDS(attributes_are_compared_by_text)
 {

@@ -1,48 +1,10 @@
-// The reports, word for word. JSON and the graph are in test_report_json.c.
-#include "common.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "scene_report.h"
+// The text report, word for word: what leaked. JSON and the graph are in test_report_json.c.
+#include "report_text.h"
+#include "version.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 TestSuite(report, .init = set_report);
-
-static char *output;
-static size_t output_size;
-
-static const char *text_of_report(void)
-{
-    free(output);
-    FILE *file = open_memstream(&output, &output_size);
-    report_text(&report, file);
-    cr_assert_eq(fclose(file), 0);
-    return output;
-}
-
-static void expect_text(const char *expected)
-{
-    cr_assert_str_eq(text_of_report(), expected, "%s", output);
-}
-
-static void expect_line(const char *line)
-{
-    char with_ends[512];
-    snprintf(with_ends, sizeof(with_ends), "\n%s\n", line);
-    const char *text = text_of_report();
-    size_t length = strlen(line);
-    bool first = strncmp(text, line, length) == 0 && text[length] == '\n';
-    cr_expect(first || strstr(text, with_ends), "no line '%s' in\n%s", line, text);
-}
-
-static void expect_no(const char *words)
-{
-    cr_expect_null(strstr(text_of_report(), words), "'%s' in\n%s", words, output);
-}
 
 // --- the whole
 
@@ -74,7 +36,10 @@ Test(report, the_story)
         "\n"
         "Thread 0x7f34, which held the interpreter lock, innermost call first:\n"
         "    ping, seed_leak.py:63\n"
-        "    <module>, seed_leak.py:140\n");
+        "    <module>, seed_leak.py:140\n"
+        "\n"
+        "Ticket       pycore-garbage " PYCORE_GARBAGE_VERSION
+        ", core.1234, 5242880 bytes, build-id deadbeef, signatures 5f3c2a91\n");
     cr_assert(report_is_complete(&report));
 }
 
@@ -93,15 +58,6 @@ Test(report, the_story_a_million_times)
     expect_line("gc.garbage   0x7f34e9500000, 1,000,000 items, found by symbol");
 }
 
-static void set_no_findings(void)
-{
-    findings.count = 0;
-    totals.objects[COLLECT_UNCOLLECTABLE] = 0;
-    totals.objects[COLLECT_REACHABLE] = 1000;
-    report.garbage_length = report.garbage_read = 0;
-    report.kept_bytes = 0;
-}
-
 Test(report, no_garbage)
 {
     set_no_findings();
@@ -109,7 +65,7 @@ Test(report, no_garbage)
                 "looked at).");
     expect_line("None is pending: the next full collection would add nothing to it.");
     expect_line("gc.garbage   0x7f34e9500000, 0 items, found by symbol");
-    expect_no("signature");
+    expect_no("like this one");
 }
 
 Test(report, garbage_that_is_in_use)
@@ -198,10 +154,15 @@ Test(report, pending_findings)
 Test(report, cycles_that_differ_in_size)
 {
     items[0].objects = 9;
+    items[0].sizes = (struct finding_sizes){
+        .least = 1, .median = 4, .most = 1002, .counts = {[0] = 3, [2] = 90, [9] = 1234}};
     expect_line("  e.g. 0x7f34e9520a90; this one 4 objects, 704 bytes");
     items[0].objects = items[0].count * items[0].example_objects;
     items[0].bytes = items[0].count * items[0].example_bytes + 96;
     expect_line("  e.g. 0x7f34e9520a90; this one 4 objects, 704 bytes");
+    expect_line("  objects per cycle: 1 to 1,002, median 4 (1: 3; 4-7: 90; 512-1,023: 1,234)");
+    items[0].sizes.most = 1;
+    expect_no("per cycle");
 }
 
 Test(report, held_objects)
@@ -401,6 +362,25 @@ Test(report, more_findings_than_the_limit)
     expect_no("--limit");
 }
 
+// One line, so that it is found whole.
+Test(report, what_to_find_a_ticket_by)
+{
+    findings.count = 3;
+    core.path = (char *)"/var/crash/core\n1";
+    snprintf(items[1].signature, sizeof(items[1].signature), "0badcafe");
+    snprintf(items[2].signature, sizeof(items[2].signature), "00c0ffee");
+    expect_line("Ticket       pycore-garbage " PYCORE_GARBAGE_VERSION
+                ", core\\x0a1, 5242880 bytes, build-id deadbeef, signatures 5f3c2a91 0badcafe "
+                "00c0ffee");
+    report.limit = 1;
+    expect_line("Ticket       pycore-garbage " PYCORE_GARBAGE_VERSION
+                ", core\\x0a1, 5242880 bytes, build-id deadbeef, signatures 5f3c2a91 and 2 more "
+                "(--limit)");
+    findings.count = 0;
+    expect_line("Ticket       pycore-garbage " PYCORE_GARBAGE_VERSION
+                ", core\\x0a1, 5242880 bytes, build-id deadbeef, no signature");
+}
+
 // --- who holds what
 
 Test(report, who_holds_what)
@@ -491,380 +471,6 @@ Test(report, types_of_overdrawn_objects)
     expect_line("             2 of mod.Greedy, e.g. 0xa000");
 }
 
-// --- where the numbers come from
-
-Test(report, cores)
-{
-    core.command = (char *)"";
-    core.has_prpsinfo = false;
-    core.signal = 0;
-    core.thread_count = 12;
-    core.complete = false;
-    expect_line("Process      (command not known), no signal: dumped while it ran, 12 threads");
-    expect_line("Core         core.1234, 5.0 MiB, x86_64, without thread notes");
-    core.signal = 77;
-    core.bytes_missing = 3 << 19;
-    expect_line("Core         core.1234, 5.0 MiB, x86_64, CUT: 1.5 MiB missing");
-    expect_line("Process      (command not known), signal 77, 12 threads");
-    cr_assert_not(report_is_complete(&report));
-}
-
-Test(report, interpreters)
-{
-    static const struct {
-        enum module_match match;
-        const char *line;
-    } rows[] = {
-        {MODULE_MATCHES, "             build-id deadbeef (matches the core)"},
-        {MODULE_UNCHECKED, "             build-id deadbeef (not checked, the core has none)"},
-        {MODULE_FROM_CORE, "             build-id deadbeef (no file here, read from the core)"},
-        {MODULE_FORCED,
-         "             build-id deadbeef (DIFFERS from the core's, used because of --force)"},
-    };
-    for (size_t i = 0; i < LENGTH(rows); i++) {
-        module.match = rows[i].match;
-        expect_line(rows[i].line);
-    }
-    module.match = MODULE_UNCHECKED;
-    image.build_id.size = 0;
-    expect_line("             build-id none (not checked, the file has none)");
-    interpreter.has_dwarf = true;
-    interpreter.runtime.layout.dwarf_values = 250;
-    interpreter.runtime.layout.dwarf_differences = 3;
-    interpreter.runtime.version[0] = '\0';
-    interpreter.runtime.unicode_width = 2;
-    expect_line("Layout       built-in column 2.7.18-x86_64, checked by the file's DWARF: 250 "
-                "members, 3 differ");
-    expect_line("Interpreter  CPython 2.7, UCS2, /usr/lib/libpython2.7.so.1.0");
-}
-
-// What differs is told by name, and where it was read.
-Test(report, dwarf_of_a_detached_file)
-{
-    static const enum layout_member members[] = {
-        LAYOUT_PyObject_ob_type, LAYOUT_PyGC_Head_sizeof, LAYOUT_PyVarObject_ob_size,
-        LAYOUT_PyListObject_allocated, LAYOUT_PyListObject_ob_item};
-    struct layout *layout = &interpreter.runtime.layout;
-    struct image debug = {.path = "/usr/lib/debug/.build-id/de/adbeef.debug"};
-    image.detached = &debug;
-    interpreter.has_dwarf = true;
-    interpreter.debug_file.source = DEBUG_FILE_BY_BUILD_ID;
-    for (size_t i = 0; i < LENGTH(members); i++) {
-        layout->values[members[i]] = (struct layout_value){8, 8};
-        layout_overlay(layout, members[i], (struct layout_value){16, 8});
-        if (i == 0)
-            expect_line("             not as in the column: PyObject.ob_type; DWARF's are used");
-    }
-    expect_line("Layout       built-in column 2.7.18-x86_64, checked by detached DWARF: 5 members, "
-                "5 differ");
-    expect_line("             /usr/lib/debug/.build-id/de/adbeef.debug (by build-id)");
-    expect_line("             not as in the column: PyGC_Head (size), PyObject.ob_type, "
-                "PyVarObject.ob_size and 2 more; DWARF's are used");
-    image.detached = NULL;
-}
-
-// Without the interpreter's file, and without even its name.
-Test(report, interpreter_without_a_file)
-{
-    struct recognition recognition = {0};
-    interpreter.recognition = &recognition;
-    module.image = NULL;
-    module.core_build_id = (struct build_id){2, {0xca, 0xfe}};
-    expect_line("Interpreter  CPython 2.7.18, UCS4, /usr/lib/libpython2.7.so.1.0");
-    expect_line("             build-id cafe (the core's; the file was not at hand)");
-    expect_line(
-        "             RECOGNIZED IN THE CORE: types are named by the modules that hold them");
-    expect_line("Layout       built-in column 2.7.18-x86_64, the one that fits what the core has");
-    interpreter.module = NULL;
-    expect_line("Interpreter  CPython 2.7.18, UCS4, (a file that the core does not name)");
-    expect_line("             build-id none (the core's; the file was not at hand)");
-}
-
-Test(report, builds)
-{
-    struct runtime *runtime = &interpreter.runtime;
-    struct layout_column column = *runtime->layout.column;
-    runtime->digit_width = 2;
-    expect_line("             built with 15-bit digits");
-    runtime->digit_width = 4;
-    runtime->pymalloc.known = true;
-    expect_line("             built with 30-bit digits, no pymalloc");
-    heap.by_pools = runtime->debug_malloc = column.trace_refs = true;
-    runtime->layout.column = &column;
-    expect_line("             built with 30-bit digits, pymalloc, PYMALLOC_DEBUG, Py_TRACE_REFS");
-    runtime->digit_width = 0;
-    runtime->layout.count_allocs = true;
-    expect_line("             built with pymalloc, PYMALLOC_DEBUG, COUNT_ALLOCS, Py_TRACE_REFS");
-    expect_no("interpreters in one process");
-    stacks.interpreters = 4;
-    expect_line("             4 interpreters in one process, with one collector");
-    column.hexversion_first = 0x020300;
-    runtime->version[0] = '\0';
-    expect_line("Interpreter  CPython 2.3, UCS4, /usr/lib/libpython2.7.so.1.0");
-}
-
-Test(report, layouts)
-{
-    struct layout *layout = &interpreter.runtime.layout;
-    layout->rivals = 2;
-    expect_line("             DOUBT: no version could be read, and 2 other columns fit as well");
-    layout->rivals = 1;
-    layout->head_by_evidence = true;
-    layout->values[LAYOUT_PyGC_Head_sizeof].offset = 24;
-    expect_line("             DOUBT: no version could be read, and 1 other column fits as well");
-    expect_line("             PyGC_Head has 24 bytes, to judge by the collector's lists");
-}
-
-Test(report, collectors)
-{
-    struct runtime *runtime = &interpreter.runtime;
-    runtime->enabled.value = 0;
-    runtime->debug.value = 1 | 32 | 64 | 1024;
-    expect_line("Collector    DISABLED, generations 3 / 97 / 900 objects, thresholds 700/10/10, "
-                "counts 0/1/2, debug flags DEBUG_STATS + DEBUG_SAVEALL + 1088");
-    runtime->debug.value = 2 | 4 | 8 | 16;
-    expect_line("Collector    DISABLED, generations 3 / 97 / 900 objects, thresholds 700/10/10, "
-                "counts 0/1/2, debug flags DEBUG_COLLECTABLE + DEBUG_UNCOLLECTABLE + "
-                "DEBUG_INSTANCES + DEBUG_OBJECTS");
-    runtime->debug.value = 128;
-    expect_line("Collector    DISABLED, generations 3 / 97 / 900 objects, thresholds 700/10/10, "
-                "counts 0/1/2, debug flags 128");
-    runtime->enabled.known = runtime->debug.known = false;
-    runtime->generations[1] = (struct runtime_generation){.threshold = 0, .count = -1};
-    runtime->collecting.value = 1;
-    expect_line("Collector    enabled or not is not known (stripped file), A COLLECTION WAS IN "
-                "PROGRESS, generations 3 / 97 / 900 objects, thresholds 700/0/10, counts 0/-1/2, "
-                "debug flags not known (stripped file)");
-    cr_assert(report_is_complete(&report));
-}
-
-// All of its objects were found, so nothing is in doubt; a stripped interpreter tells of it by its
-// lists alone.
-Test(report, collections_in_progress)
-{
-    struct runtime_flag *collecting = &interpreter.runtime.collecting;
-    heap.losses.objects_in_flux = 900;
-    heap.listed_on_stacks = 1;
-    for (int known = 0; known < 2; known++) {
-        *collecting = (struct runtime_flag){known, known};
-        expect_line("Collector    enabled, A COLLECTION WAS IN PROGRESS (1 object on its own "
-                    "lists), generations 3 / 97 / 900 objects, thresholds 700/10/10, counts 0/1/2");
-        cr_assert(report_is_complete(&report));
-    }
-    heap.listed_elsewhere = 1234;
-    expect_line("Collector    enabled, A COLLECTION WAS IN PROGRESS (1,235 objects on its own "
-                "lists), generations 3 / 97 / 900 objects, thresholds 700/10/10, counts 0/1/2");
-    cr_assert(report_is_complete(&report));
-    // Found past the breaks of a damaged list.
-    heap.losses.objects_in_flux = heap.listed_on_stacks = 0;
-    heap.losses.broken_links = 2;
-    collecting->known = false;
-    expect_line("Collector    enabled, generations 3 / 97 / 900 objects, thresholds 700/10/10, "
-                "counts 0/1/2");
-    cr_assert_not(report_is_complete(&report));
-}
-
-Test(report, saveall)
-{
-    interpreter.runtime.debug.value = 32;
-    report.garbage_length = report.garbage_read = 13;
-    report.garbage_items = (struct report_items){.uncollectable = 4, .kept = 8, .in_use = 1};
-    totals.objects[COLLECT_KEPT] = 8;
-    expect_line("gc.DEBUG_SAVEALL is set: collections put all that they find unreachable into "
-                "gc.garbage.");
-    expect_line("Of its 13 items 4 are uncollectable; without that flag 8 would have been freed.");
-    expect_line("gc.garbage   0x7f34e9500000, 13 items, with DEBUG_SAVEALL: 4 uncollectable, 8 "
-                "only saved, 1 in use elsewhere, found by symbol");
-    report.garbage_length = report.garbage_read = 1;
-    report.garbage_items = (struct report_items){.uncollectable = 1};
-    expect_line("Of its 1 item 1 is uncollectable; without that flag 0 would have been freed.");
-    totals.objects[COLLECT_TRASH] = 3;
-    expect_line("Pending: the next full collection would add all 3 unreachable objects to it, of "
-                "which 0 are uncollectable.");
-    totals.objects[COLLECT_PENDING] = 1;
-    report.pending_finalizers = 1;
-    expect_line("Pending: the next full collection would add all 4 unreachable objects to it, of "
-                "which 1 is uncollectable.");
-    expect_line("Collectable trash waiting for a collection: 3 objects, 0 bytes.");
-    interpreter.runtime.debug.known = false;
-    expect_no("SAVEALL");
-    expect_line("Pending: the next full collection would add 1 object to it, and keep 1 in all for "
-                "them.");
-}
-
-Test(report, saveall_and_nothing_saved)
-{
-    set_no_findings();
-    interpreter.runtime.debug.value = 32;
-    expect_line("gc.DEBUG_SAVEALL is set: collections put all that they find unreachable into "
-                "gc.garbage.");
-    expect_line("None is pending: the next full collection would add nothing to it.");
-    expect_no("Of its");
-}
-
-Test(report, garbage_in_the_hands_of_the_program)
-{
-    report.garbage_bound = 0x2000;
-    report.garbage_bound_length = 1234;
-    report.garbage_binding = GARBAGE_BINDING_LIST;
-    expect_line(
-        "             gc.garbage in the gc module is another list now, 0x2000, 1,234 items: "
-        "the program replaced it;");
-    expect_line("             the collector goes on with its own list");
-    report.garbage_binding = GARBAGE_BINDING_OTHER;
-    expect_line("             gc.garbage in the gc module is no list now (0x2000): the program "
-                "replaced it;");
-    report.garbage_binding = GARBAGE_BINDING_DELETED;
-    expect_line("             the gc module has no gc.garbage any more: the program deleted it;");
-    expect_line("             the collector goes on with its own list");
-    report.garbage_binding = GARBAGE_BINDING_SAME;
-    expect_no("the program");
-}
-
-Test(report, garbage_that_was_emptied)
-{
-    report.garbage_length = report.garbage_read = 0;
-    report.pending_finalizers = 1;
-    expect_line("             no collection has come to the pending ones yet, or the program took "
-                "them out");
-    report.garbage_emptied = true;
-    expect_line("             it held items before: the program took them out");
-    expect_no("no collection");
-    report.garbage_emptied = false;
-    report.pending_finalizers = 0;
-    expect_no("the program");
-}
-
-Test(report, sources_of_garbage)
-{
-    static const struct {
-        enum garbage_source source;
-        vaddr list;
-        const char *line;
-    } rows[] = {
-        {GARBAGE_BY_SYMBOL, 0x1000, "gc.garbage   0x1000, 2 items, found by symbol"},
-        {GARBAGE_BY_MODULE, 0x1000, "gc.garbage   0x1000, 2 items, found through the gc module"},
-        {GARBAGE_BY_EVIDENCE, 0x1000, "gc.garbage   0x1000, 2 items, found by evidence"},
-        {GARBAGE_EMPTY, 0,
-         "gc.garbage   empty or not made yet, by evidence: nothing else in the interpreter's data "
-         "fits"},
-        {GARBAGE_NONE_YET, 0, "gc.garbage   not made yet: no collection ever ran"},
-        {GARBAGE_NOT_FOUND, 0, "gc.garbage   NOT FOUND: what it lists shows as in use"},
-    };
-    for (size_t i = 0; i < LENGTH(rows); i++) {
-        report.garbage = rows[i].list;
-        report.garbage_source = rows[i].source;
-        expect_line(rows[i].line);
-    }
-}
-
-// --- losses
-
-// Each loss alone makes the numbers lower bounds.
-static void expect_loss(const char *line)
-{
-    expect_line(line);
-    cr_expect_not(report_is_complete(&report), "%s", line);
-    expect_line("gc.garbage keeps at least 8 objects alive: 1.4 KiB, less than 1 % of all tracked "
-                "objects.");
-    set_report();
-}
-
-Test(report, losses)
-{
-    heap.losses.broken_links = 2;
-    heap.losses.first_broken_link = 0x7f0000001000;
-    expect_loss("             LOSS: 2 broken links in the collector's lists, the first after "
-                "0x7f0000001000");
-    heap.losses.unreadable_objects = 10;
-    expect_loss("Coverage     990 objects read, 4,321 references, 121 KiB; 0 opaque, 10 "
-                "unreadable");
-    heap.losses.unreadable_parts = 3;
-    heap.losses.unreadable_sizes = 4;
-    expect_loss("             LOSS: 3 tables or item arrays and 4 sizes could not be read");
-    heap.losses.objects_in_flux = 5;
-    expect_loss("             DOUBT: the lists look like those of a collection, but none was in "
-                "progress");
-    interpreter.runtime.collecting.value = 1;
-    heap.losses.lists_unknown = true;
-    expect_loss("             DOUBT: a collection was in progress, and neither pools nor stacks "
-                "show what it has set aside");
-    totals.overdrawn = 6;
-    expect_loss("             DOUBT: 6 objects with more references than ob_refcnt");
-    findings.unread_edges = 7;
-    expect_loss("             LOSS: 7 edges could not be named");
-    interpreter.source.data_missing = 8192;
-    expect_loss(
-        "             LOSS: 8.0 KiB of the interpreter's static data not saved in the core");
-    report.garbage_read = 1234;
-    report.garbage_length = 5678;
-    expect_loss("             LOSS: only 1234 items of gc.garbage could be read");
-}
-
-Test(report, losses_of_one)
-{
-    heap.losses.broken_links = heap.losses.unreadable_parts = heap.losses.unreadable_sizes = 1;
-    totals.overdrawn = 1;
-    findings.unread_edges = report.garbage_read = report.opaque_type_count = 1;
-    heap.losses.first_broken_link = 0x1000;
-    heap.opaque_objects = report.opaque_reason_count = 1;
-    opaque_reasons[0].objects = 1;
-    expect_line("             1 object opaque: its traversal does not end (1)");
-    expect_line("             LOSS: 1 broken link in the collector's lists, the first after "
-                "0x1000");
-    expect_line("             LOSS: 1 table or item array and 1 size could not be read");
-    expect_line("             DOUBT: 1 object with more references than ob_refcnt");
-    expect_line("             LOSS: 1 edge could not be named");
-    expect_line("             LOSS: only 1 item of gc.garbage could be read");
-    expect_line("             opaque: lxml.etree._Element, 1 object (what it holds counts as held "
-                "from outside)");
-}
-
-Test(report, opaque_types)
-{
-    heap.opaque_objects = 1235;
-    report.opaque_type_count = report.opaque_reason_count = 2;
-    expect_line(
-        "             1,235 objects opaque: their traversal does not end (1,231), calls the "
-        "system (4)");
-    expect_line("Coverage     1,000 objects read, 4,321 references, 121 KiB; 1235 opaque, 0 "
-                "unreadable");
-    expect_line("             opaque: lxml.etree._Element, 1 object (what it holds counts as held "
-                "from outside)");
-    expect_line("             opaque: zmq.Socket, 1,234 objects (what it holds counts as held from "
-                "outside)");
-    cr_assert(report_is_complete(&report), "told, and no loss");
-    report.limit = 1;
-    expect_line("             opaque: 1 more type (--limit)");
-    expect_no("zmq.Socket");
-}
-
-Test(report, numbers_in_groups_and_bytes_in_units)
-{
-    static const struct {
-        uint64_t bytes;
-        const char *text;
-    } rows[] = {
-        {0, "0 bytes"},
-        {1023, "1023 bytes"},
-        {1024, "1.0 KiB"},
-        {10 * 1024 - 1, "10.0 KiB"},
-        {10 * 1024, "10 KiB"},
-        {UINT64_C(1) << 20, "1.0 MiB"},
-        {UINT64_C(5) << 30, "5.0 GiB"},
-        {UINT64_C(3) << 40, "3.0 TiB"},
-        {UINT64_C(4096) << 40, "4096 TiB"},
-    };
-    for (size_t i = 0; i < LENGTH(rows); i++) {
-        char line[256];
-        report.kept_bytes = rows[i].bytes;
-        snprintf(line, sizeof(line),
-                 "gc.garbage keeps 8 objects alive: %s, less than 1 %% of all tracked objects.",
-                 rows[i].text);
-        expect_line(line);
-    }
-}
-
 // --- names of strangers
 
 Test(report, hostile_names)
@@ -905,74 +511,4 @@ Test(report, states_have_names)
     cr_assert_str_eq(report_state_name(COLLECT_PENDING), "pending");
     cr_assert_str_eq(report_state_name(COLLECT_TRASH), "trash");
     cr_assert_str_eq(report_state_name(COLLECT_KEPT), "kept");
-}
-
-// --- what --verify found
-
-static void expect_verify(const char *expected)
-{
-    free(output);
-    FILE *file = open_memstream(&output, &output_size);
-    report_verify_text(&report, &verify, file);
-    cr_assert_eq(fclose(file), 0);
-    cr_assert_str_eq(output, expected, "%s", output);
-}
-
-#define VERIFY_HEAD                                                                                \
-    "Interpreter  CPython 2.7.18, UCS4, /usr/lib/libpython2.7.so.1.0\n"                            \
-    "             build-id deadbeef (matches the core)\n"                                          \
-    "Layout       built-in column 2.7.18-x86_64, the file has no DWARF\n\n"
-
-Test(report, verify_clean)
-{
-    verified[0].different = verified[1].unchecked = 0;
-    verify.checked_types = 3;
-    verify.checked = 1001;
-    expect_verify(VERIFY_HEAD "1,000 objects of 3 types: 3 types checked, at most 1,000 objects "
-                              "each (1,001), 0 differ.\n");
-    verify.limit = 0;
-    verify.coded_types = 1;
-    verify.checked_types = 2;
-    expect_verify(VERIFY_HEAD "1,000 objects of 3 types: 2 types checked, all objects (1,001), 0 "
-                              "differ; 1 type not checked: visited by its own code, there is no "
-                              "table.\n");
-}
-
-Test(report, verify_with_differences)
-{
-    verify.checked_types = 2;
-    verify.checked = 992;
-    verify.different = 3;
-    verify.coded_types = verify.different_types = verify.unchecked_types = 1;
-    verify.unchecked = 9;
-    verify.unreadable_objects = 1;
-    expect_verify(
-        VERIFY_HEAD
-        "collections.deque: 3 of 990 objects differ, e.g. 0x7f34e9520a90: the table has 1,234 "
-        "references, the code visits 1,235; visit 1,235 is nothing in the table and app.\\x0aT in "
-        "the code\n"
-        "zmq.Socket: 9 of 9 objects not checked: their traversal was not tried, after too many "
-        "others that did not end (7), cannot be run here (2)\n"
-        "\n"
-        "1,000 objects of 3 types: 2 types checked, at most 1,000 objects each (992), 3 differ; 1 "
-        "type not checked: visited by its own code, there is no table; 9 objects could not be "
-        "checked; 1 object without a type that can be read.\n");
-}
-
-Test(report, verify_of_few)
-{
-    verified[0].different = verified[0].checked = verified[0].unchecked = 1;
-    verified[0].reasons[HEAP_OPAQUE_CLASS] = 1;
-    verified[0].first.table_type = verified[0].first.code_type;
-    report.limit = 1;
-    verify.limit = 0;
-    expect_verify(
-        VERIFY_HEAD
-        "collections.deque: 1 of 1 object differs, e.g. 0x7f34e9520a90: the table has 1,234 "
-        "references, the code visits 1,235; visit 1,235 is app.\\x0aT in the table and app.\\x0aT "
-        "in the code; 1 of 2 objects not checked: its traversal depends on classes that cannot be "
-        "read (1)\n"
-        "1 more type not shown (--limit).\n"
-        "\n"
-        "1,000 objects of 3 types: 0 types checked, all objects (0), 0 differ.\n");
 }

@@ -199,7 +199,8 @@ Test(report_json, the_whole)
         "\"kind\": \"cached attribute\", \"every\": false, \"set_in\": [{\"function\": "
         "\"cached_property.__get__\", \"file\": \"/srv/app/seed_leak.py\", \"line\": 21}]}, "
         "{\"step\": 1, \"type\": \"__main__.T\", \"edge\": \"._api_client\", \"kind\": \"back "
-        "reference\", \"every\": false}], \"breaks_tried\": 2}], "
+        "reference\", \"every\": false}], \"breaks_tried\": 2, \"objects_per_cycle\": "
+        "{\"min\": 0, \"median\": 0, \"max\": 0, \"histogram\": []}}], "
         "\"findings_total\": 1, \"shared\": {\"objects\": 0, \"bytes\": 0}, "
         "\"holders\": {\"listed\": 0, \"cycles\": 0, \"untraced\": 0, \"paths_total\": 0, \"paths\": "
         "[], \"audited\": 0, \"unexplained\": 0, \"surplus_total\": 0, \"surplus\": [], "
@@ -207,7 +208,7 @@ Test(report_json, the_whole)
         "\"threads\": [{\"thread_id\": \"0x7f34\", \"holds_lock\": true, \"depth\": 2, "
         "\"frames\": [{\"function\": \"ping\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
         "63}, {\"function\": \"<module>\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
-        "140}]}], \"threads_total\": 1}";
+        "140}]}], \"threads_total\": 1, \"memory\": null, \"verdict\": null}";
     json_t *root = read_report();
     char *text = json_dumps(root, 0);
     cr_assert_str_eq(text, expected, "%s", text);
@@ -388,6 +389,8 @@ Test(report_json, opaque_types_and_what_is_held)
 {
     report.opaque_type_count = report.opaque_reason_count = 2;
     items[0].held_objects = 3;
+    items[0].sizes =
+        (struct finding_sizes){.least = 1, .median = 4, .most = 5, .counts = {[0] = 3, [2] = 9}};
     items[0].held_bytes = 333;
     findings.shared_objects = 4;
     findings.shared_bytes = UINT64_MAX;
@@ -396,6 +399,10 @@ Test(report_json, opaque_types_and_what_is_held)
     expect_json("heap.opaque_types", "[{\"type\":\"lxml.etree._Element\",\"objects\":1},"
                                      "{\"type\":\"zmq.Socket\",\"objects\":1234}]");
     expect_json("findings.0.held_objects", "3");
+    expect_json(
+        "findings.0.objects_per_cycle",
+        "{\"min\":1,\"median\":4,\"max\":5,\"histogram\":[{\"from\":1,\"to\":1,\"cycles\":3},{"
+        "\"from\":4,\"to\":7,\"cycles\":9}]}");
     expect_json("findings.0.held_bytes", "333");
     expect_json("shared", "{\"objects\":4,\"bytes\":9223372036854775807}");
 }

@@ -266,6 +266,13 @@ static void __attribute__((format(printf, 2, 3))) tell(struct run *run, const ch
     va_end(list);
 }
 
+// Some steps try addresses that may be no pointers at all, and count for themselves what of the
+// heap they could not read: what they have missed at others' addresses is no loss.
+static void forget_lost_reads(struct run *run, uint64_t before)
+{
+    run->process->memory.lost_reads = before;
+}
+
 static struct failure *open_process(struct run *run)
 {
     struct failure *failure = core_open(run->options->core, &run->core);
@@ -377,11 +384,15 @@ static struct failure *read_heap(struct run *run)
          : runtime->generations_by_symbol ? "by their symbol"
                                           : "through _PyGC_generation0");
     note_debug_file(run);
+    // A recognition looks at anything; but what it could not read of the version is missed.
+    bool tried_all = run->interpreter->recognition && *runtime->version;
+    uint64_t lost = tried_all ? 0 : run->process->memory.lost_reads;
     failure = heap_create(runtime, &run->interpreter->source, run->options->jobs, &run->heap);
     if (failure)
         return failure;
     struct report *report = &run->report;
     choose_garbage(run);
+    forget_lost_reads(run, lost);
     tell(run, "%u objects %s, %" PRIu64 " references, %u types; gc.garbage %s", run->heap->count,
          run->heap->by_pools ? "in the pools of pymalloc, proved to be all" : "along the rings",
          run->heap->edges, run->heap->types.count, garbage_source_words(report->garbage_source));
@@ -436,9 +447,11 @@ static struct failure *find_holders(struct run *run)
     struct failure *failure = holders_source_init(&source, run->interpreter);
     if (failure)
         return failure;
+    uint64_t lost = run->process->memory.lost_reads;
     failure = holders_create(heap, run->states, list, &run->totals, &source, run->options->jobs,
                              &run->holders);
     holders_source_deinit(&source);
+    forget_lost_reads(run, lost);
     if (!failure)
         tell(run,
              "%" PRIu64 " items of gc.garbage and %" PRIu64 " more cycles in use, %" PRIu64
@@ -454,9 +467,11 @@ static struct failure *take_census(struct run *run)
     struct failure *failure = census_source_init(&source, run->interpreter);
     if (failure)
         return failure;
+    uint64_t lost = run->process->memory.lost_reads;
     failure = census_create(run->heap, run->states, run->findings, &source, run->options->jobs,
                             &run->census);
     census_source_deinit(&source);
+    forget_lost_reads(run, lost);
     if (!failure)
         tell(run,
              "%" PRIu64 " bytes of written memory: %" PRIu64 " of Python objects, %" PRIu64
@@ -541,7 +556,9 @@ static struct failure *make_report(struct run *run)
     report->opaque_reasons = run->opaque_reasons;
     report->opaque_reason_count =
         heap_list_opaque_reasons(run->heap, run->heap->opaque_reasons, run->opaque_reasons);
-    return read_garbage(run);
+    failure = read_garbage(run);
+    report->lost_reads = run->process->memory.lost_reads;
+    return failure;
 }
 
 // A file of the user's choice, or standard output.

@@ -36,6 +36,19 @@ Test(campaign, story_core)
     REAL_COMMAND("rm", "-f", core);
 }
 
+// Without any one page a report is the same, or says that something is missing: every 41st here.
+Test(campaign, pages_that_are_not_saved)
+{
+    const char *core = unpack_story("campaign_sweep");
+    struct real_run run =
+        REAL_COMMAND(real_format("%s/campaign", getenv("FIXTURES")), "--program",
+                     getenv("PYCORE_GARBAGE"), "--core", core, "--sweep", "41", "--jobs=2");
+    cr_expect_eq(run.status, 0, "%s%s", run.output, run.errors);
+    cr_expect_not_null(strstr(run.output, "copies: 0 crash, 0 hang, 0 memory, 0 silent, "), "%s",
+                       run.output);
+    REAL_COMMAND("rm", "-f", core);
+}
+
 // A program that reads the core well, and makes one thing worse.
 static const char *make_program(const char *directory, const char *lines)
 {

@@ -179,7 +179,7 @@ Test(report_json, the_whole)
         "\"heap\": {\"objects\": 1000, \"edges\": 4321, \"bytes\": 123456, \"opaque_objects\": 0, "
         "\"emulated_objects\": 0, "
         "\"opaque_types\": [], \"opaque_reasons\": [], \"unreadable_objects\": "
-        "0, \"unreadable_parts\": 0, \"broken_links\": 0, \"objects_in_flux\": 0, "
+        "0, \"unreadable_parts\": 0, \"lost_reads\": 0, \"broken_links\": 0, \"objects_in_flux\": 0, "
         "\"overdrawn_objects\": 0, \"states\": {\"reachable\": 992, \"uncollectable\": 8, "
         "\"pending\": 0, \"trash\": 0, \"kept\": 0}, \"complete\": true}, "
         "\"garbage\": {\"address\": \"0x7f34e9500000\", \"source\": \"symbol\", \"length\": 2, "

@@ -92,22 +92,6 @@ static struct failure *check_kind_of_file(const char *path, const struct stat *s
     return NULL;
 }
 
-// Nearly every page of a core will be looked at, in several orders. Mapping them all at once reads
-// the file from front to back and costs a tenth of the time of as many page faults. Not for a file
-// of holes, nor for one that would push out what it has just read. A kernel before 5.14 says no.
-static void read_ahead(const struct core *core, const struct stat *stat)
-{
-    uint64_t on_disk = (uint64_t)stat->st_blocks * 512;
-    uint64_t memory = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-#ifdef MADV_POPULATE_READ
-    if (on_disk > core->size / 2 && core->size < memory / 2)
-        madvise((void *)core->map, core->size, MADV_POPULATE_READ);
-#else
-    (void)on_disk;
-    (void)memory;
-#endif
-}
-
 static struct failure *map_file(struct core *core)
 {
     struct stat stat;
@@ -128,7 +112,6 @@ static struct failure *map_file(struct core *core)
                               core->path, (long long)stat.st_size, strerror(errno));
     core->map = map;
     core->size = (uint64_t)stat.st_size;
-    read_ahead(core, &stat);
     return NULL;
 }
 
@@ -544,6 +527,23 @@ void core_close(struct core *core)
     free(core->threads);
     free(core->auxv);
     free((struct core_file *)core);
+}
+
+// Nearly every page of a core will be looked at, in several orders. Mapping them all at once reads
+// the file from front to back and costs a tenth of the time of as many page faults. Not for a file
+// of holes, nor for one that would push out what it has just read. A kernel before 5.14 says no.
+void core_read_ahead(const struct core *core)
+{
+    struct stat stat;
+    uint64_t on_disk = fstat(core->fd, &stat) == 0 ? (uint64_t)stat.st_blocks * 512 : 0;
+    uint64_t memory = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+#ifdef MADV_POPULATE_READ
+    if (on_disk > core->size / 2 && core->size < memory / 2)
+        madvise((void *)core->map, core->size, MADV_POPULATE_READ);
+#else
+    (void)on_disk;
+    (void)memory;
+#endif
 }
 
 bool core_find_auxv(const struct core *core, uint64_t type, uint64_t *value)

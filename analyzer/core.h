@@ -80,6 +80,9 @@ struct core {
 struct failure *core_open(const char *path, struct core **core) __attribute__((warn_unused_result));
 void core_close(struct core *core);
 
+// Says to the kernel that most of the file is about to be read.
+void core_read_ahead(const struct core *core);
+
 // The value of an auxv entry (AT_PHDR ...), false when there is none.
 bool core_find_auxv(const struct core *core, uint64_t type, uint64_t *value);
 

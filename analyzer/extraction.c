@@ -17,6 +17,7 @@ enum {
     CACHED_COMMON = 1024, // per thread
     PREFETCH_AHEAD = 8,   // objects
     PREFETCH_LINES = 4,
+    PROGRESS_STEP = 1 << 14,
     EDGES_EXPECTED = 4, // an object; most heaps have fewer, and what is not used is never touched
     PART_MULTIPLE = 64, // parts begin at multiples, so that no two share a byte of a bit array
 };
@@ -269,6 +270,8 @@ static void extract_part(void *context, unsigned job)
             ahead[i % PREFETCH_AHEAD] = heap_cursor_next(&cursor);
             prefetch_object(part, ahead[i % PREFETCH_AHEAD]);
         }
+        if (i % PROGRESS_STEP == 0)
+            progress_add(part->heap->progress, PROGRESS_STEP);
         // Within the part; made absolute when the parts are put together.
         extraction->rows[i] = (uint32_t)part->edges;
         extract_object(part, i, object);
@@ -461,6 +464,7 @@ struct failure *extraction_run(struct heap *heap, unsigned jobs)
     struct extraction extraction = {.heap = heap, .jobs = jobs ? jobs : 1};
     if (extraction.jobs > PARALLEL_JOBS_MAX)
         extraction.jobs = PARALLEL_JOBS_MAX;
+    progress_phase(heap->progress, "reading objects", "objects", heap->count);
     struct failure *failure = allocate_columns(heap);
     if (failure)
         return failure;

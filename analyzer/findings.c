@@ -429,6 +429,8 @@ static struct failure *fold(struct folding *folding)
     if (failure)
         return failure;
     struct findings *findings = folding->findings;
+    for (size_t i = 0; i < findings->count; i++)
+        findings->items[i].owner = (uint32_t)i;
     qsort(findings->items, findings->count, sizeof(*findings->items), by_bytes);
     for (size_t i = 0; i < findings->count; i++)
         if (findings->items[i].finalizer_count)
@@ -437,8 +439,8 @@ static struct failure *fold(struct folding *folding)
     return NULL;
 }
 
-struct failure *findings_create(struct heap *heap, const uint8_t *states,
-                                struct findings **findings)
+static struct failure *create(struct heap *heap, const uint8_t *states, bool with_owners,
+                              struct findings **findings)
 {
     struct findings *made = calloc(1, sizeof(*made));
     if (!made)
@@ -447,6 +449,10 @@ struct failure *findings_create(struct heap *heap, const uint8_t *states,
         .heap = heap, .states = states, .findings = made, .remedy_work = REMEDY_WORK};
     struct failure *failure = fold(&folding);
     cycle_finder_deinit(&folding.finder);
+    if (with_owners) {
+        made->owners = folding.components.of;
+        folding.components.of = NULL;
+    }
     graph_components_destroy(&folding.components);
     for (size_t i = 0; i < folding.group_count; i++)
         free(folding.groups[i].words);
@@ -459,6 +465,18 @@ struct failure *findings_create(struct heap *heap, const uint8_t *states,
     else
         *findings = made;
     return failure;
+}
+
+struct failure *findings_create(struct heap *heap, const uint8_t *states,
+                                struct findings **findings)
+{
+    return create(heap, states, false, findings);
+}
+
+struct failure *findings_create_with_owners(struct heap *heap, const uint8_t *states,
+                                            struct findings **findings)
+{
+    return create(heap, states, true, findings);
 }
 
 struct failure *findings_find_origins(struct findings *findings, struct heap *heap, uint64_t limit)
@@ -488,5 +506,6 @@ void findings_destroy(struct findings *findings)
     }
     free(findings->held_types);
     free(findings->items);
+    free(findings->owners);
     free(findings);
 }

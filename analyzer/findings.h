@@ -93,6 +93,7 @@ struct finding {
     uint64_t example_bytes;
     struct finding_break *breaks; // the first to think of first
     size_t break_count;
+    uint32_t owner;         // its number in the owners
     struct origins origins; // who sets the first of them, if it is an attribute
     size_t breaks_tried;    // references of the cycle that were taken out; 0: too large to try
 };
@@ -114,11 +115,17 @@ struct findings {
     struct findings_held *held_types; // by number of the type in heap->types
     size_t held_type_count;           // may be fewer than there are types
     uint64_t unread_edges;            // edges of cycles that could not be named
+    uint32_t *owners; // per node the number of the finding that alone keeps it, else any other;
+                      // NULL: not asked for. Holds of nodes that are uncollectable or pending.
 };
 
 // states: collect_run's. Failures: NO_MEMORY.
 struct failure *findings_create(struct heap *heap, const uint8_t *states,
                                 struct findings **findings) __attribute__((warn_unused_result));
+// The same, with owners.
+struct failure *findings_create_with_owners(struct heap *heap, const uint8_t *states,
+                                            struct findings **findings)
+    __attribute__((warn_unused_result));
 // Fills `origins` of the first findings, at most `limit` (0: all). Failures: NO_MEMORY.
 struct failure *findings_find_origins(struct findings *findings, struct heap *heap, uint64_t limit)
     __attribute__((warn_unused_result));

@@ -102,12 +102,13 @@ static struct failure *build(struct heap *heap, const struct runtime_source *sou
 }
 
 struct failure *heap_create(const struct runtime *runtime, const struct runtime_source *source,
-                            unsigned jobs, struct heap **heap)
+                            unsigned jobs, struct progress *progress, struct heap **heap)
 {
     struct heap *made = calloc(1, sizeof(*made));
     if (!made)
         return failure_no_memory();
     made->runtime = runtime;
+    made->progress = progress;
     made->code = (struct heap_code){.code = source->code, .memory = runtime->memory};
     struct failure *failure = build(made, source, jobs);
     if (failure)

@@ -20,6 +20,7 @@
 #include "heap_code.h"
 #include "memory.h"
 #include "object.h"
+#include "progress.h"
 #include "runtime.h"
 #include "traverse.h"
 
@@ -86,6 +87,7 @@ struct heap {
     uint64_t opaque_reasons[HEAP_OPAQUE_REASONS]; // and why
     uint64_t coded_objects;                       // visited by running their own tp_traverse
     struct heap_losses losses;
+    struct progress *progress; // the caller's
     // private
     struct heap_code code; // for the thread that asks
     struct heap_range *ranges;
@@ -110,8 +112,10 @@ static inline bool heap_shows_collection(const struct heap *heap)
 // Failures: NO_MEMORY, UNSUPPORTED (more objects or references than 32 bits can number), DAMAGED
 // (not one object could be read). The runtime must outlive the heap.
 // `jobs` threads share the work (0 counts as 1); the result does not depend on their number.
+// `progress` is told how far it is (NULL: nobody looks), and must outlive the heap.
 struct failure *heap_create(const struct runtime *runtime, const struct runtime_source *source,
-                            unsigned jobs, struct heap **heap) __attribute__((warn_unused_result));
+                            unsigned jobs, struct progress *progress, struct heap **heap)
+    __attribute__((warn_unused_result));
 void heap_destroy(struct heap *heap);
 
 // The number of a tracked object. False: it is not one.

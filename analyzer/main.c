@@ -1,232 +1,35 @@
-// Options, order of steps, exit status.
-#include <argp.h>
-#include <errno.h>
-#include <fcntl.h>
+// Order of steps, exit status.
+#include <langinfo.h>
+#include <locale.h>
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "census_process.h"
 #include "collect.h"
 #include "core.h"
-#include "debug_server.h"
 #include "findings.h"
 #include "heap.h"
 #include "holders.h"
 #include "holders_process.h"
 #include "interpreter.h"
-#include "parallel.h"
+#include "options.h"
+#include "output.h"
+#include "picture.h"
 #include "process.h"
+#include "progress.h"
 #include "report.h"
 #include "slot_files.h"
-#include "version.h"
+#include "text_stream.h"
 
 enum {
-    EXIT_COMPLETE = 0,
-    EXIT_INCOMPLETE = 1,
-    EXIT_NO_REPORT = 2,
-    EXIT_WRONG_USAGE = 64
+    DIFFERENCES_TOLD = 10,
+    PROGRESS_DELAY = 1 // second
 };
-
-enum {
-    VERIFY_LIMIT = 1000,
-    DIFFERENCES_TOLD = 10
-};
-
-enum format {
-    FORMAT_TEXT,
-    FORMAT_JSON
-};
-
-enum option_key {
-    OPTION_FORMAT = 256,
-    OPTION_GRAPH,
-    OPTION_LIMIT,
-    OPTION_ERROR_EXITCODE,
-    OPTION_SYSROOT,
-    OPTION_LIBRARY_PATH,
-    OPTION_FORCE,
-    OPTION_JOBS,
-    OPTION_VERIFY,
-    OPTION_DEBUG_PATH,
-    OPTION_DEBUGINFOD,
-};
-
-struct options {
-    const char *core;
-    const char *executable;
-    const char *core_by_option; // -c
-    const char *arguments[2];
-    unsigned argument_count;
-    struct process_options process;
-    struct debug_file_options debug;
-    enum format format;
-    const char *output;
-    const char *graph;
-    uint64_t limit;
-    int error_exitcode;
-    unsigned jobs;
-    bool verify;
-    uint32_t verify_limit;
-    bool verbose;
-    bool quiet;
-};
-
-// --- options
-
-const char *argp_program_version = PROGRAM_NAME " " PYCORE_GARBAGE_VERSION;
-
-static const struct argp_option option_table[] = {
-    {"core", 'c', "CORE", 0, "The core file (gdb's order: EXECUTABLE -c CORE)", 0},
-    {"output", 'o', "FILE", 0, "Write the report to FILE", 0},
-    {"format", OPTION_FORMAT, "FORMAT", 0, "text (default) or json", 0},
-    {"graph", OPTION_GRAPH, "FILE", 0,
-     "Write every tracked object and its references to FILE, one JSON line each", 0},
-    {"limit", OPTION_LIMIT, "N", 0,
-     "Print at most N findings and N items of any array (default 100; 0: all)", 0},
-    {"error-exitcode", OPTION_ERROR_EXITCODE, "N", 0, "Exit with N when cycles were found", 0},
-    {"sysroot", OPTION_SYSROOT, "DIR", 0, "Look for the files that the core names below DIR", 0},
-    {"library-path", OPTION_LIBRARY_PATH, "DIR[:DIR]", 0,
-     "Look for them in these directories first, by base name", 0},
-    {"debug-path", OPTION_DEBUG_PATH, "DIR[:DIR]", 0,
-     "Look for the interpreter's detached debug file in these directories (default: " DEBUG_FILE_PATH
-     ")",
-     0},
-    {"debuginfod", OPTION_DEBUGINFOD, NULL, 0,
-     "Ask the servers of $DEBUGINFOD_URLS for it, if it is not there; without this option the "
-     "network is never used",
-     0},
-    {"force", OPTION_FORCE, NULL, 0, "Use EXECUTABLE even if its build-id differs", 0},
-    {"jobs", OPTION_JOBS, "N", 0, "Use N threads (default: as many as there are processors)", 0},
-    {"verify", OPTION_VERIFY, "N", OPTION_ARG_OPTIONAL,
-     "Instead of the report, compare the references of N objects of every type (default 1000; 0: "
-     "all) with what the interpreter's own code visits, run in an emulator",
-     0},
-    {"verbose", 'v', NULL, 0, "Say on stderr what is found, how, and in what time", 0},
-    {"quiet", 'q', NULL, 0, "No notes on stderr, only failures", 0},
-    {0},
-};
-
-static const char documentation[] =
-    "Says which reference cycles with __del__ leaked in a Python 2 process, from its core.\v"
-    "EXECUTABLE is the Python interpreter of the process; it may be left out when the file "
-    "that the core names is on this machine and has the same build-id.\n\n"
-    "Exit status: 0 the report is complete, 1 a report was printed but something could not be "
-    "read, 2 no report, 64 wrong usage. With --verify: 0 all objects were checked and none "
-    "differs, 1 some differ or could not be checked, 2 nothing could be checked.";
-
-static uint64_t parse_number(const char *text, const char *option, uint64_t most,
-                             struct argp_state *state)
-{
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno || *end || end == text || *text == '-' || value > most)
-        argp_error(state, "%s takes a number from 0 to %" PRIu64 ", not \"%s\"", option, most,
-                   text);
-    return value;
-}
-
-static enum format parse_format(const char *text, struct argp_state *state)
-{
-    if (strcmp(text, "json") == 0)
-        return FORMAT_JSON;
-    if (strcmp(text, "text") != 0)
-        argp_error(state, "--format takes text or json, not \"%s\"", text);
-    return FORMAT_TEXT;
-}
-
-static void sort_arguments(struct options *options, struct argp_state *state)
-{
-    unsigned most = options->core_by_option ? 1 : 2;
-    if (options->argument_count > most)
-        argp_error(state, "too many arguments");
-    if (options->core_by_option) {
-        options->core = options->core_by_option;
-        options->executable = options->arguments[0];
-    } else {
-        options->core = options->arguments[0];
-        options->executable = options->arguments[1];
-    }
-    if (!options->core)
-        argp_error(state, "which core? usage: " PROGRAM_NAME " CORE [EXECUTABLE]");
-    options->process.executable = options->executable;
-}
-
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-    struct options *options = state->input;
-    switch (key) {
-    case 'c':
-        options->core_by_option = argument;
-        break;
-    case 'o':
-        options->output = argument;
-        break;
-    case 'v':
-        options->verbose = true;
-        break;
-    case 'q':
-        options->quiet = true;
-        break;
-    case OPTION_FORMAT:
-        options->format = parse_format(argument, state);
-        break;
-    case OPTION_GRAPH:
-        options->graph = argument;
-        break;
-    case OPTION_LIMIT:
-        options->limit = parse_number(argument, "--limit", SIZE_MAX / 2, state);
-        break;
-    case OPTION_ERROR_EXITCODE:
-        options->error_exitcode = (int)parse_number(argument, "--error-exitcode", 255, state);
-        break;
-    case OPTION_JOBS:
-        options->jobs = (unsigned)parse_number(argument, "--jobs", PARALLEL_JOBS_MAX, state);
-        break;
-    case OPTION_VERIFY:
-        options->verify = true;
-        options->verify_limit =
-            argument ? (uint32_t)parse_number(argument, "--verify", UINT32_MAX, state)
-                     : VERIFY_LIMIT;
-        break;
-    case OPTION_SYSROOT:
-        options->process.sysroot = options->debug.sysroot = argument;
-        break;
-    case OPTION_LIBRARY_PATH:
-        options->process.library_path = argument;
-        break;
-    case OPTION_DEBUG_PATH:
-        options->debug.path = argument;
-        break;
-    case OPTION_DEBUGINFOD:
-        options->debug.ask_servers = true;
-        if (!debug_server_is_built_in())
-            argp_error(state, "--debuginfod: this program was built without libdebuginfod");
-        break;
-    case OPTION_FORCE:
-        options->process.force = true;
-        break;
-    case ARGP_KEY_ARG:
-        if (options->argument_count < 2)
-            options->arguments[options->argument_count] = argument;
-        options->argument_count++;
-        break;
-    case ARGP_KEY_END:
-        sort_arguments(options, state);
-        break;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-    return 0;
-}
-
-// --- the steps
 
 struct run {
     const struct options *options;
@@ -245,6 +48,12 @@ struct run {
     struct heap_opaque_reason opaque_reasons[HEAP_OPAQUE_REASONS];
     struct report report;
     struct verify *verify; // NULL: not asked for
+    struct drawing drawing;
+    struct flame flame;
+    struct check check;
+    struct ledger old, now;
+    struct comparison comparison;
+    struct progress *progress; // NULL: nobody looks
     struct timespec started;
 };
 
@@ -259,6 +68,7 @@ static void __attribute__((format(printf, 2, 3))) tell(struct run *run, const ch
                      (double)(now.tv_nsec - run->started.tv_nsec) / 1e9;
     run->started = now;
     va_list list;
+    progress_wipe(run->progress);
     va_start(list, format);
     fprintf(stderr, PROGRAM_NAME ": %.3f s: ", seconds);
     vfprintf(stderr, format, list);
@@ -279,12 +89,11 @@ static struct failure *open_process(struct run *run)
     if (failure)
         return failure;
     const struct core *core = run->core;
-    if (core->bytes_missing)
-        return failure_create(FAILURE_UNSUPPORTED,
-                              "%s: the core is cut: its headers promise %" PRIu64 " bytes beyond "
-                              "its end at %" PRIu64 "; cut cores are not supported yet, take a "
-                              "whole one (ulimit -c unlimited, space on the disk)",
-                              core->path, core->bytes_missing, core->size);
+    failure = check_core(core);
+    if (failure)
+        return failure;
+    progress_phase(run->progress, "reading the core", NULL, 0);
+    core_read_ahead(core);
     failure = process_open(core, &run->options->process, &run->process);
     if (!failure && run->process->script && !run->options->quiet)
         fprintf(stderr,
@@ -387,7 +196,9 @@ static struct failure *read_heap(struct run *run)
     // A recognition looks at anything; but what it could not read of the version is missed.
     bool tried_all = run->interpreter->recognition && *runtime->version;
     uint64_t lost = tried_all ? 0 : run->process->memory.lost_reads;
-    failure = heap_create(runtime, &run->interpreter->source, run->options->jobs, &run->heap);
+    progress_phase(run->progress, "looking for objects", NULL, 0);
+    failure = heap_create(runtime, &run->interpreter->source, run->options->jobs, run->progress,
+                          &run->heap);
     if (failure)
         return failure;
     struct report *report = &run->report;
@@ -408,12 +219,16 @@ static struct failure *collect(struct run *run)
         return failure_no_memory();
     if (!run->report.garbage || !heap_find(heap, run->report.garbage, &list))
         list = GRAPH_NONE;
+    progress_phase(run->progress, "replaying the collector", NULL, 0);
     collect_run(&heap->graph, heap->gc_refs, heap->finalizers, list, run->states, &run->totals);
     heap_release_refcounts(heap);
     tell(run, "%u uncollectable, %u pending, %u trash, %u kept by gc.garbage",
          run->totals.objects[COLLECT_UNCOLLECTABLE], run->totals.objects[COLLECT_PENDING],
          run->totals.objects[COLLECT_TRASH], run->totals.objects[COLLECT_KEPT]);
-    struct failure *failure = findings_create(heap, run->states, &run->findings);
+    progress_phase(run->progress, "folding cycles into findings", NULL, 0);
+    struct failure *failure = run->options->format == FORMAT_FOLDED
+                                  ? findings_create_with_owners(heap, run->states, &run->findings)
+                                  : findings_create(heap, run->states, &run->findings);
     if (!failure)
         failure = slot_files_find(run->process, run->findings);
     if (!failure)
@@ -428,6 +243,7 @@ static struct failure *verify(struct run *run)
     report->interpreter = run->interpreter;
     report->heap = run->heap;
     report->limit = run->options->limit;
+    progress_phase(run->progress, "running traversals", NULL, 0);
     struct failure *failure = verify_create(run->heap, run->options->verify_limit, &run->verify);
     if (failure)
         return failure_prefix(failure, "--verify runs the process's code in an emulator");
@@ -444,6 +260,7 @@ static struct failure *find_holders(struct run *run)
     uint32_t list;
     if (!run->report.garbage || !heap_find(heap, run->report.garbage, &list))
         list = GRAPH_NONE;
+    progress_phase(run->progress, "looking for who holds objects", NULL, 0);
     struct failure *failure = holders_source_init(&source, run->interpreter);
     if (failure)
         return failure;
@@ -543,6 +360,7 @@ static struct failure *make_report(struct run *run)
     report->census = run->census;
     report->verdict = verdict_make(run->census, run->findings);
     report->limit = run->options->limit;
+    report->max_size = run->options->max_size;
     sum_states(run);
     struct failure *failure = findings_find_origins(run->findings, run->heap, run->options->limit);
     if (!failure)
@@ -561,94 +379,146 @@ static struct failure *make_report(struct run *run)
     return failure;
 }
 
-// A file of the user's choice, or standard output.
-struct output {
-    const char *path; // NULL: standard output
-    FILE *file;
-    bool created; // was not there before
-};
-
-static struct failure *explain_output(const char *path)
+static struct failure *draw(struct run *run)
 {
-    return failure_create(FAILURE_IO, "%s: cannot be written: %s; choose another name or directory",
-                          path, strerror(errno));
+    const struct options *options = run->options;
+    const struct findings *findings = run->findings;
+    for (size_t i = 0; i < findings->count; i++)
+        if (!options->finding || strcmp(findings->items[i].signature, options->finding) == 0)
+            return drawing_init(&run->drawing, run->heap, run->states, &findings->items[i],
+                                options->limit);
+    if (!options->finding)
+        return NULL;
+    return failure_create(FAILURE_USAGE,
+                          "--finding=%s: no finding has that signature; they are in "
+                          "the report, --format=text",
+                          options->finding);
 }
 
-// Nothing that is in the file is touched yet: it could be the core.
-static struct failure *open_output(const char *path, const char *core, struct output *output)
+// --merge and --compare: the reports that were made before.
+static struct failure *read_reports(struct run *run)
 {
-    struct stat there, input;
-    *output = (struct output){.path = path, .file = stdout};
-    if (!path)
-        return NULL;
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC, fd = open(path, flags | O_EXCL, 0666);
-    output->created = fd >= 0;
-    if (fd < 0)
-        fd = open(path, flags, 0666);
-    output->file = fd < 0 ? NULL : fdopen(fd, "w");
-    if (!output->file) {
-        struct failure *failure = explain_output(path);
-        if (fd >= 0)
-            close(fd);
+    const struct options *options = run->options;
+    struct failure *failure = NULL;
+    for (size_t i = 0; options->merge && i < options->argument_count && !failure; i++)
+        failure = ledger_add_file(&run->now, options->arguments[i]);
+    if (options->compare)
+        failure = ledger_add_file(&run->old, options->compare);
+    if (options->compare && !failure && ledger_is_report(options->core))
+        failure = ledger_add_file(&run->now, options->core);
+    return failure;
+}
+
+// The findings of the core at hand, unless a report has told already.
+static struct failure *compare(struct run *run)
+{
+    struct failure *failure = NULL;
+    if (run->findings)
+        failure = ledger_add_findings(&run->now, run->findings, report_is_complete(&run->report),
+                                      run->core->path);
+    if (failure)
         return failure;
-    }
-    if (fstat(fd, &there) == 0 && stat(core, &input) == 0 && there.st_dev == input.st_dev &&
-        there.st_ino == input.st_ino)
-        return failure_create(FAILURE_USAGE, "%s: is the core itself; choose another name", path);
+    ledger_fold(&run->old);
+    ledger_fold(&run->now);
+    return comparison_init(&run->comparison, &run->old, &run->now);
+}
+
+static struct failure *write_json(struct run *run, FILE *file)
+{
+    const struct options *options = run->options;
+    if (options->check)
+        return report_check_json(&run->check, file);
+    if (options->merge)
+        return report_ledger_json(&run->now, options->limit, file);
+    if (options->compare)
+        return report_comparison_json(&run->comparison, options->limit, file);
+    if (run->verify)
+        return report_verify_json(&run->report, run->verify, file);
+    return report_json(&run->report, file);
+}
+
+static struct failure *write_plain_text(struct run *run, FILE *file)
+{
+    const struct options *options = run->options;
+    if (options->check)
+        report_check_text(&run->check, file);
+    else if (options->merge)
+        report_ledger_text(&run->now, options->limit, file);
+    else if (options->compare)
+        report_comparison_text(&run->comparison, options->limit, file);
+    else if (run->verify)
+        report_verify_text(&run->report, run->verify, file);
+    else
+        return report_text(&run->report, file);
     return NULL;
 }
 
-// What an output had before goes only when there is something to put in its place.
-static void empty_output(struct output *output)
+static bool wants_color(const struct options *options, FILE *file)
 {
-    struct stat stat;
-    if (output->path && fstat(fileno(output->file), &stat) == 0 && S_ISREG(stat.st_mode))
-        (void)!ftruncate(fileno(output->file), 0);
+    const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    if (options->color != COLOR_AUTO)
+        return options->color == COLOR_ALWAYS;
+    return isatty(fileno(file)) && !(no && *no) && terminal && strcmp(terminal, "dumb") != 0;
 }
 
-// Ends an output; one that no report was written to goes again if it was not there before.
-static struct failure *close_output(struct output *output, bool written)
+static struct failure *write_text(struct run *run, FILE *file)
 {
-    if (!output->file)
-        return NULL;
-    bool failed = fflush(output->file) != 0 || ferror(output->file);
-    if (output->path && fclose(output->file) != 0)
-        failed = true;
-    output->file = NULL;
-    if (!written && output->created)
-        unlink(output->path);
-    return failed && written
-               ? failure_create(FAILURE_IO, "%s: could not be written whole: %s",
-                                output->path ? output->path : "standard output", strerror(errno))
-               : NULL;
+    const struct options *options = run->options;
+    // What has a line for each thing, to be searched by other programs, keeps it.
+    bool wraps = !options->check && !options->merge && !options->compare && !options->verify;
+    struct text_style style = {.ascii =
+                                   options->ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0,
+                               .color = wants_color(options, file),
+                               .width = wraps ? options->width : 0};
+    FILE *stream = text_stream_open(file, &style);
+    if (!stream)
+        return failure_no_memory();
+    struct failure *failure = write_plain_text(run, stream);
+    bool lost = ferror(stream);
+    lost = fclose(stream) != 0 || lost;
+    return failure ? failure : lost ? failure_no_memory() : NULL;
 }
 
 static struct failure *write_report(struct run *run, FILE *file)
 {
-    bool json = run->options->format == FORMAT_JSON;
-    if (json)
-        return run->verify ? report_verify_json(&run->report, run->verify, file)
-                           : report_json(&run->report, file);
-    if (run->verify)
-        report_verify_text(&run->report, run->verify, file);
-    else
-        report_text(&run->report, file);
-    return NULL;
+    const struct options *options = run->options;
+    switch (options->format) {
+    case FORMAT_JSON:
+        return write_json(run, file);
+    case FORMAT_MARKDOWN:
+        return report_markdown(&run->report, file);
+    case FORMAT_HTML:
+        if (!picture_is_possible() && !options->quiet)
+            fputs(PROGRAM_NAME ": built without Graphviz: cycles are drawn as text\n", stderr);
+        return report_html(&run->report, file);
+    case FORMAT_DOT:
+        report_dot(&run->drawing, file);
+        return NULL;
+    case FORMAT_FOLDED:
+        report_folded(&run->flame, run->findings, options->limit, file);
+        return NULL;
+    case FORMAT_TEXT:
+    case FORMAT_COUNT:
+        break;
+    }
+    return write_text(run, file);
 }
 
 static struct failure *write_outputs(struct run *run, struct output *output, struct output *graph)
 {
     struct failure *failure = NULL;
     run->report.garbage_objects = run->garbage_objects;
-    empty_output(output);
+    output_empty(output);
     if (graph->path) {
-        empty_output(graph);
+        output_empty(graph);
         failure = report_graph(run->heap, run->states, graph->file);
     }
+    progress_phase(run->progress, NULL, NULL, 0); // the report may go to the same terminal
     return failure ? failure : write_report(run, output->file);
 }
 
-static struct failure *run_steps(struct run *run, struct output *output, struct output *graph)
+// From the core to what there is to report.
+static struct failure *analyze(struct run *run)
 {
     struct failure *failure = open_process(run);
     if (!failure)
@@ -663,9 +533,28 @@ static struct failure *run_steps(struct run *run, struct output *output, struct 
         failure = take_census(run);
     if (!failure && !run->options->verify)
         failure = make_report(run);
-    if (!failure)
-        failure = write_outputs(run, output, graph);
     return failure;
+}
+
+static struct failure *run_steps(struct run *run, struct output *output, struct output *graph)
+{
+    if (run->options->check) {
+        struct failure *failure = check_init(&run->check, run->options->core,
+                                             &run->options->process, &run->options->debug);
+        return failure ? failure : write_outputs(run, output, graph);
+    }
+    struct failure *failure = read_reports(run);
+    if (!failure && run->now.processes == 0) // no report stands for the core
+        failure = analyze(run);
+    if (!failure && run->options->merge)
+        ledger_fold(&run->now);
+    if (!failure && run->options->compare)
+        failure = compare(run);
+    if (!failure && run->options->format == FORMAT_DOT)
+        failure = draw(run);
+    if (!failure && run->options->format == FORMAT_FOLDED)
+        failure = flame_init(&run->flame, run->heap, run->states, run->findings);
+    return failure ? failure : write_outputs(run, output, graph);
 }
 
 static void run_deinit(struct run *run)
@@ -673,6 +562,12 @@ static void run_deinit(struct run *run)
     census_destroy(run->census);
     holders_destroy(run->holders);
     findings_destroy(run->findings);
+    check_deinit(&run->check);
+    drawing_deinit(&run->drawing);
+    flame_deinit(&run->flame);
+    comparison_deinit(&run->comparison);
+    ledger_deinit(&run->old);
+    ledger_deinit(&run->now);
     verify_destroy(run->verify);
     free(run->states);
     free(run->garbage_objects);
@@ -684,6 +579,17 @@ static void run_deinit(struct run *run)
     core_close(run->core);
 }
 
+static int finish_ledgers(const struct run *run)
+{
+    const size_t *counts = run->comparison.counts;
+    bool worse = run->options->merge ? run->now.count
+                                     : counts[COMPARISON_NEW] + counts[COMPARISON_GROWN] > 0;
+    if (run->options->error_exitcode && worse)
+        return run->options->error_exitcode;
+    return ledger_is_whole(&run->old) && ledger_is_whole(&run->now) ? EXIT_COMPLETE
+                                                                    : EXIT_INCOMPLETE;
+}
+
 static int finish(struct run *run, struct failure *failure)
 {
     if (failure) {
@@ -692,6 +598,12 @@ static int finish(struct run *run, struct failure *failure)
         failure_destroy(failure);
         return status;
     }
+    if (run->options->check)
+        return run->check.refusal  ? EXIT_NO_REPORT
+               : run->check.losses ? EXIT_INCOMPLETE
+                                   : EXIT_COMPLETE;
+    if (run->options->merge || run->options->compare)
+        return finish_ledgers(run);
     if (run->verify)
         return verify_is_clean(run->verify) ? EXIT_COMPLETE : EXIT_INCOMPLETE;
     if (run->options->error_exitcode && run->findings->count)
@@ -706,29 +618,29 @@ static int finish(struct run *run, struct failure *failure)
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {.options = option_table,
-                                     .parser = parse_option,
-                                     .args_doc = "CORE [EXECUTABLE]\nEXECUTABLE -c CORE",
-                                     .doc = documentation};
-    struct options options = {.limit = 100, .jobs = parallel_processors()};
+    struct options options;
     struct run run = {.options = &options};
     struct output output = {0}, graph = {0};
-    argp_err_exit_status = EXIT_WRONG_USAGE;
+    setlocale(LC_CTYPE, ""); // for CODESET alone
     // Large arrays come and go. Memory that was given back must be cleared before it comes again.
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, -1);
-    argp_parse(&argp, argc, argv, 0, NULL, &options);
+    options_parse(argc, argv, &options);
     clock_gettime(CLOCK_MONOTONIC, &run.started);
+    if (isatty(STDERR_FILENO) && !options.quiet)
+        run.progress = progress_create(stderr, PROGRESS_DELAY);
     // The outputs are opened first: hours later is too late to find out.
-    struct failure *failure = open_output(options.output, options.core, &output);
+    struct failure *failure = output_open(options.output, options.core, &output);
     if (!failure && options.graph)
-        failure = open_output(options.graph, options.core, &graph);
+        failure = output_open(options.graph, options.core, &graph);
     if (!failure)
         failure = run_steps(&run, &output, &graph);
+    progress_destroy(run.progress);
+    run.progress = NULL;
     bool written = !failure;
-    struct failure *lost = close_output(&graph, written);
+    struct failure *lost = output_close(&graph, written);
     if (!lost)
-        lost = close_output(&output, written);
+        lost = output_close(&output, written);
     failure = failure ? failure : lost;
     if (!failure)
         tell(&run, "report written");

@@ -10,13 +10,18 @@
 #include <stdio.h>
 
 #include "census.h"
+#include "check.h"
 #include "collect.h"
+#include "compare.h"
 #include "core.h"
+#include "drawing.h"
 #include "failure.h"
 #include "findings.h"
+#include "flame.h"
 #include "heap.h"
 #include "holders.h"
 #include "interpreter.h"
+#include "ledger.h"
 #include "stacks.h"
 #include "verdict.h"
 #include "verify.h"
@@ -59,7 +64,8 @@ struct report {
     uint64_t kept_bytes;         // of all objects that only gc.garbage keeps alive
     uint64_t trash_bytes;
     uint64_t lost_reads; // of names, lines and the like, which the core should have saved
-    uint64_t limit; // longest array or list of findings to print; 0: no limit
+    uint64_t max_size;   // bytes of Markdown or HTML; 0: no limit
+    uint64_t limit;      // longest array or list of findings to print; 0: no limit
 };
 
 // Could everything that the numbers rest on be read?
@@ -74,10 +80,14 @@ const char *report_state_name(enum collect_state state);
 // "cached attribute", "bound method" ...
 const char *report_break_name(enum break_kind kind);
 
-// Writes to `file`; what goes wrong with the file shows in ferror.
-void report_text(const struct report *report, FILE *file);
+// Writes to `file`; what goes wrong with the file shows in ferror. Failures: NO_MEMORY.
+struct failure *report_text(const struct report *report, FILE *file)
+    __attribute__((warn_unused_result));
 
-// Failures: NO_MEMORY.
+struct failure *report_markdown(const struct report *report, FILE *file)
+    __attribute__((warn_unused_result));
+struct failure *report_html(const struct report *report, FILE *file)
+    __attribute__((warn_unused_result));
 struct failure *report_json(const struct report *report, FILE *file)
     __attribute__((warn_unused_result));
 
@@ -87,13 +97,36 @@ void report_verify_text(const struct report *report, const struct verify *verify
 struct failure *report_verify_json(const struct report *report, const struct verify *verify,
                                    FILE *file) __attribute__((warn_unused_result));
 
+// One finding as a graph in Graphviz's language; without a finding, one that says so.
+void report_dot(const struct drawing *drawing, FILE *file);
+
+// The findings' bytes as stacks, "finding;type;edge;type ... bytes", one a line; of the first
+// `limit` findings (0: all).
+void report_folded(const struct flame *flame, const struct findings *findings, uint64_t limit,
+                   FILE *file);
+
+// What --check found. Failures: NO_MEMORY.
+void report_check_text(const struct check *check, FILE *file);
+struct failure *report_check_json(const struct check *check, FILE *file)
+    __attribute__((warn_unused_result));
+
+// Instead of a report: a line per finding of many processes, or per finding of an old and a new
+// report. At most `limit` lines (0: all). Failures: NO_MEMORY.
+void report_ledger_text(const struct ledger *ledger, uint64_t limit, FILE *file);
+struct failure *report_ledger_json(const struct ledger *ledger, uint64_t limit, FILE *file)
+    __attribute__((warn_unused_result));
+void report_comparison_text(const struct comparison *comparison, uint64_t limit, FILE *file);
+struct failure *report_comparison_json(const struct comparison *comparison, uint64_t limit,
+                                       FILE *file) __attribute__((warn_unused_result));
+
 // One JSON line per tracked object, in address order. Reads the heap, object by object. states:
 // collect_run's. Failures: NO_MEMORY.
 struct failure *report_graph(struct heap *heap, const uint8_t *states, FILE *file)
     __attribute__((warn_unused_result));
 
-// A name of the dead process, fit for a report: valid UTF-8 without control characters or
-// direction marks, the rest as \xNN. Heap string, NULL for lack of memory.
+// A name of the dead process, fit for a report: valid UTF-8 without control characters, direction
+// marks and the signs of the report's own drawings, the rest as \xNN. Heap string, NULL for lack of
+// memory.
 char *report_clean_name(const char *name);
 
 #endif

@@ -54,7 +54,9 @@ struct failure *report_graph(struct heap *heap, const uint8_t *states, FILE *fil
     bool done = generations && names;
     if (done)
         heap_read_generations(heap, generations);
+    progress_phase(heap->progress, "writing the graph", "objects", heap->count);
     for (uint32_t i = 0; i < heap->count && done; i++) {
+        progress_add(heap->progress, 1);
         int32_t type = heap->type[i];
         put_object(heap, i, generations[i], states[i],
                    type != HEAP_NO_TYPE && names[type] ? names[type] : "null", file);

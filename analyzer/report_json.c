@@ -36,9 +36,8 @@ static json_t *flag_or_null(const struct runtime_flag *flag)
     return flag->known ? json_boolean(flag->value) : json_null();
 }
 
-static json_t *make_core(const struct report *report)
+json_t *value_core(const struct core *core)
 {
-    const struct core *core = report->core;
     const char *signal = core_signal_name(core->signal);
     char text[ADDRESS_MAX];
     if (!signal && core->signal) {
@@ -96,9 +95,8 @@ static json_t *add_debug_file(const struct interpreter *interpreter, json_t *obj
 }
 
 // The build-id is the file's, or, without the file, the one that the core saved of it.
-static json_t *make_interpreter(const struct report *report)
+json_t *value_interpreter(const struct interpreter *interpreter)
 {
-    const struct interpreter *interpreter = report->interpreter;
     const struct runtime *runtime = &interpreter->runtime;
     const struct module *module = interpreter->module;
     const struct image *image = module ? module->image : NULL;
@@ -120,15 +118,24 @@ static json_t *make_interpreter(const struct report *report)
         "layout_rivals", (int)runtime->layout.rivals, "layout_by_version",
         runtime->layout.by_version, "gc_head_by_evidence", runtime->layout.head_by_evidence,
         "trace_refs", runtime->layout.column->trace_refs, "count_allocs",
-        runtime->layout.count_allocs, "pymalloc",
-        report->heap->by_pools ? json_true() : flag_or_null(&runtime->pymalloc), "pymalloc_debug",
-        runtime->debug_malloc, "digit_bits",
+        runtime->layout.count_allocs, "pymalloc", flag_or_null(&runtime->pymalloc),
+        "pymalloc_debug", runtime->debug_malloc, "digit_bits",
         runtime->digit_width ? value_number(runtime->digit_width == 2 ? 15 : 30) : json_null(),
-        "read_from_core", module && module->match == MODULE_FROM_CORE, "interpreters",
-        report->stacks ? value_number(report->stacks->interpreters) : json_null());
+        "read_from_core", module && module->match == MODULE_FROM_CORE, "interpreters", json_null());
     json_object_set_new(object, "static_data_missing",
                         value_number(interpreter->source.data_missing));
     return add_debug_file(interpreter, object);
+}
+
+// With what reading the heap and the threads told of it.
+static json_t *make_interpreter(const struct report *report)
+{
+    json_t *object = value_interpreter(report->interpreter);
+    if (report->heap->by_pools)
+        json_object_set_new(object, "pymalloc", json_true());
+    if (report->stacks)
+        json_object_set_new(object, "interpreters", value_number(report->stacks->interpreters));
+    return object;
 }
 
 static json_t *make_debug_flag_names(const struct runtime_flag *debug)
@@ -154,9 +161,9 @@ static json_t *make_thread(const struct stack *stack)
     for (size_t i = 0; i < stack->frame_count; i++)
         json_array_append_new(frames, make_place(stack->frames[i].function, stack->frames[i].file,
                                                  stack->frames[i].line));
-    return json_pack("{s:o, s:b, s:o, s:o}", "thread_id", value_address(stack->thread_id),
-                     "holds_lock", stack->current, "depth", value_number(stack->depth), "frames",
-                     frames);
+    return json_pack("{s:o, s:b, s:o, s:o, s:o}", "thread_id", value_address(stack->thread_id),
+                     "holds_lock", stack->current, "alike", value_number(stack->alike), "depth",
+                     value_number(stack->depth), "frames", frames);
 }
 
 static json_t *make_threads(const struct report *report)
@@ -432,7 +439,13 @@ static json_t *make_findings(const struct report *report)
     return findings;
 }
 
-static struct failure *write_json(json_t *root, FILE *file)
+json_t *value_document(void)
+{
+    return json_pack("{s:i, s:{s:s, s:s}}", "schema_version", SCHEMA_VERSION, "tool", "name",
+                     PROGRAM_NAME, "version", PYCORE_GARBAGE_VERSION);
+}
+
+struct failure *value_write(json_t *root, FILE *file)
 {
     if (!root)
         return failure_no_memory();
@@ -452,14 +465,14 @@ struct failure *report_json(const struct report *report, FILE *file)
         "{s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, "
         "s:o}",
         "schema_version", SCHEMA_VERSION, "tool", "name", PROGRAM_NAME, "version",
-        PYCORE_GARBAGE_VERSION, "core", make_core(report), "interpreter", make_interpreter(report),
-        "collector", make_collector(report), "heap", make_heap(report), "garbage",
-        make_garbage(report), "findings", make_findings(report), "findings_total",
+        PYCORE_GARBAGE_VERSION, "core", value_core(report->core), "interpreter",
+        make_interpreter(report), "collector", make_collector(report), "heap", make_heap(report),
+        "garbage", make_garbage(report), "findings", make_findings(report), "findings_total",
         value_number(findings->count), "shared", "objects", value_number(findings->shared_objects),
         "bytes", value_number(findings->shared_bytes), "holders", value_holders(report), "threads",
         make_threads(report), "threads_total", value_number(report->stacks->count), "memory",
         value_memory(report), "verdict", value_verdict(report));
-    return write_json(root, file);
+    return value_write(root, file);
 }
 
 // --- what --verify found
@@ -524,9 +537,8 @@ static json_t *make_verify(const struct verify *verify, uint64_t limit)
 struct failure *report_verify_json(const struct report *report, const struct verify *verify,
                                    FILE *file)
 {
-    json_t *root =
-        json_pack("{s:i, s:{s:s, s:s}, s:o, s:o}", "schema_version", SCHEMA_VERSION, "tool", "name",
-                  PROGRAM_NAME, "version", PYCORE_GARBAGE_VERSION, "interpreter",
-                  make_interpreter(report), "verify", make_verify(verify, report->limit));
-    return write_json(root, file);
+    json_t *root = value_document();
+    json_object_set_new(root, "interpreter", make_interpreter(report));
+    json_object_set_new(root, "verify", make_verify(verify, report->limit));
+    return value_write(root, file);
 }

@@ -28,13 +28,14 @@ static size_t decode(const unsigned char *text, uint32_t *code)
     return *code < smallest[length] || *code > 0x10ffff || surrogate ? 0 : length;
 }
 
-// Control characters, line and paragraph separators, and what changes the direction or the look of
-// the text around it.
+// Not so are control characters, line and paragraph separators, what changes the direction or the
+// look of the text around it, and what the report draws its arrows and marks with: ─ ▶ ◀.
 static bool is_harmless(uint32_t code)
 {
     return code >= 0x20 && !(code >= 0x7f && code < 0xa0) && code != 0xad &&
            !(code >= 0x200b && code <= 0x200f) && !(code >= 0x2028 && code <= 0x202e) &&
            !(code >= 0x2060 && code <= 0x206f) && code != 0x061c && code != 0xfeff &&
+           code != 0x2500 && code != 0x25b6 && code != 0x25c0 &&
            !(code >= 0xfff0 && code <= 0xffff) && !(code >= 0xe0000 && code <= 0xe0fff);
 }
 

@@ -2,12 +2,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "report_words.h"
-#include "version.h"
-
-enum {
-    DRAWN_STEPS_MAX = 40
-};
+#include "report_sentences.h"
+#include "report_sheet.h"
 
 const char *report_state_name(enum collect_state state)
 {
@@ -135,7 +131,7 @@ static void put_kept_verdict(const struct report *report, FILE *file)
                 grouped(kept, count), kept == 1 ? "s" : "ve", kept == 1 ? "it" : "them");
 }
 
-static void put_verdict(const struct report *report, FILE *file)
+void put_verdict(const struct report *report, FILE *file)
 {
     char count[NUMBER_MAX], bytes[NUMBER_MAX];
     uint64_t trash = report->totals->objects[COLLECT_TRASH];
@@ -151,227 +147,120 @@ static void put_verdict(const struct report *report, FILE *file)
     put_memory_verdict(report, file);
 }
 
-// --- findings
+// --- the layout: columns of fixed pitch
 
-static const char *del_words(const struct object_del *del)
-{
-    switch (del->kind) {
-    case OBJECT_DEL_CLASS:
-        return "has __del__: ";
-    case OBJECT_DEL_INSTANCE:
-        return "has __del__ as an attribute of its own";
-    case OBJECT_DEL_GENERATOR:
-        return "suspended inside try or with: ";
-    case OBJECT_DEL_SLOT:
-        return "has a finalizer in C, tp_del of ";
-    case OBJECT_DEL_UNKNOWN:
-        break;
-    }
-    return "has a finalizer that is not written in Python";
-}
+static const struct sheet_style indented = {.words = {['\n'] = "\n    "}};
 
-static void put_finalizer(const struct finding_finalizer *finalizer, FILE *file)
+static void put_finding(const struct report *report, const struct finding *finding,
+                        struct sheet *sheet)
 {
-    const struct object_del *del = &finalizer->del;
-    fputs(del_words(del), file);
-    if (del->defined_in)
-        put_name(file, del->defined_in);
-    if (del->what && del->value != OBJECT_DEL_FUNCTION) {
-        fputs(", ", file);
-        put_name(file, del->what);
+    char head[HEAD_MAX];
+    FILE *file = sheet_use(sheet, NULL);
+    int width = fprintf(file, "\n%s", finding_head(report, finding, head)) - 1;
+    fprintf(file, "%*ssignature %s\n    ", width < 70 ? 72 - width : 2, "", finding->signature);
+    put_drawing(finding, sheet_use(sheet, &indented));
+    fputs("\n  ", sheet_use(sheet, NULL));
+    put_breaks(finding, sheet_use(sheet, &indented));
+    sheet_use(sheet, NULL);
+    fputc('\n', file);
+    if (finding->held_objects) {
+        fputs("  ", file);
+        put_held(finding, file);
+        fputc('\n', file);
     }
-    if (del->file) {
-        fputs(", ", file);
-        if (del->kind == OBJECT_DEL_SLOT)
-            put_file(file, del->file);
-        else
-            put_place(file, del->file, del->line);
+    if (differ_in_size(finding)) {
+        fputs("  ", file);
+        put_sizes(finding, file);
+        fputc('\n', file);
     }
-}
-
-static const struct finding_finalizer *find_finalizer(const struct finding *finding,
-                                                      const struct finding_step *step)
-{
-    const struct finding_finalizer *of_class = NULL;
-    for (size_t i = 0; i < finding->finalizer_count; i++) {
-        const struct finding_finalizer *finalizer = &finding->finalizers[i];
-        if (!step->finalizer || strcmp(finalizer->class, step->type) != 0)
-            continue;
-        if (finalizer->del_source == step->del_source)
-            return finalizer;
-        of_class = of_class ? of_class : finalizer; // one that reads the same
-    }
-    return of_class;
-}
-
-static bool is_to_break(const struct finding *finding, size_t step)
-{
-    return finding->break_count && finding->breaks[0].step == step;
-}
-
-// The end of the line that the edge to step i is on, and the edge from there.
-static void put_step(const struct finding *finding, size_t i, FILE *file)
-{
-    const struct finding_step *step = &finding->steps[i];
-    const struct finding_finalizer *finalizer = find_finalizer(finding, step);
-    if (finalizer) {
-        fputs("     ", file);
-        put_finalizer(finalizer, file);
-    }
-    if (i && is_to_break(finding, i - 1))
-        fputs("     ◀ break here", file);
-    fputs("\n      ", file);
-    put_name(file, step->edge);
-    fputs(" ─▶ ", file);
-    if (i + 1 < finding->step_count)
-        put_name(file, finding->steps[i + 1].type);
-}
-
-static void put_cycle(const struct finding *finding, FILE *file)
-{
-    fputs("    ", file);
-    put_name(file, finding->steps[0].type);
-    size_t skipped =
-        finding->step_count > DRAWN_STEPS_MAX ? finding->step_count - DRAWN_STEPS_MAX : 0;
-    for (size_t i = 0; i < finding->step_count; i++) {
-        if (skipped && i == DRAWN_STEPS_MAX / 2) {
-            fprintf(file, "\n      ... %zu more ...", skipped);
-            i += skipped;
-        }
-        put_step(finding, i, file);
-    }
-    fputs("back to ", file);
-    put_name(file, short_name(finding->steps[0].type));
-    if (is_to_break(finding, finding->step_count - 1))
-        fputs("     ◀ break here", file);
+    fputs("  ", file);
+    put_example(finding, file);
     fputc('\n', file);
 }
 
-// Finalizers of the components that the drawn cycle does not pass.
-static void put_other_finalizers(const struct finding *finding, FILE *file)
+static void put_findings(const struct report *report, struct sheet *sheet)
 {
-    for (size_t i = 0; i < finding->finalizer_count; i++) {
-        bool drawn = false;
-        for (size_t j = 0; j < finding->step_count && !drawn; j++)
-            drawn = find_finalizer(finding, &finding->steps[j]) == &finding->finalizers[i];
-        if (drawn)
-            continue;
-        fputs("    also ", file);
-        put_name(file, finding->finalizers[i].class);
-        fputs("     ", file);
-        put_finalizer(&finding->finalizers[i], file);
+    const struct findings *findings = report->findings;
+    uint64_t shown = limited(report, findings->count);
+    for (size_t i = 0; i < shown; i++)
+        put_finding(report, &findings->items[i], sheet);
+    FILE *file = sheet_use(sheet, NULL);
+    if (shown < findings->count) {
+        fputc('\n', file);
+        put_rest(findings->count - shown, "finding", "--limit", file);
+        fputs(".\n", file);
+    }
+    if (findings->shared_objects) {
+        fputc('\n', file);
+        put_shared(findings, file);
         fputc('\n', file);
     }
 }
 
-// Are all components as large as the one that is shown?
-static const char *example_words(const struct finding *finding)
+static void put_holders(const struct report *report, enum holders_list list, struct sheet *sheet)
 {
-    if (finding->count == 1)
-        return "";
-    return finding->objects == finding->count * finding->example_objects &&
-                   finding->bytes == finding->count * finding->example_bytes
-               ? "each "
-               : "this one ";
-}
-
-// How many objects the cycles have, when they differ.
-static void put_sizes(const struct finding_sizes *sizes, FILE *file)
-{
-    char least[NUMBER_MAX], median[NUMBER_MAX], most[NUMBER_MAX], cycles[NUMBER_MAX];
-    if (sizes->least == sizes->most)
+    if (!has_holders(report, list))
         return;
-    fprintf(file, "  objects per cycle: %s to %s, median %s", grouped(sizes->least, least),
-            grouped(sizes->most, most), grouped(sizes->median, median));
-    const char *before = " (";
-    for (unsigned i = 0; i < FINDING_SIZES; i++) {
-        if (!sizes->counts[i])
-            continue;
-        uint64_t from = UINT64_C(1) << i, to = (UINT64_C(1) << (i + 1)) - 1;
-        fprintf(file, "%s%s", before, grouped(from, least));
-        if (to > from)
-            fprintf(file, "-%s", grouped(to, most));
-        fprintf(file, ": %s", grouped(sizes->counts[i], cycles));
-        before = "; ";
-    }
-    fputs(")\n", file);
-}
-
-static void put_finding(const struct report *report, const struct finding *finding, FILE *file)
-{
-    char count[NUMBER_MAX], bytes[NUMBER_MAX], head[256];
-    const char *pending = finding->state == COLLECT_PENDING ? " pending" : "";
-    const char *at_least = report_is_complete(report) ? "" : "At least ";
-    int width = snprintf(head, sizeof(head), "%s%s%s cycle%s like this one, %s", at_least,
-                         grouped(finding->count, count), pending, plural(finding->count),
-                         sized(finding->bytes, bytes));
-    if (finding->count == 1)
-        width = snprintf(head, sizeof(head), "%s%s%s cycle, %s", at_least,
-                         *at_least ? "one" : "One", pending, sized(finding->bytes, bytes));
-    fprintf(file, "\n%s%*ssignature %s\n", head, width < 70 ? 72 - width : 2, "",
-            finding->signature);
-    put_cycle(finding, file);
-    put_other_finalizers(finding, file);
-    put_breaks(finding, file);
-    if (finding->held_objects)
-        fprintf(file, "  keep%s %s other object%s alive: %s\n", finding->count == 1 ? "s" : "",
-                grouped(finding->held_objects, count), plural(finding->held_objects),
-                sized(finding->held_bytes, bytes));
-    put_sizes(&finding->sizes, file);
-    fprintf(file, "  e.g. 0x%" PRIx64 "; %s%s object%s, %" PRIu64 " bytes\n", finding->example,
-            example_words(finding), grouped(finding->example_objects, count),
-            plural(finding->example_objects), finding->example_bytes);
-}
-
-static void put_findings(const struct report *report, FILE *file)
-{
-    const struct findings *findings = report->findings;
-    char count[NUMBER_MAX], bytes[NUMBER_MAX];
-    size_t shown = findings->count;
-    if (report->limit && shown > report->limit)
-        shown = report->limit;
-    for (size_t i = 0; i < shown; i++)
-        put_finding(report, &findings->items[i], file);
-    if (shown < findings->count)
-        fprintf(file, "\n%s more finding%s not shown (--limit).\n",
-                grouped(findings->count - shown, count), plural(findings->count - shown));
-    if (findings->shared_objects)
-        fprintf(file,
-                "\nKept alive by several of these together, or by finalizer objects outside of "
-                "any cycle:\n%s object%s, %s.\n",
-                grouped(findings->shared_objects, count), plural(findings->shared_objects),
-                sized(findings->shared_bytes, bytes));
-}
-
-// What to find the report by: one line, however long.
-static void put_ticket(const struct report *report, FILE *file)
-{
-    const struct findings *findings = report->findings;
-    char id[2 * BUILD_ID_MAX + 1] = "none";
-    const struct build_id *build_id = interpreter_build_id(report->interpreter);
-    size_t shown = findings->count;
-    if (report->limit && shown > report->limit)
-        shown = report->limit;
-    if (build_id)
-        build_id_format(build_id, id, sizeof(id));
-    fputs("\nTicket       " PROGRAM_NAME " " PYCORE_GARBAGE_VERSION ", ", file);
-    put_file(file, report->core->path);
-    fprintf(file, ", %" PRIu64 " bytes, build-id %s, ", report->core->size, id);
-    fputs(shown ? "signatures" : "no signature", file);
-    for (size_t i = 0; i < shown; i++)
-        fprintf(file, " %s", findings->items[i].signature);
-    if (shown < findings->count)
-        fprintf(file, " and %zu more (--limit)", findings->count - shown);
+    size_t count = count_holders(report, list);
+    uint64_t shown = limited(report, count);
+    FILE *file = sheet_use(sheet, NULL);
     fputc('\n', file);
+    put_holders_head(report, list, file);
+    for (size_t i = 0; i < shown; i++) {
+        fputs("\n    ", sheet_use(sheet, NULL));
+        put_holder(report, list, i, sheet_use(sheet, &indented));
+    }
+    sheet_use(sheet, NULL);
+    fputc('\n', file);
+    if (shown < count) {
+        fputs("    ", file);
+        put_rest(count - shown, list == HOLDERS_EVIDENCE ? "" : "way", "--limit", file);
+        fputc('\n', file);
+    }
+    put_holders_losses(report, list, file);
 }
 
-void report_text(const struct report *report, FILE *file)
+static void put_stacks(const struct report *report, FILE *file)
 {
-    put_verdict(report, file);
-    put_findings(report, file);
-    put_holders(report, file);
-    put_memory(report, file);
-    put_basis(report, file);
-    put_stacks(report, file);
-    put_ticket(report, file);
+    const struct stacks *stacks = report->stacks;
+    uint64_t shown = limited(report, stacks->distinct);
+    for (size_t i = 0; i < shown; i++) {
+        fputc('\n', file);
+        put_thread_head(&stacks->items[i], file);
+        fputc('\n', file);
+        put_frames(&stacks->items[i], file);
+    }
+    if (shown < stacks->distinct) {
+        fputc('\n', file);
+        put_rest(stacks->distinct - shown, "stack", "--limit", file);
+        fputs(".\n", file);
+    }
+    if (!stacks->complete)
+        fprintf(file, "\n%s\n", STACKS_INCOMPLETE);
+}
+
+struct failure *report_text(const struct report *report, FILE *file)
+{
+    struct sheet *sheet;
+    struct failure *failure = sheet_create(file, &sheet);
+    if (failure)
+        return failure;
+    put_verdict(report, sheet_use(sheet, NULL));
+    put_findings(report, sheet);
+    for (enum holders_list list = 0; list < HOLDERS_LISTS; list++)
+        put_holders(report, list, sheet);
+    FILE *words = sheet_use(sheet, NULL);
+    fputc('\n', words);
+    for (enum fact_kind kind = 0; kind < FACTS; kind++) {
+        if (!has_fact(report, kind) || kind == FACT_TICKET)
+            continue;
+        put_fact(report, kind, words);
+        if (kind == FACT_MEMORY)
+            fputc('\n', words);
+    }
+    put_stacks(report, words);
+    fputc('\n', words);
+    put_fact(report, FACT_TICKET, words); // where one looks for it: at the end
+    sheet_destroy(sheet);
+    return NULL;
 }

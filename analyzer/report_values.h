@@ -12,6 +12,16 @@ json_t *value_address(vaddr at);
 // What is more than 63 bits is told as the largest number of these.
 json_t *value_number(uint64_t value);
 
+// The members "core" and "interpreter".
+json_t *value_core(const struct core *core);
+json_t *value_interpreter(const struct interpreter *interpreter);
+
+// The first members of every JSON document of this program: schema_version, tool.
+json_t *value_document(void);
+
+// Writes the document and frees it; NULL is for lack of memory. Failures: NO_MEMORY.
+struct failure *value_write(json_t *root, FILE *file) __attribute__((warn_unused_result));
+
 // The member "holders".
 json_t *value_holders(const struct report *report);
 

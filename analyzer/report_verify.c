@@ -1,7 +1,7 @@
 // What --verify found: a line for every type that differs or could not be checked, then the sum.
 #include <inttypes.h>
 
-#include "report_words.h"
+#include "report_sentences.h"
 
 static void put_side(const char *type, const char *side, FILE *file)
 {
@@ -98,7 +98,8 @@ static void put_sum(const struct verify *verify, FILE *file)
 
 void report_verify_text(const struct report *report, const struct verify *verify, FILE *file)
 {
-    put_interpreter(report, file);
+    put_fact(report, FACT_INTERPRETER, file);
+    put_fact(report, FACT_LAYOUT, file);
     put_types(report, verify, file);
     put_sum(verify, file);
 }

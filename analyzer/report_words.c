@@ -37,6 +37,13 @@ const char *plural(uint64_t count)
     return count == 1 ? "" : "s";
 }
 
+void put_rest(uint64_t count, const char *noun, const char *option, FILE *file)
+{
+    char number[NUMBER_MAX];
+    fprintf(file, "%s more%s%s%s not shown (%s)", grouped(count, number), *noun ? " " : "", noun,
+            *noun ? plural(count) : "", option);
+}
+
 void put_name(FILE *file, const char *name)
 {
     char *clean = report_clean_name(name ? name : "?");
@@ -56,10 +63,29 @@ void put_place(FILE *file, const char *path, int64_t line)
     fprintf(file, ":%" PRId64, line);
 }
 
+void put_marked_name(FILE *file, const char *name)
+{
+    fputs(NAME_START, file);
+    put_name(file, name);
+    fputs(NAME_END, file);
+}
+
+void put_marked_place(FILE *file, const char *path, int64_t line)
+{
+    fputs(NAME_START, file);
+    put_place(file, path, line);
+    fputs(NAME_END, file);
+}
+
 const char *short_name(const char *type)
 {
     const char *dot = strrchr(type, '.');
     return dot ? dot + 1 : type;
+}
+
+uint64_t limited(const struct report *report, uint64_t count)
+{
+    return report->limit && count > report->limit ? report->limit : count;
 }
 
 // Where nothing leads to the interpreter's flag, the lists tell.

@@ -1,6 +1,7 @@
 #include "stacks.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "thread.h"
 
@@ -46,6 +47,77 @@ static void add_stack(struct stacks *stacks, struct stack stack)
     }
 }
 
+static int compare_text(const char *one, const char *other)
+{
+    return strcmp(one ? one : "", other ? other : "");
+}
+
+static int compare_number(uint64_t one, uint64_t other)
+{
+    return one < other ? -1 : one > other;
+}
+
+static int compare_frames(const struct code_place *one, const struct code_place *other)
+{
+    int order = compare_number((uint64_t)one->line, (uint64_t)other->line);
+    if (!order)
+        order = compare_text(one->function, other->function);
+    return order ? order : compare_text(one->file, other->file);
+}
+
+static int compare_calls(const struct stack *one, const struct stack *other)
+{
+    int order = compare_number(one->current, other->current);
+    if (!order)
+        order = compare_number(one->depth, other->depth);
+    if (!order)
+        order = compare_number(one->frame_count, other->frame_count);
+    for (size_t i = 0; i < one->frame_count && !order; i++)
+        order = compare_frames(&one->frames[i], &other->frames[i]);
+    return order;
+}
+
+// Of those with the same calls the one that the interpreter lists first.
+static int by_calls(const void *one, const void *other)
+{
+    const struct stack *const *first = one, *const *second = other;
+    int order = compare_calls(*first, *second);
+    return order ? order : *first < *second ? -1 : *first > *second;
+}
+
+// Thousands of threads wait in the same place: those that differ come first.
+static struct failure *fold(struct stacks *stacks)
+{
+    size_t count = stacks->count, distinct = 0, repeated = 0;
+    struct stack **sorted = calloc(count + 1, sizeof(*sorted));
+    struct stack *items = calloc(count + 1, sizeof(*items));
+    if (!sorted || !items) {
+        free(sorted);
+        free(items);
+        return failure_no_memory();
+    }
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &stacks->items[i];
+    qsort(sorted, count, sizeof(*sorted), by_calls);
+    for (size_t i = 0, first = 0; i < count; i++) {
+        if (compare_calls(sorted[first], sorted[i]))
+            first = i;
+        sorted[first]->alike++;
+    }
+    for (size_t i = 0; i < count; i++)
+        distinct += stacks->items[i].alike > 0;
+    stacks->distinct = distinct;
+    for (size_t i = count; i > 0; i--) // from behind, as many as there are of each
+        if (stacks->items[i - 1].alike)
+            items[--distinct] = stacks->items[i - 1];
+        else
+            items[count - ++repeated] = stacks->items[i - 1];
+    free(sorted);
+    free(stacks->items);
+    stacks->items = items;
+    return NULL;
+}
+
 struct failure *stacks_read(const struct runtime *runtime, uint64_t limit, struct stacks *stacks)
 {
     struct thread_cursor cursor;
@@ -69,6 +141,8 @@ struct failure *stacks_read(const struct runtime *runtime, uint64_t limit, struc
     }
     stacks->interpreters = cursor.interpreters;
     stacks->complete = stacks->complete && (failure || status == MEMORY_OK);
+    if (!failure)
+        failure = fold(stacks);
     if (failure)
         stacks_deinit(stacks);
     return failure;

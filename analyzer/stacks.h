@@ -16,11 +16,15 @@ struct stack {
     uint64_t depth;            // frames in all
     struct code_place *frames; // innermost first
     size_t frame_count;        // as many of them as were asked for and could be read
+    size_t alike;              // threads with these very calls; 0: told before, at another thread
 };
 
 struct stacks {
-    struct stack *items; // the thread that held the lock first, then as the interpreter lists them
+    // Those that differ first, and of these the thread that held the lock; else as the interpreter
+    // lists them.
+    struct stack *items;
     size_t count;
+    size_t distinct;       // that are not told before
     bool complete;         // every list could be read to its end
     unsigned interpreters; // of the process: one, and those of Py_NewInterpreter
 };

@@ -130,6 +130,7 @@ struct real_run real_command(const char *const arguments[])
 
 struct real_run real_run(const char *const arguments[])
 {
+    setenv("LC_ALL", "C.UTF-8", 1); // elsewhere text is ASCII
     const char *all[16] = {need_environment("PYCORE_GARBAGE")};
     for (size_t i = 0; arguments[i]; i++) {
         cr_assert_lt(i + 2, LENGTH(all));

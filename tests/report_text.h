@@ -16,7 +16,7 @@ static inline const char *text_of_report(void)
 {
     free(output);
     FILE *file = open_memstream(&output, &output_size);
-    report_text(&report, file);
+    cr_assert_null(report_text(&report, file));
     cr_assert_eq(fclose(file), 0);
     return output;
 }

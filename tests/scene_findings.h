@@ -27,7 +27,7 @@ static inline bool try_analyse(void)
     fakeheap_map(&fake);
     struct failure *failure = runtime_init(&fake.runtime, &fake.memory, &fake.layout, &fake.source);
     if (!failure)
-        failure = heap_create(&fake.runtime, &fake.source, 1, &heap);
+        failure = heap_create(&fake.runtime, &fake.source, 1, NULL, &heap);
     if (failure) {
         failure_destroy(failure);
         return false;

@@ -20,7 +20,7 @@ static inline void open_heap(unsigned jobs)
 {
     close_heap();
     fakeheap_open(&fake);
-    struct failure *failure = heap_create(&fake.runtime, &fake.source, jobs, &heap);
+    struct failure *failure = heap_create(&fake.runtime, &fake.source, jobs, NULL, &heap);
     cr_assert_null(failure, "%s: %s", world, failure_text(failure));
 }
 

@@ -95,9 +95,14 @@ static inline void set_stacks(void)
 {
     frames[0] = (struct code_place){(char *)"ping", (char *)"/srv/app/seed_leak.py", 63};
     frames[1] = (struct code_place){(char *)"<module>", (char *)"/srv/app/seed_leak.py", 140};
-    stack = (struct stack){
-        .thread_id = 0x7f34, .current = true, .depth = 2, .frames = frames, .frame_count = 2};
-    stacks = (struct stacks){.items = &stack, .count = 1, .complete = true, .interpreters = 1};
+    stack = (struct stack){.thread_id = 0x7f34,
+                           .current = true,
+                           .depth = 2,
+                           .frames = frames,
+                           .frame_count = 2,
+                           .alike = 1};
+    stacks = (struct stacks){
+        .items = &stack, .count = 1, .distinct = 1, .complete = true, .interpreters = 1};
 }
 
 // A type that differs, one that could not be checked, one that is in order, all without sums.

@@ -42,16 +42,31 @@ Test(cli, wrong_usage)
         {{"-c", "a", "b", "c"}, "too many arguments"},
         {{"--no-such-option", "a"}, "*unrecognized option '--no-such-option'"},
         {{"-z", "a"}, "*invalid option -- 'z'"},
-        {{"--format=xml", "a"}, "--format takes text or json, not \"xml\""},
+        {{"--format=xml", "a"},
+         "--format takes text, json, markdown, html, dot or folded, not \"xml\""},
         {{"--limit=many", "a"}, "--limit takes a number from 0 to *, not \"many\""},
         {{"--limit=-1", "a"}, "--limit takes a number from 0 to *, not \"-1\""},
         {{"--limit=", "a"}, "--limit takes a number from 0 to *, not \"\""},
         {{"--error-exitcode=256", "a"},
          "--error-exitcode takes a number from 0 to 255, not \"256\""},
         {{"--error-exitcode", "a"}, "--error-exitcode takes a number from 0 to 255, not \"a\""},
+        {{"--max-size=15999", "--format=markdown", "a"}, "--max-size takes 0 or at least 16000"},
+        {{"--max-size=20000", "a"}, "--max-size is for --format=markdown*"},
+        {{"--verify", "--format=markdown", "a"},
+         "--check, --compare, --merge and --verify have text and json only"},
         {{"--jobs=-1", "a"}, "--jobs takes a number from 0 to *, not \"-1\""},
         {{"--verify=all", "a"}, "--verify takes a number from 0 to 4294967295, not \"all\""},
         {{"--verify=4294967296", "a"}, "--verify takes a number from 0 to *"},
+        {{"--color=yes", "a"}, "--color takes auto, always or never, not \"yes\""},
+        {{"--width=wide", "a"}, "--width takes a number from 0 to 10000, not \"wide\""},
+        {{"--finding=d5248b1f", "a"}, "--finding goes with --format=dot"},
+        {{"--check", "--format=dot", "a"},
+         "--check, --compare, --merge and --verify have text and json only"},
+        {{"--merge"}, "which reports? usage: pycore-garbage --merge FILE..."},
+        {{"--merge", "-c", "a", "b"}, "--merge reads JSON reports, no core"},
+        {{"--merge", "--compare=a", "b"}, "only one of --check, --compare, --merge and --verify"},
+        {{"--verify", "--graph=g", "a"}, "--graph goes with the report of a core"},
+        {{"a", "--compare"}, "*option '--compare' requires an argument"},
         {{"a", "-o"}, "*option requires an argument -- 'o'"},
         {{"a", "--graph"}, "*option '--graph' requires an argument"},
     };
@@ -76,8 +91,9 @@ Test(cli, help)
                                        "--verbose",         "--jobs",
                                        "Exit status: 0",    "64 wrong usage",
                                        "--version",         "--force",
-                                       "--debug-path",      "--debuginfod",
-                                       "--verify[=N]",      "With --verify: 0 all"};
+                                       "--max-size",        "--debug-path",
+                                       "--debuginfod",      "--verify[=N]",
+                                       "--verify: 0 all"};
     struct real_run run = REAL_RUN("--help");
     cr_expect_eq(run.status, 0);
     cr_expect_str_empty(run.errors);
@@ -277,6 +293,81 @@ Test(cli, limit_of_a_cycle)
     cr_expect_eq(json_array_size(real_json(finding, "cycle")), 10);
     cr_expect(json_is_true(real_json(finding, "cycle_cut")));
     cr_expect_eq(real_number(finding, "objects"), 4000);
+}
+
+// --- what the text is made of
+
+static bool is_ascii(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text >= 0x80)
+            return false;
+    return true;
+}
+
+// The locale decides, or --ascii.
+Test(cli, ascii)
+{
+    struct real_core core = leak();
+    const char *program = getenv("PYCORE_GARBAGE");
+    struct real_run plain = REAL_RUN(core.path), ascii = REAL_RUN("--ascii", core.path);
+    struct real_run runs[] = {
+        REAL_COMMAND("env", "LC_ALL=C", program, core.path),
+        REAL_COMMAND("env", "-u", "LC_ALL", "-u", "LC_CTYPE", "-u", "LANG", program, core.path),
+        REAL_COMMAND("env", "LC_ALL=nowhere.UTF-8", program, core.path),
+    };
+    cr_expect_not(is_ascii(plain.output));
+    cr_expect(is_ascii(ascii.output), "%s", ascii.output);
+    expect_match(ascii.output, "*      .t --> __main__.T     <-- break here\n*", "--ascii");
+    for (size_t i = 0; i < LENGTH(runs); i++)
+        cr_expect_str_eq(runs[i].output, ascii.output, "row %zu", i);
+}
+
+static size_t longest_line(const char *text)
+{
+    size_t most = 0;
+    for (const char *at = text; *at; at += strcspn(at, "\n") + 1)
+        most = strcspn(at, "\n") > most ? strcspn(at, "\n") : most;
+    return most;
+}
+
+// The same words, however wide.
+Test(cli, width)
+{
+    struct real_core core = leak();
+    static const char *const widths[] = {"--width=100", "--width=60", "--width=1", "--width=10000"};
+    const char *any = REAL_RUN("--ascii", "--width=0", core.path).output;
+    cr_expect_str_eq(REAL_RUN(core.path).output, REAL_RUN("--width=100", core.path).output);
+    cr_expect_gt(longest_line(any), 100);
+    cr_expect_leq(longest_line(REAL_RUN("--ascii", "--width=100", core.path).output), 100);
+    for (size_t i = 0; i < LENGTH(widths); i++) {
+        const char *text = REAL_RUN("--ascii", widths[i], core.path).output;
+        const char *squeeze = "printf %s \"$0\" | tr -s ' \\n' ' '";
+        cr_expect_str_eq(REAL_COMMAND("sh", "-c", squeeze, text).output,
+                         REAL_COMMAND("sh", "-c", squeeze, any).output, "%s", widths[i]);
+    }
+}
+
+// Nobody looks: none but by order. Somebody looks: unless NO_COLOR is set.
+Test(cli, color)
+{
+    struct real_core core = leak();
+    struct real_run plain = REAL_RUN(core.path), always = REAL_RUN("--color=always", core.path);
+    cr_expect_null(strchr(plain.output, '\33'));
+    expect_match(always.output,
+                 "\33\\[1mgc.garbage keeps *\33\\[0m\n*\33\\[1;31m◀ break here\33\\[0m\n*",
+                 "--color=always");
+    const char *command = real_format("'%s' '%s'", getenv("PYCORE_GARBAGE"), core.path);
+    const char *no_color = real_format("NO_COLOR=1 %s", command);
+    const char *never = real_format("%s --color=never", command);
+    if (REAL_COMMAND("sh", "-c", "command -v script").status != 0)
+        real_skip("there is no script(1) to make a terminal");
+    cr_expect_not_null(strchr(
+        REAL_COMMAND("env", "TERM=xterm", "script", "-qec", command, "/dev/null").output, '\33'));
+    cr_expect_null(strchr(
+        REAL_COMMAND("env", "TERM=xterm", "script", "-qec", no_color, "/dev/null").output, '\33'));
+    cr_expect_null(strchr(
+        REAL_COMMAND("env", "TERM=xterm", "script", "-qec", never, "/dev/null").output, '\33'));
 }
 
 // --- exit status

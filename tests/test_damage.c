@@ -91,8 +91,8 @@ static json_t *expect_loss(const struct damage *damage, const char *member)
     json_t *report = report_on(damage, 1);
     cr_expect_gt(real_number(report, member), 0, "%s is %lld", member, real_number(report, member));
     cr_expect(json_is_false(real_json(report, "heap.complete")));
-    struct real_run text = REAL_RUN(damage->path, damage->core.interpreter);
-    struct real_run quiet = REAL_RUN("-q", damage->path, damage->core.interpreter);
+    struct real_run text = REAL_RUN("--width=0", damage->path, damage->core.interpreter);
+    struct real_run quiet = REAL_RUN("-q", "--width=0", damage->path, damage->core.interpreter);
     cr_expect_eq(text.status, 1);
     cr_expect_not_null(strstr(text.output, "at least"), "%s", text.output);
     cr_expect_eq(quiet.status, 1);

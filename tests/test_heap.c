@@ -454,7 +454,7 @@ WORLDS(threads_agree)
     open_heap(1);
     for (size_t i = 0; i < LENGTH(jobs); i++) {
         struct heap *other;
-        cr_assert_null(heap_create(&fake.runtime, &fake.source, jobs[i], &other));
+        cr_assert_null(heap_create(&fake.runtime, &fake.source, jobs[i], NULL, &other));
         expect_same(heap, other);
         heap_destroy(other);
     }

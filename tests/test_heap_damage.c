@@ -298,7 +298,7 @@ Test(heap_damage, nothing_that_can_be_read)
         fakeheap_set(&fake, ring[i], LAYOUT_PyObject_ob_type, 0x12345678);
     set_link(ring[4], LAYOUT_PyGC_Head_gc_next, 0);
     fakeheap_open(&fake);
-    struct failure *failure = heap_create(&fake.runtime, &fake.source, 1, &heap);
+    struct failure *failure = heap_create(&fake.runtime, &fake.source, 1, NULL, &heap);
     cr_assert_not_null(failure);
     cr_assert_eq(failure_kind(failure), FAILURE_DAMAGED);
     cr_assert_str_eq(failure_text(failure),
@@ -461,7 +461,7 @@ static void hide_and_look(const struct heap *whole, vaddr at, uint64_t size,
     fakeheap_map(&fake);
     struct failure *failure = runtime_init(&runtime, &fake.memory, &fake.layout, &fake.source);
     if (!failure)
-        failure = heap_create(&runtime, &fake.source, 1, &part);
+        failure = heap_create(&runtime, &fake.source, 1, NULL, &part);
     if (failure) {
         cr_assert_eq(failure_kind(failure), FAILURE_DAMAGED, "0x%" PRIx64 ": %s", at,
                      failure_text(failure));

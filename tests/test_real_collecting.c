@@ -284,7 +284,7 @@ static void compare_collection(const struct comparison *comparison)
     cr_expect_eq(real_number(comparison->before.report, "collector.listed_aside"), 0, "%s",
                  comparison->name);
     const struct real_core *core = &comparison->inside.core;
-    struct real_run run = REAL_RUN(core->path, core->interpreter);
+    struct real_run run = REAL_RUN("--width=0", core->path, core->interpreter);
     cr_expect(strstr(run.output, "A COLLECTION WAS IN PROGRESS"), "%s: %s", core->name, run.output);
     if (!comparison->place->torn)
         compare_coverage(core, inside);

@@ -106,7 +106,7 @@ Test(real_debug_file, text)
     struct real_core core = leak();
     const char *debug = debug_directory();
     struct real_run run =
-        REAL_RUN(real_format("--debug-path=%s", debug), core.path, core.interpreter);
+        REAL_RUN("--width=0", real_format("--debug-path=%s", debug), core.path, core.interpreter);
     cr_expect_eq(run.status, 0, "%s", run.errors);
     expect_match(run.output, "*\nLayout       built-in column 2.7.18-x86_64, checked by detached "
                              "DWARF: [2-9][0-9][0-9] members, 0 differ\n*");

@@ -191,7 +191,7 @@ Test(real_holders, debian_gcore)
 Test(real_holders, text)
 {
     struct real_core core = real_make_core("shared", "kernel", "holders.py incref");
-    struct real_run run = REAL_RUN(core.path, core.interpreter);
+    struct real_run run = REAL_RUN("--width=0", core.path, core.interpreter);
     cr_assert_eq(run.status, 0, "%s", run.errors);
     cr_expect(strstr(run.output,
                      "\n12 cycles with a finalizer are in use, though no module, running "
@@ -203,7 +203,7 @@ Test(real_holders, text)
                      "heap explains: an extension may leak them, e.g. 0x"),
               "%s", run.output);
     core = real_make_core("shared", "kernel", "holders.py nested");
-    run = REAL_RUN(core.path, core.interpreter);
+    run = REAL_RUN("--width=0", core.path, core.interpreter);
     cr_expect(strstr(run.output, "      module __main__\n"
                                  "        .REGISTRY ─▶ dict\n"
                                  "        [str] ─▶ list\n"

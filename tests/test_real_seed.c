@@ -234,7 +234,7 @@ static const char *expected_text(const struct real_core *core)
 
 static void expect_start(const struct real_core *core, const char *expected)
 {
-    struct real_run run = REAL_RUN(core->path, core->interpreter);
+    struct real_run run = REAL_RUN("--width=0", core->path, core->interpreter);
     cr_expect_eq(run.status, 0, "%s: %s", core->name, run.errors);
     cr_expect_str_empty(run.errors, "%s", core->name);
     cr_expect_eq(fnmatch(expected, run.output, 0), 0, "%s: the report is not\n%sbut\n%s",
@@ -252,7 +252,7 @@ Test(seed, text)
 
 static void expect_in_text(const struct real_core *core, const char *pattern)
 {
-    struct real_run run = REAL_RUN(core->path, core->interpreter);
+    struct real_run run = REAL_RUN("--width=0", core->path, core->interpreter);
     cr_expect_eq(fnmatch(pattern, run.output, 0), 0, "%s: no %s in\n%s", core->name, pattern,
                  run.output);
 }

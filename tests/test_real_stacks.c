@@ -1,6 +1,7 @@
 // The calls of each thread, against sys._current_frames().
 #include "common.h"
 
+#include <fnmatch.h>
 #include <string.h>
 
 #include "real.h"
@@ -63,4 +64,30 @@ Test(stacks, debian)
 {
     check("debian", "kernel");
     check("debian", "gcore");
+}
+
+// Forty-two wait in one place.
+Test(stacks, alike)
+{
+    struct real_core core = real_make_core("shared", "kernel", "threads.py 3 41");
+    const json_t *report = real_report(&core, 0), *stacks = real_json(core.truth, "stacks");
+    cr_assert_eq(json_array_size(stacks), 44);
+    for (size_t i = 0; i < json_array_size(stacks); i++)
+        compare_thread(&core, report, json_array_get(stacks, i));
+    const json_t *threads = real_json(report, "threads");
+    long long sum = 0, of_many = 0;
+    for (size_t i = 0; i < json_array_size(threads); i++) {
+        long long alike = real_number(json_array_get(threads, i), "alike");
+        cr_expect(i < 4 ? alike > 0 : alike == 0, "%zu: %lld", i, alike);
+        of_many += alike == 42;
+        sum += alike;
+    }
+    cr_expect_eq(sum, 45);
+    cr_expect_eq(of_many, 1);
+    const char *text = REAL_RUN(core.path, core.interpreter).output;
+    cr_expect_eq(fnmatch("*\nThread 0x* and 41 others, innermost call first:\n    wait, "
+                         "threads.py:*",
+                         text, 0),
+                 0, "%s", text);
+    real_drop_core(&core);
 }

@@ -225,7 +225,7 @@ Test(real_verify, endless)
     for (int jobs = 2; jobs < 5; jobs++)
         cr_expect_str_eq(REAL_RUN("--format=json", real_format("--jobs=%d", jobs), copy).output,
                          first.output, "%d jobs", jobs);
-    const char *text = REAL_RUN(copy).output;
+    const char *text = REAL_RUN("--width=0", copy).output;
     cr_expect_not_null(strstr(text, "objects opaque: their traversal "), "%s", text);
     report = verify(copy, "--verify", 1);
     cr_expect_eq(real_number(report, "verify.objects_different"), 0);

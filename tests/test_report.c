@@ -307,12 +307,14 @@ Test(report, stacks)
     expect_line("Not all threads or calls could be read.");
     stack.depth = stack.frame_count = 0;
     expect_line("Thread 0x7f34: no Python code");
+    stack.alike = 2;
+    expect_line("Thread 0x7f34 and 1 other: no Python code");
     struct stack many[3] = {stack, stack, stack};
     stacks.items = many;
-    stacks.count = 3;
+    stacks.count = stacks.distinct = 3;
     report.limit = 1;
-    expect_line("2 more threads not shown (--limit).");
-    stacks.count = 0;
+    expect_line("2 more stacks not shown (--limit).");
+    stacks.distinct = 0;
     expect_no("Thread");
 }
 
@@ -320,7 +322,8 @@ Test(report, nothing_to_break)
 {
     items[0].break_count = 0;
     expect_line("  No single reference of it is enough to break, nor any of its attributes for all "
-                "objects:");
+                "objects.");
+    expect_line("    There are other cycles through it.");
     expect_no("break here");
     items[0].breaks_tried = 1;
     expect_line("  None of the 1 references that were tried is enough to break.");

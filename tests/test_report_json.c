@@ -205,7 +205,7 @@ Test(report_json, the_whole)
         "\"holders\": {\"listed\": 0, \"cycles\": 0, \"untraced\": 0, \"paths_total\": 0, \"paths\": "
         "[], \"audited\": 0, \"unexplained\": 0, \"surplus_total\": 0, \"surplus\": [], "
         "\"audit_cut\": 0, \"words_cut\": false, \"overdrawn\": []}, "
-        "\"threads\": [{\"thread_id\": \"0x7f34\", \"holds_lock\": true, \"depth\": 2, "
+        "\"threads\": [{\"thread_id\": \"0x7f34\", \"holds_lock\": true, \"alike\": 1, \"depth\": 2, "
         "\"frames\": [{\"function\": \"ping\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
         "63}, {\"function\": \"<module>\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
         "140}]}], \"threads_total\": 1, \"memory\": null, \"verdict\": null}";
@@ -567,7 +567,7 @@ Test(report_graph, one_line_an_object)
     fakeheap_append(&fake, list, odd);
     fakeheap_set(&fake, lost, LAYOUT_PyObject_ob_type, 0x1234);
     fakeheap_open(&fake);
-    cr_assert_null(heap_create(&fake.runtime, &fake.source, 1, &made));
+    cr_assert_null(heap_create(&fake.runtime, &fake.source, 1, NULL, &made));
     FILE *file = open_memstream(&text, &size);
     static const uint8_t states[] = {COLLECT_REACHABLE, COLLECT_PENDING, COLLECT_TRASH};
     made->finalizers[0] |= 1 << 1;

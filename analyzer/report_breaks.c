@@ -1,9 +1,9 @@
-// The text report's answer to "what do I change": the reference to break, who sets it, and the
+// The answer to "what do I change": the reference to break, who sets it, and the
 // usual remedy for its kind.
 #include <inttypes.h>
 #include <string.h>
 
-#include "report_words.h"
+#include "report_sentences.h"
 
 enum {
     OTHERS_MAX = 3 // further answers named
@@ -67,37 +67,34 @@ static const char *remedy_words(enum break_kind kind)
 static void put_reference(const struct finding *finding, const struct finding_break *reference,
                           FILE *file)
 {
-    put_name(file, finding->steps[reference->step].edge);
+    put_marked_name(file, finding->steps[reference->step].edge);
     fputs(reference->every ? " of every " : " of ", file);
-    put_name(file, short_name(finding->steps[reference->step].type));
+    put_marked_name(file, short_name(finding->steps[reference->step].type));
 }
 
 static void put_origins(const struct origins *origins, FILE *file)
 {
     for (size_t i = 0; i < origins->count; i++) {
-        fputs(i == 0                                    ? "    Set in "
-              : i + 1 < origins->count || origins->more ? ", "
-                                                        : " or ",
-              file);
-        put_name(file, origins->items[i].function);
+        fputs(i == 0 ? "\nSet in " : i + 1 < origins->count || origins->more ? ", " : " or ", file);
+        put_marked_name(file, origins->items[i].function);
         fputs(" (", file);
-        put_place(file, origins->items[i].file, origins->items[i].line);
+        put_marked_place(file, origins->items[i].file, origins->items[i].line);
         fputc(')', file);
     }
     if (origins->count)
-        fputs(origins->more ? " or elsewhere.\n" : ".\n", file);
+        fputs(origins->more ? " or elsewhere." : ".", file);
 }
 
 static void put_none(const struct finding *finding, FILE *file)
 {
     if (finding->breaks_tried == 0)
-        fputs("  Which reference to break was not tried: too large.\n", file);
+        fputs("Which reference to break was not tried: too large.", file);
     else if (finding->breaks_tried < finding->step_count)
-        fprintf(file, "  None of the %zu references that were tried is enough to break.\n",
+        fprintf(file, "None of the %zu references that were tried is enough to break.",
                 finding->breaks_tried);
     else
-        fputs("  No single reference of it is enough to break, nor any of its attributes for all "
-              "objects:\n  there are other cycles through it.\n",
+        fputs("No single reference of it is enough to break, nor any of its attributes for all "
+              "objects.\nThere are other cycles through it.",
               file);
 }
 
@@ -107,16 +104,16 @@ void put_breaks(const struct finding *finding, FILE *file)
         put_none(finding, file);
         return;
     }
-    fputs("  Without ", file);
+    fputs("Without ", file);
     put_reference(finding, &finding->breaks[0], file);
-    fputs(" the collector frees it (replayed).\n", file);
+    fputs(" the collector frees it (replayed).", file);
     put_origins(&finding->origins, file);
-    fprintf(file, "    %s.\n", remedy_words(finding->breaks[0].kind));
+    fprintf(file, "\n%s.", remedy_words(finding->breaks[0].kind));
     size_t others = finding->break_count - 1;
     for (size_t i = 1; i <= others && i <= OTHERS_MAX; i++) {
-        fputs(i == 1 ? "    Also enough: " : ", ", file);
+        fputs(i == 1 ? "\nAlso enough: " : ", ", file);
         put_reference(finding, &finding->breaks[i], file);
     }
     if (others)
-        fputs(others > OTHERS_MAX ? " ...\n" : ".\n", file);
+        fputs(others > OTHERS_MAX ? " ..." : ".", file);
 }

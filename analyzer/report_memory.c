@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "report_words.h"
+#include "report_sentences.h"
 
 enum {
     SHARE_MAX = 48,
@@ -86,7 +86,7 @@ static void put_types(const struct census *census,
         if (!best)
             return;
         fputs(shown ? ", " : ":\n", file);
-        put_name(file, best->name);
+        put_marked_name(file, best->name);
         fprintf(file, " %s (%s)", sized(measure(best), bytes),
                 grouped(measure == live_bytes ? best->live.objects : best->trash.objects, objects));
         last = best;
@@ -277,13 +277,9 @@ void put_memory(const struct report *report, FILE *file)
 {
     const struct census *census = report->census;
     char used[NUMBER_MAX], python[NUMBER_MAX], free_bytes[NUMBER_MAX], other[NUMBER_MAX];
-    if (!census)
-        return;
-    size_t shown = census->type_count < TYPES_IN_SECTION ? census->type_count : TYPES_IN_SECTION;
-    if (report->limit && shown > report->limit)
-        shown = report->limit;
-    fprintf(file,
-            "\nMemory       %s%s in use: Python objects %s, pymalloc's free memory %s, other %s\n",
+    uint64_t shown = census->type_count < TYPES_IN_SECTION ? census->type_count : TYPES_IN_SECTION;
+    shown = limited(report, shown);
+    fprintf(file, "%s%s in use: Python objects %s, pymalloc's free memory %s, other %s\n",
             at_least(report), sized(census->used_bytes, used), sized(census->python_bytes, python),
             sized(report->verdict.bytes[VERDICT_FREE], free_bytes),
             sized(census->other_bytes, other));

@@ -1,7 +1,8 @@
-// Where the numbers of the text report come from.
+// Where the numbers come from.
 #include <inttypes.h>
 
-#include "report_words.h"
+#include "report_sentences.h"
+#include "version.h"
 
 enum {
     DIFFERENCES_MAX = 3 // named
@@ -11,14 +12,18 @@ static void put_core(const struct report *report, FILE *file)
 {
     const struct core *core = report->core;
     char size[NUMBER_MAX], missing[NUMBER_MAX];
-    fputs("\nCore         ", file);
     put_name(file, core->path);
     fprintf(file, ", %s, %s", sized(core->size, size), core->architecture);
     if (core->bytes_missing)
         fprintf(file, ", CUT: %s missing", sized(core->bytes_missing, missing));
     else
         fprintf(file, ", %s", core->complete ? "complete" : "without thread notes");
-    fputs("\nProcess      ", file);
+    fputc('\n', file);
+}
+
+static void put_process(const struct report *report, FILE *file)
+{
+    const struct core *core = report->core;
     if (core->has_prpsinfo)
         fprintf(file, "pid %" PRIu32 ", ", core->pid);
     put_name(file, *core->command ? core->command : "(command not known)");
@@ -131,10 +136,11 @@ static void put_dwarf(const struct interpreter *interpreter, FILE *file)
 }
 
 // How sure the column is.
-static void put_layout(const struct interpreter *interpreter, FILE *file)
+static void put_layout(const struct report *report, FILE *file)
 {
+    const struct interpreter *interpreter = report->interpreter;
     const struct layout *layout = &interpreter->runtime.layout;
-    fprintf(file, "Layout       built-in column %s", layout->column->name);
+    fprintf(file, "built-in column %s", layout->column->name);
     if (interpreter->has_dwarf)
         put_dwarf(interpreter, file);
     else if (interpreter->recognition)
@@ -151,11 +157,11 @@ static void put_layout(const struct interpreter *interpreter, FILE *file)
     fputc('\n', file);
 }
 
-void put_interpreter(const struct report *report, FILE *file)
+static void put_interpreter(const struct report *report, FILE *file)
 {
     const struct interpreter *interpreter = report->interpreter;
     const struct runtime *runtime = &interpreter->runtime;
-    fputs("Interpreter  CPython ", file);
+    fputs("CPython ", file);
     if (*runtime->version)
         fputs(runtime->version, file);
     else // of the column at least
@@ -164,7 +170,6 @@ void put_interpreter(const struct report *report, FILE *file)
     put_interpreter_file(interpreter, file);
     put_build(report, file);
     fputc('\n', file);
-    put_layout(interpreter, file);
 }
 
 static const char *garbage_words(const struct report *report)
@@ -224,7 +229,7 @@ static void put_collector(const struct report *report, FILE *file)
 {
     const struct runtime *runtime = &report->interpreter->runtime;
     char count[NUMBER_MAX];
-    fprintf(file, "Collector    %s",
+    fprintf(file, "%s",
             !runtime->enabled.known  ? "enabled or not is not known (stripped file), "
             : runtime->enabled.value ? "enabled, "
                                      : "DISABLED, ");
@@ -275,7 +280,6 @@ static void put_garbage(const struct report *report, FILE *file)
 {
     const struct report_items *items = &report->garbage_items;
     char count[NUMBER_MAX], kept[NUMBER_MAX];
-    fputs("gc.garbage   ", file);
     if (report->garbage)
         fprintf(file, "0x%" PRIx64 ", %s item%s, ", report->garbage,
                 grouped(report->garbage_length, count), plural(report->garbage_length));
@@ -298,9 +302,7 @@ static void put_overdrawn(const struct report *report, FILE *file)
 {
     const struct holders *holders = report->holders;
     char count[NUMBER_MAX];
-    size_t shown = holders ? holders->overdrawn_count : 0;
-    if (report->limit && shown > report->limit)
-        shown = report->limit;
+    size_t shown = holders ? limited(report, holders->overdrawn_count) : 0;
     for (size_t i = 0; i < shown; i++) {
         fprintf(file, "             %s of ", grouped(holders->overdrawn[i].objects, count));
         put_name(file, holders->overdrawn[i].type);
@@ -332,8 +334,7 @@ static void put_coverage(const struct report *report, FILE *file)
     const struct heap *heap = report->heap;
     const struct heap_losses *losses = &heap->losses;
     char count[NUMBER_MAX], bytes[NUMBER_MAX];
-    fprintf(file, "Coverage     %s objects read, ",
-            grouped(heap->count - losses->unreadable_objects, count));
+    fprintf(file, "%s objects read, ", grouped(heap->count - losses->unreadable_objects, count));
     fprintf(file, "%s references, %s; ", grouped(heap->edges, count), sized(heap->bytes, bytes));
     fprintf(file, "%" PRIu64 " opaque, %" PRIu64 " unreadable\n", heap->opaque_objects,
             losses->unreadable_objects);
@@ -383,9 +384,7 @@ static void put_coverage(const struct report *report, FILE *file)
         fprintf(file, "             LOSS: only %" PRIu64 " item%s of gc.garbage could be read\n",
                 report->garbage_read, plural(report->garbage_read));
     put_opaque_reasons(report, file);
-    size_t shown = report->opaque_type_count;
-    if (report->limit && shown > report->limit)
-        shown = report->limit;
+    size_t shown = limited(report, report->opaque_type_count);
     for (size_t i = 0; i < shown; i++) {
         fputs("             opaque: ", file);
         put_name(file, report->opaque_types[i].name);
@@ -401,11 +400,45 @@ static void put_coverage(const struct report *report, FILE *file)
                 report->opaque_type_count - shown, plural(report->opaque_type_count - shown));
 }
 
-void put_basis(const struct report *report, FILE *file)
+// What to find the report by: one line, however long.
+static void put_ticket(const struct report *report, FILE *file)
 {
-    put_core(report, file);
-    put_interpreter(report, file);
-    put_collector(report, file);
-    put_garbage(report, file);
-    put_coverage(report, file);
+    const struct findings *findings = report->findings;
+    const struct build_id *build_id = interpreter_build_id(report->interpreter);
+    char id[2 * BUILD_ID_MAX + 1] = "none";
+    uint64_t shown = limited(report, findings->count);
+    if (build_id)
+        build_id_format(build_id, id, sizeof(id));
+    fputs(PROGRAM_NAME " " PYCORE_GARBAGE_VERSION ", ", file);
+    put_file(file, report->core->path);
+    fprintf(file, ", %" PRIu64 " bytes, build-id %s, ", report->core->size, id);
+    fputs(shown ? "signatures" : "no signature", file);
+    for (size_t i = 0; i < shown; i++)
+        fprintf(file, " %s", findings->items[i].signature);
+    if (shown < findings->count)
+        fprintf(file, " and %" PRIu64 " more (--limit)", findings->count - shown);
+    fputc('\n', file);
+}
+
+const struct fact facts[FACTS] = {
+    [FACT_MEMORY] = {"Memory", put_memory},
+    [FACT_CORE] = {"Core", put_core},
+    [FACT_PROCESS] = {"Process", put_process},
+    [FACT_INTERPRETER] = {"Interpreter", put_interpreter},
+    [FACT_LAYOUT] = {"Layout", put_layout},
+    [FACT_COLLECTOR] = {"Collector", put_collector},
+    [FACT_GARBAGE] = {"gc.garbage", put_garbage},
+    [FACT_COVERAGE] = {"Coverage", put_coverage},
+    [FACT_TICKET] = {"Ticket", put_ticket},
+};
+
+bool has_fact(const struct report *report, enum fact_kind kind)
+{
+    return kind != FACT_MEMORY || report->census;
+}
+
+void put_fact(const struct report *report, enum fact_kind kind, FILE *file)
+{
+    fprintf(file, "%-13s", facts[kind].label);
+    facts[kind].put(report, file);
 }

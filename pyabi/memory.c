@@ -149,7 +149,7 @@ static const uint8_t *join(struct memory *memory, vaddr at, uint64_t size,
     unsigned slot = memory->joined_next++ % MEMORY_JOINED;
     uint8_t *buffer = realloc(memory->joined[slot], size);
     if (!buffer) {
-        memory->lost_reads++;
+        failure_note_no_memory();
         *status = MEMORY_NOT_SAVED;
         return NULL;
     }

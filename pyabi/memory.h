@@ -55,7 +55,7 @@ struct memory {
     size_t capacity;
     size_t last;         // the span of the last hit
     uint64_t saved;      // bytes in all spans that have some: no honest array is larger
-    uint64_t lost_reads; // views that were not given for want of lost bytes, or of memory
+    uint64_t lost_reads; // views that were not given for want of lost bytes
     // Copies of ranges that lie across two spans, used in turn.
     uint8_t *joined[MEMORY_JOINED];
     unsigned joined_next;

@@ -4,8 +4,7 @@ const char *confinement_text(enum confinement confinement)
 {
     static const char *const texts[] = {
         [CONFINED] = "no other files, no network, no other programs (seccomp)",
-        [CONFINE_NOT_BUILT] = "this program was built without libseccomp (meson's "
-                              "-Dseccomp=enabled)",
+        [CONFINE_NOT_BUILT] = "this program was built without libseccomp (-Dseccomp=enabled)",
         [CONFINE_SANITIZED] = "this program was built with a sanitizer, which needs files",
         [CONFINE_REFUSED] = "the kernel takes no seccomp filter",
     };

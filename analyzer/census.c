@@ -142,8 +142,9 @@ static void fold_types(struct census *census)
     if (census->type_count)
         qsort(census->types, census->type_count, sizeof(*census->types), by_name);
     for (size_t i = 0; i < census->type_count; i++) {
-        struct census_type *type = &census->types[i], *last = &census->types[kept - 1];
-        if (kept && strcmp(last->name, type->name) == 0) {
+        struct census_type *type = &census->types[i];
+        struct census_type *last = kept ? &census->types[kept - 1] : NULL;
+        if (last && strcmp(last->name, type->name) == 0) {
             add_up(&last->live, &type->live);
             add_up(&last->garbage, &type->garbage);
             add_up(&last->trash, &type->trash);

@@ -169,11 +169,13 @@ static void on_return(uc_engine *engine, uint64_t at, uint32_t size, void *conte
 static void on_block(uc_engine *engine, uint64_t at, uint32_t size, void *context)
 {
     struct emulator *emulator = context;
+    uint64_t cost = 1 + size / EMULATOR_BLOCK_SIZE;
     (void)engine;
     (void)at;
-    (void)size;
-    if (emulator->blocks-- == 0)
+    if (emulator->blocks < cost)
         stop_run(emulator, STOP_LIMIT, 0);
+    else
+        emulator->blocks -= cost;
 }
 
 static void on_system_call(uc_engine *engine, void *context)

@@ -23,9 +23,12 @@
 #include "memory.h"
 
 enum {
-    // Basic blocks (of at most 512 machine instructions, five on average) that one object may take,
-    // a fifth of a second. A hash table of some million slots, most of them empty, stays below.
-    EMULATOR_BLOCKS_MAX = 20 * 1000 * 1000,
+    // Basic blocks that one object may take: a twentieth of a second for short ones, one or two
+    // where they are full of stores. A hash table with two million empty slots stays below.
+    EMULATOR_BLOCKS_MAX = 5 * 1000 * 1000,
+    // A block has five machine instructions on average, but up to 512: so many bytes of code count
+    // as one more.
+    EMULATOR_BLOCK_SIZE = 16,
     // And so many more for every visit; the loop around one takes four to ten.
     EMULATOR_BLOCKS_PER_VISIT = 64,
     // No object has so many references (512 MiB of them), nor more than its memory has words. Code

@@ -332,14 +332,13 @@ static void deinit_part(struct part *part)
 // What did not end for one part may have been tried by the next ones in vain: these did not know
 // that the function was given up before their first object. All of them go through their objects
 // again, knowing it, so that the result is that of one part.
-static struct failure *give_up(struct extraction *extraction)
+static void give_up(struct extraction *extraction)
 {
     struct heap *heap = extraction->heap;
-    bool done = true;
     for (unsigned job = 0; job < extraction->jobs; job++)
-        done = done && heap_code_add_endless(&heap->code, &extraction->parts[job].code);
-    if (!done || extraction->jobs == 1 || !heap_code_gives_up(&heap->code))
-        return done ? NULL : failure_no_memory();
+        heap_code_add_endless(&heap->code, &extraction->parts[job].code);
+    if (extraction->jobs == 1 || !heap_code_gives_up(&heap->code))
+        return;
     memset(heap->owners, 0, heap->count / 8 + 1);
     memset(heap->opaque, 0, heap->count / 8 + 1);
     for (unsigned job = 0; job < extraction->jobs; job++) {
@@ -348,12 +347,10 @@ static struct failure *give_up(struct extraction *extraction)
         deinit_part(part);
         memset(part, 0, sizeof(*part));
         init_part(extraction, job);
-        done = done && heap_code_add_endless(&part->code, &heap->code);
+        heap_code_add_endless(&part->code, &heap->code);
         part->failure = failure;
     }
-    if (done)
-        parallel_run(extraction->jobs, extract_part, extraction);
-    return done ? NULL : failure_no_memory();
+    parallel_run(extraction->jobs, extract_part, extraction);
 }
 
 static void add_losses(struct heap *heap, const struct part *part)
@@ -426,7 +423,8 @@ static struct failure *run_parts(struct extraction *extraction)
     for (unsigned job = 0; job < extraction->jobs; job++)
         init_part(extraction, job);
     parallel_run(extraction->jobs, extract_part, extraction);
-    struct failure *failure = give_up(extraction);
+    struct failure *failure = NULL;
+    give_up(extraction);
     for (unsigned job = 0; job < extraction->jobs; job++) {
         struct part *part = &extraction->parts[job];
         add_losses(extraction->heap, part);

@@ -474,7 +474,8 @@ enum garbage_source heap_find_garbage(struct heap *heap, const struct runtime_so
         best = candidate;
         best_holding = holding;
     }
-    if (several)
+    // The variable may be in what is missing.
+    if (several || (!best && source->data_missing))
         return GARBAGE_NOT_FOUND;
     if (!best)
         return GARBAGE_EMPTY;

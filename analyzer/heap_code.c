@@ -1,60 +1,53 @@
 #include "heap_code.h"
 
-#include <stdlib.h>
-
 // --- what does not end
 
-static struct heap_code_endless *find_endless(const struct heap_code *code, vaddr function)
+static bool is_known_endless(const struct heap_code *code, vaddr function, vaddr object)
 {
-    for (size_t i = 0; i < code->endless_count; i++)
-        if (code->endless[i].function == function)
-            return &code->endless[i];
-    return NULL;
+    bool known = false;
+    for (unsigned i = 0; i < code->endless_count; i++)
+        known =
+            known || (code->endless[i].function == function && code->endless[i].object == object);
+    return known;
 }
 
-// Numbers come in growing order, some of them again.
-static bool note_endless(struct heap_code *code, vaddr function, uint32_t number)
+// Objects without a number are read after all others.
+static bool is_before(const struct heap_code_endless *endless, uint32_t number)
 {
-    struct heap_code_endless *endless = find_endless(code, function);
-    if (!endless) {
-        size_t count = code->endless_count + 1;
-        endless = reallocarray(code->endless, count, sizeof(*endless));
-        if (!endless)
-            return false;
-        code->endless = endless;
-        endless += code->endless_count++;
-        *endless = (struct heap_code_endless){.function = function};
+    return endless->number < number || number == HEAP_CODE_UNNUMBERED;
+}
+
+static bool is_given_up(const struct heap_code *code, vaddr function, uint32_t number)
+{
+    unsigned before = 0, same = 0;
+    for (unsigned i = 0; i < code->endless_count; i++) {
+        before += is_before(&code->endless[i], number);
+        same += is_before(&code->endless[i], number) && code->endless[i].function == function;
     }
-    for (unsigned i = 0; i < endless->count; i++)
-        if (endless->numbers[i] == number)
-            return true;
-    if (endless->count < HEAP_CODE_ENDLESS_MAX)
-        endless->numbers[endless->count++] = number;
-    return true;
+    return before == HEAP_CODE_ENDLESS_ALL || same >= HEAP_CODE_ENDLESS_MAX;
 }
 
-bool heap_code_add_endless(struct heap_code *code, const struct heap_code *other)
+// Numbers come in growing order.
+static void note_endless(struct heap_code *code, const struct heap_code_endless *endless)
 {
-    for (size_t i = 0; i < other->endless_count; i++)
-        for (unsigned j = 0; j < other->endless[i].count; j++)
-            if (!note_endless(code, other->endless[i].function, other->endless[i].numbers[j]))
-                return false;
-    return true;
+    if (code->endless_count < HEAP_CODE_ENDLESS_ALL &&
+        !is_given_up(code, endless->function, endless->number) &&
+        !is_known_endless(code, endless->function, endless->object))
+        code->endless[code->endless_count++] = *endless;
+}
+
+void heap_code_add_endless(struct heap_code *code, const struct heap_code *other)
+{
+    for (unsigned i = 0; i < other->endless_count; i++)
+        note_endless(code, &other->endless[i]);
 }
 
 bool heap_code_gives_up(const struct heap_code *code)
 {
-    for (size_t i = 0; i < code->endless_count; i++)
-        if (code->endless[i].count == HEAP_CODE_ENDLESS_MAX)
-            return true;
-    return false;
-}
-
-static bool is_given_up(const struct heap_code *code, vaddr function)
-{
-    const struct heap_code_endless *endless = find_endless(code, function);
-    return endless && endless->count == HEAP_CODE_ENDLESS_MAX &&
-           code->number > endless->numbers[HEAP_CODE_ENDLESS_MAX - 1];
+    bool any = false;
+    for (unsigned i = 0; i < code->endless_count; i++)
+        any = any || is_given_up(code, code->endless[i].function, HEAP_CODE_UNNUMBERED);
+    return any;
 }
 
 // --- running
@@ -71,9 +64,7 @@ void heap_code_deinit(struct heap_code *code)
 {
     if (code->runner)
         code->code->close(code->runner);
-    free(code->endless);
     code->runner = NULL;
-    code->endless = NULL;
     code->endless_count = 0;
 }
 
@@ -89,12 +80,13 @@ static unsigned run(struct heap_code *code, struct visitor *visitor, vaddr funct
     failure_destroy(heap_code_open(code));
     if (!code->runner)
         return HEAP_CODE_NOT_RUN;
-    if (is_given_up(code, function))
+    if (is_given_up(code, function, code->number))
         return HEAP_CODE_NOT_TRIED;
+    if (is_known_endless(code, function, object))
+        return code->code->endless;
     unsigned ending = code->code->run(code->runner, function, object, take_visit, visitor);
-    // Where it cannot be noted for want of memory, it only goes on to cost time.
     if (ending && ending == code->code->endless)
-        note_endless(code, function, code->number);
+        note_endless(code, &(struct heap_code_endless){function, object, code->number});
     return ending;
 }
 
@@ -108,7 +100,7 @@ bool heap_code_run(void *heap_code, struct visitor *visitor, vaddr function, vad
 const char *heap_code_ending_text(const struct heap_code *code, unsigned ending)
 {
     if (ending == HEAP_CODE_NOT_TRIED)
-        return "was not tried, after others of the same function that did not end";
+        return "was not tried, after too many others that did not end";
     if (ending == HEAP_CODE_NOT_RUN || !code->code)
         return "cannot be run here";
     return code->code->ending_text(ending);

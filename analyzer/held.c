@@ -326,6 +326,7 @@ struct failure *held_measure(struct heap *heap, const uint8_t *states, uint32_t 
     uint8_t *members = calloc(heap->count / 8 + 1, 1);
     struct measure *measure = calloc(1, sizeof(*measure));
     bool done = members && measure;
+    heap->code.number = HEAP_CODE_UNNUMBERED;
     if (done) {
         *measure = (struct measure){
             .heap = heap, .states = states, .owners = owners, .findings = findings};

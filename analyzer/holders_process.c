@@ -18,7 +18,7 @@ static size_t add_ranges(const struct core *core, struct memory_span *ranges)
         const struct core_segment *segment = &core->segments[i];
         if ((segment->flags & PF_W) && segment->bytes && segment->saved_size)
             ranges[count++] =
-                (struct memory_span){segment->start, segment->saved_size, segment->bytes};
+                (struct memory_span){segment->start, segment->saved_size, segment->bytes, false};
     }
     return count;
 }

@@ -273,7 +273,30 @@ static struct failure *find_recognized_data(struct interpreter *interpreter)
     return NULL;
 }
 
-static struct failure *find_data(struct interpreter *interpreter)
+// How much of the interpreter's writable segments the core says it has, and does not have. No
+// kernel leaves out any of these, so it is damage.
+static uint64_t count_missing_data(const struct interpreter *interpreter, struct process *process)
+{
+    const struct core *core = process->core;
+    const struct runtime_range *image = &interpreter->source.image;
+    vaddr start = interpreter->module ? interpreter->module->start : image->start;
+    vaddr end =
+        interpreter->module ? core_data_module_end(process, interpreter->module) : image->end;
+    uint64_t missing = 0;
+    for (size_t i = 0; i < core->segment_count; i++) {
+        const struct core_segment *segment = &core->segments[i];
+        if (!(segment->flags & PF_W) || segment->memory_size <= segment->saved_size)
+            continue;
+        vaddr from = segment->start + segment->saved_size;
+        vaddr to = segment->start + segment->memory_size;
+        from = from > start ? from : start;
+        to = to < end ? to : end;
+        missing += from < to ? to - from : 0;
+    }
+    return missing;
+}
+
+static struct failure *find_data(struct interpreter *interpreter, struct process *process)
 {
     struct failure *failure =
         interpreter->recognition ? find_recognized_data(interpreter) : find_file_data(interpreter);
@@ -287,6 +310,8 @@ static struct failure *find_data(struct interpreter *interpreter)
     interpreter->source.context = interpreter;
     interpreter->source.data = interpreter->data;
     interpreter->source.code = &interpreter->code;
+    if (!failure)
+        interpreter->source.data_missing = count_missing_data(interpreter, process);
     return failure;
 }
 
@@ -405,7 +430,7 @@ struct failure *interpreter_open(struct process *process, const struct debug_fil
     if (!failure)
         failure = find_debug_file(made, options);
     if (!failure)
-        failure = find_data(made);
+        failure = find_data(made, process);
     if (!failure)
         failure = find_stacks(made);
     if (!failure)

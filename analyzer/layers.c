@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-struct failure *layer_add(struct layer *layer, vaddr start, uint64_t size, const uint8_t *bytes)
+static struct failure *add(struct layer *layer, struct memory_span span)
 {
-    if (size == 0)
+    if (span.size == 0)
         return NULL;
     if (!(layer->count & (layer->count - 1))) { // grows at powers of two, and from nothing
         size_t capacity = layer->count ? layer->count * 2 : 1;
@@ -13,9 +13,19 @@ struct failure *layer_add(struct layer *layer, vaddr start, uint64_t size, const
             return failure_no_memory();
         layer->pieces = pieces;
     }
-    layer->pieces[layer->count] = (struct layer_piece){{start, size, bytes}, layer->count};
+    layer->pieces[layer->count] = (struct layer_piece){span, layer->count};
     layer->count++;
     return NULL;
+}
+
+struct failure *layer_add(struct layer *layer, vaddr start, uint64_t size, const uint8_t *bytes)
+{
+    return add(layer, (struct memory_span){.start = start, .size = size, .bytes = bytes});
+}
+
+struct failure *layer_add_lost(struct layer *layer, vaddr start, uint64_t size)
+{
+    return add(layer, (struct memory_span){.start = start, .size = size, .lost = true});
 }
 
 static int compare_pieces(const void *a, const void *b)
@@ -83,7 +93,8 @@ struct failure *layers_merge(struct layer *layers, size_t count, struct memory *
         if (span->size - (at - span->start) < next - at)
             next = span->start + span->size;
         const uint8_t *bytes = span->bytes ? span->bytes + (at - span->start) : NULL;
-        struct failure *failure = memory_add(memory, at, next - at, bytes);
+        struct failure *failure = span->lost ? memory_add_lost(memory, at, next - at)
+                                             : memory_add(memory, at, next - at, bytes);
         if (failure)
             return failure;
     }

@@ -31,6 +31,10 @@ struct layer {
 // together the one added first. Failure: NO_MEMORY.
 struct failure *layer_add(struct layer *layer, vaddr start, uint64_t size, const uint8_t *bytes)
     __attribute__((warn_unused_result));
+
+// A range whose bytes the core should have and has not.
+struct failure *layer_add_lost(struct layer *layer, vaddr start, uint64_t size)
+    __attribute__((warn_unused_result));
 void layer_deinit(struct layer *layer);
 
 // By start address; adding ends it.

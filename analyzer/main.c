@@ -2,6 +2,7 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -9,8 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bus_error.h"
 #include "census_process.h"
 #include "collect.h"
+#include "confine.h"
 #include "core.h"
 #include "findings.h"
 #include "heap.h"
@@ -92,6 +95,31 @@ static void note_unpacking(struct run *run, const struct core *core)
                 unpacked->notes[i], unpacked->directory);
     tell(run, "unpacked %" PRIu64 " bytes into %" PRIu64 " in %s, %" PRIu64 " on disk",
          unpacked->packed_size, unpacked->size, unpacked->directory, unpacked->on_disk);
+}
+
+// Some steps try addresses that may be no pointers at all, and count for themselves what of the
+// heap they could not read: what they have missed at others' addresses is no loss.
+static void forget_lost_reads(struct run *run, uint64_t before)
+{
+    run->process->memory.lost_reads = before;
+}
+
+// The first step is skipped where servers are to be asked, and programs that they need may run.
+static void confine_before_files(struct run *run)
+{
+    if (!run->options->debug.ask_servers)
+        confine_network();
+}
+
+// From here on nothing is opened.
+static void confine(struct run *run)
+{
+    // jansson would open /dev/urandom for its first object.
+    json_object_seed(0);
+    const char *const removable[] = {run->options->output, run->options->graph};
+    enum confinement confinement = confine_files(removable, sizeof(removable) / sizeof(*removable));
+    tell(run, "%sconfined: %s", confinement == CONFINED ? "" : "not ",
+         confinement_text(confinement));
 }
 
 static struct failure *open_process(struct run *run)
@@ -247,6 +275,10 @@ static struct failure *read_heap(struct run *run)
          : runtime->generations_by_symbol ? "by their symbol"
                                           : "through _PyGC_generation0");
     note_debug_file(run);
+    confine(run);
+    // A recognition looks at anything; but what it could not read of the version is missed.
+    bool tried_all = run->interpreter->recognition && *runtime->version;
+    uint64_t lost = tried_all ? 0 : run->process->memory.lost_reads;
     progress_phase(run->progress, "looking for objects", NULL, 0);
     failure = heap_create(runtime, &run->interpreter->source, run->options->jobs, run->progress,
                           &run->heap);
@@ -254,6 +286,7 @@ static struct failure *read_heap(struct run *run)
         return failure;
     struct report *report = &run->report;
     choose_garbage(run);
+    forget_lost_reads(run, lost);
     tell(run, "%u objects %s, %" PRIu64 " references, %u types; gc.garbage %s", run->heap->count,
          run->heap->by_pools ? "in the pools of pymalloc, proved to be all" : "along the rings",
          run->heap->edges, run->heap->types.count, garbage_source_words(report->garbage_source));
@@ -316,9 +349,11 @@ static struct failure *find_holders(struct run *run)
     struct failure *failure = holders_source_init(&source, run->interpreter);
     if (failure)
         return failure;
+    uint64_t lost = run->process->memory.lost_reads;
     failure = holders_create(heap, run->states, list, &run->totals, &source, run->options->jobs,
                              &run->holders);
     holders_source_deinit(&source);
+    forget_lost_reads(run, lost);
     if (!failure)
         tell(run,
              "%" PRIu64 " items of gc.garbage and %" PRIu64 " more cycles in use, %" PRIu64
@@ -334,9 +369,11 @@ static struct failure *take_census(struct run *run)
     struct failure *failure = census_source_init(&source, run->interpreter);
     if (failure)
         return failure;
+    uint64_t lost = run->process->memory.lost_reads;
     failure = census_create(run->heap, run->states, run->findings, &source, run->options->jobs,
                             &run->census);
     census_source_deinit(&source);
+    forget_lost_reads(run, lost);
     if (!failure)
         tell(run,
              "%" PRIu64 " bytes of written memory: %" PRIu64 " of Python objects, %" PRIu64
@@ -427,7 +464,9 @@ static struct failure *make_report(struct run *run)
     report->opaque_reasons = run->opaque_reasons;
     report->opaque_reason_count =
         heap_list_opaque_reasons(run->heap, run->heap->opaque_reasons, run->opaque_reasons);
-    return read_garbage(run);
+    failure = read_garbage(run);
+    report->lost_reads = run->process->memory.lost_reads;
+    return failure;
 }
 
 static struct failure *draw(struct run *run)
@@ -559,6 +598,8 @@ static struct failure *write_outputs(struct run *run, struct output *output, str
 {
     struct failure *failure = NULL;
     run->report.garbage_objects = run->garbage_objects;
+    if (failure_memory_was_short())
+        return failure_no_memory();
     output_empty(output);
     if (graph->path) {
         output_empty(graph);
@@ -589,6 +630,7 @@ static struct failure *analyze(struct run *run)
 
 static struct failure *run_steps(struct run *run, struct output *output, struct output *graph)
 {
+    confine_before_files(run);
     if (run->options->check) {
         struct failure *failure = check_init(&run->check, run->options->core, &run->options->unpack,
                                              &run->options->process, &run->options->debug);
@@ -671,6 +713,31 @@ static int finish(struct run *run, struct failure *failure)
     return EXIT_INCOMPLETE;
 }
 
+static void *allocate_json(size_t size)
+{
+    void *bytes = malloc(size);
+    if (!bytes)
+        failure_note_no_memory();
+    return bytes;
+}
+
+static struct failure *catch_bus_errors(const struct options *options, const struct output *output,
+                                        const struct output *graph, char **sentence)
+{
+    const char *const removed[BUS_ERROR_REMOVED_MAX] = {output->created ? output->path : NULL,
+                                                        graph->created ? graph->path : NULL};
+    if (asprintf(sentence,
+                 PROGRAM_NAME ": %s: this file, or another of the process, became shorter or could "
+                              "not be read while it was looked at (SIGBUS); wait until it is "
+                              "written, or copy it to another disk, and try again\n",
+                 options->core ? options->core : "a report") < 0) {
+        *sentence = NULL;
+        return failure_no_memory();
+    }
+    bus_error_catch(*sentence, removed, EXIT_NO_REPORT);
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -680,6 +747,7 @@ int main(int argc, char **argv)
     // Large arrays come and go. Memory that was given back must be cleared before it comes again.
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, -1);
+    json_set_alloc_funcs(allocate_json, free);
     options_parse(argc, argv, &options);
     clock_gettime(CLOCK_MONOTONIC, &run.started);
     if (isatty(STDERR_FILENO) && !options.quiet)
@@ -688,6 +756,9 @@ int main(int argc, char **argv)
     struct failure *failure = output_open(options.output, options.core, &output);
     if (!failure && options.graph)
         failure = output_open(options.graph, options.core, &graph);
+    char *sentence = NULL;
+    if (!failure)
+        failure = catch_bus_errors(&options, &output, &graph, &sentence);
     if (!failure)
         failure = run_steps(&run, &output, &graph);
     progress_destroy(run.progress);
@@ -697,9 +768,12 @@ int main(int argc, char **argv)
     if (!lost)
         lost = output_close(&output, written);
     failure = failure ? failure : lost;
+    if (!failure && failure_memory_was_short())
+        failure = failure_prefix(failure_no_memory(), "the report is not whole");
     if (!failure)
         tell(&run, "report written");
     int status = finish(&run, failure);
     run_deinit(&run);
+    free(sentence);
     return status;
 }

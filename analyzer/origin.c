@@ -176,14 +176,17 @@ static void search_namespace(struct search *search, vaddr dict)
 
 // --- where to look
 
+// NULL: memory is short, or it is no class that can be read.
 static char *short_class_name(struct search *search, vaddr class)
 {
     uint32_t type;
-    char *name = NULL;
+    char *name;
     if (object_is_exact(search->runtime, class, RUNTIME_TYPE_classobj))
         name = object_classic_name(search->runtime, class);
     else if (object_types_find(&search->heap->types, class, &type) == MEMORY_OK)
         name = strdup(search->heap->types.types[type].name);
+    else
+        return NULL;
     char *dot = name ? strrchr(name, '.') : NULL;
     if (dot)
         memmove(name, dot + 1, strlen(dot));

@@ -188,7 +188,7 @@ static bool note_outside(struct sweep_part *part, vaddr next)
         size_t capacity = part->outside_capacity ? part->outside_capacity * 2 : 256;
         vaddr *outside = realloc(part->outside, capacity * sizeof(*outside));
         if (!outside)
-            return false;
+            return failure_note_no_memory();
         part->outside = outside;
         part->outside_capacity = capacity;
     }
@@ -358,7 +358,7 @@ static bool init_sweep(struct sweep *sweep)
     if (!sweep->pool_pages || !sweep->parts) {
         free(sweep->pool_pages);
         free(sweep->parts);
-        return false;
+        return failure_note_no_memory();
     }
     pthread_mutex_init(&sweep->lock, NULL);
     for (unsigned job = 0; job < sweep->jobs; job++) {

@@ -21,9 +21,12 @@ static struct failure *add_core_layers(struct builder *builder)
         failure =
             layer_add(&layers[LAYER_SAVED], segment->start, segment->saved_size, segment->bytes);
         if (!failure && segment->saved_size <= UINT64_MAX - segment->start)
-            failure = layer_add(&layers[LAYER_MISSING], segment->start + segment->saved_size,
-                                segment->missing, NULL);
-        if (!failure)
+            failure = layer_add_lost(&layers[LAYER_MISSING], segment->start + segment->saved_size,
+                                     segment->missing);
+        // The kernel leaves out what is shared with others or with a file, never the process's own.
+        if (!failure && (segment->flags & PF_W))
+            failure = layer_add_lost(&layers[LAYER_MAPPED], segment->start, segment->memory_size);
+        else if (!failure)
             failure = layer_add(&layers[LAYER_MAPPED], segment->start, segment->memory_size, NULL);
     }
     for (size_t i = 0; i < core->mapping_count && !failure; i++) {

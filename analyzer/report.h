@@ -70,8 +70,9 @@ struct report {
     uint64_t pending_finalizers; // pending objects that gc.garbage would list
     uint64_t kept_bytes;         // of all objects that only gc.garbage keeps alive
     uint64_t trash_bytes;
-    uint64_t max_size; // bytes of Markdown or HTML; 0: no limit
-    uint64_t limit;    // longest array or list of findings to print; 0: no limit
+    uint64_t lost_reads; // of names, lines and the like, which the core should have saved
+    uint64_t max_size;   // bytes of Markdown or HTML; 0: no limit
+    uint64_t limit;      // longest array or list of findings to print; 0: no limit
 };
 
 // Could everything that the numbers rest on be read?

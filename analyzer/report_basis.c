@@ -366,6 +366,16 @@ static void put_coverage(const struct report *report, FILE *file)
         fprintf(file, "             %s object%s of extension types visited by their own code\n",
                 grouped(heap->coded_objects, count), plural(heap->coded_objects));
     put_stream_damage(report->core, file);
+    if (report->interpreter->source.data_missing)
+        fprintf(file,
+                "             LOSS: %s of the interpreter's static data not saved in the core\n",
+                sized(report->interpreter->source.data_missing, bytes));
+    if (report->lost_reads)
+        fprintf(
+            file,
+            "             LOSS: names, lines or what else the cycles are told by could not be read, "
+            "%" PRIu64 " time%s: not saved in the core\n",
+            report->lost_reads, plural(report->lost_reads));
     if (losses->broken_links)
         fprintf(file,
                 "             LOSS: %" PRIu64 " broken link%s in the collector's lists, the first "

@@ -142,6 +142,8 @@ json_t *value_interpreter(const struct interpreter *interpreter)
         "pymalloc_debug", runtime->debug_malloc, "digit_bits",
         runtime->digit_width ? value_number(runtime->digit_width == 2 ? 15 : 30) : json_null(),
         "read_from_core", module && module->match == MODULE_FROM_CORE, "interpreters", json_null());
+    json_object_set_new(object, "static_data_missing",
+                        value_number(interpreter->source.data_missing));
     return add_debug_file(interpreter, object);
 }
 
@@ -260,17 +262,18 @@ static json_t *make_heap(const struct report *report)
         value_number(totals->objects[COLLECT_KEPT]), report_state_name(COLLECT_SUSPECT),
         value_number(totals->objects[COLLECT_SUSPECT]));
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "objects",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "objects",
         value_number(heap->count), "edges", value_number(heap->edges), "bytes",
         value_number(heap->bytes), "opaque_objects", value_number(heap->opaque_objects),
         "emulated_objects", value_number(heap->coded_objects), "opaque_types",
         make_opaque_types(report), "opaque_reasons",
         make_reasons(report->opaque_reasons, report->opaque_reason_count), "unreadable_objects",
         value_number(losses->unreadable_objects), "unreadable_parts",
-        value_number(losses->unreadable_parts + losses->unreadable_sizes), "broken_links",
-        value_number(losses->broken_links), "objects_in_flux",
-        value_number(losses->objects_in_flux), "overdrawn_objects", value_number(totals->overdrawn),
-        "states", states, "complete", json_boolean(report_is_complete(report)));
+        value_number(losses->unreadable_parts + losses->unreadable_sizes), "lost_reads",
+        value_number(report->lost_reads), "broken_links", value_number(losses->broken_links),
+        "objects_in_flux", value_number(losses->objects_in_flux), "overdrawn_objects",
+        value_number(totals->overdrawn), "states", states, "complete",
+        json_boolean(report_is_complete(report)));
 }
 
 static const char *source_name(enum garbage_source source)

@@ -60,8 +60,10 @@ static bool is_at_end(const unsigned char *at, const char *name)
 char *report_clean_name(const char *name)
 {
     char *clean = malloc(strlen(name) * 4 + 1), *end = clean;
-    if (!clean)
+    if (!clean) {
+        failure_note_no_memory();
         return NULL;
+    }
     for (const unsigned char *at = (const unsigned char *)name; *at;) {
         uint32_t code;
         size_t length = decode(at, &code);

@@ -46,7 +46,8 @@ bool report_is_complete(const struct report *report)
            !losses->unreadable_objects && !losses->unreadable_parts && !losses->unreadable_sizes &&
            !report->findings->unread_edges && report->garbage_read == report->garbage_length &&
            report->garbage_source != GARBAGE_NOT_FOUND && !report->garbage_lost &&
-           !report->totals->overdrawn && report->core->complete;
+           !report->totals->overdrawn && !report->interpreter->source.data_missing &&
+           !report->lost_reads && report->core->complete;
 }
 
 // --- the verdict

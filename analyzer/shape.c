@@ -220,9 +220,9 @@ static char *edge_text(struct heap *heap, const struct shape_link *link,
         return join(".", link->place.label);
     case VISIT_INDEX:
         snprintf(name, sizeof(name), "[%lld]", (long long)link->place.index);
-        return strdup(with_index ? name : "[]");
+        return failure_copy_text(with_index ? name : "[]");
     case VISIT_KEY:
-        return strdup(link->place.label);
+        return failure_copy_text(link->place.label);
     case VISIT_VALUE:
         if (hides_key(heap, link, before))
             return redacted_key(heap, shape_is_namespace(&before->place) ? ".__dict__" : "",
@@ -233,13 +233,13 @@ static char *edge_text(struct heap *heap, const struct shape_link *link,
         read_local_name(heap, link->node, (uint64_t)link->place.index, name);
         return join("local ", name);
     case VISIT_STACK:
-        return strdup("stack");
+        return failure_copy_text("stack");
     case VISIT_CODE:
-        return strdup("C reference");
+        return failure_copy_text("C reference");
     case VISIT_DICT:
-        return strdup(".__dict__");
+        return failure_copy_text(".__dict__");
     case VISIT_CLASS:
-        return strdup(".__class__");
+        return failure_copy_text(".__class__");
     case VISIT_SLOT:
         if (memory_read_string(heap->runtime->memory, link->place.key, name, sizeof(name)) ==
             MEMORY_UNMAPPED)

@@ -209,6 +209,7 @@ struct failure *strays_find(struct heap *heap, const struct runtime_source *sour
                                       .full = take_targets,
                                       .run_code = heap_code_run,
                                       .code = &heap->code};
+    heap->code.number = HEAP_CODE_UNNUMBERED;
     bool has_pools;
     struct failure *failure = pools_each_unmarked(heap, take_block, &strays, &has_pools);
     // Large objects, such as classes, lie in no pool, and few that are left refer to them.
@@ -217,6 +218,8 @@ struct failure *strays_find(struct heap *heap, const struct runtime_source *sour
     if (!failure)
         look_at_all(&strays);
     free(strays.waiting);
+    // From here on objects have numbers.
+    heap->code.endless_count = 0;
     if (!failure && strays.no_memory)
         failure = failure_no_memory();
     // Garbage that the collector has set aside is referred to by nothing alive: without pools it

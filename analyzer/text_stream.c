@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failure.h"
+
 #define MARK "◀ break here"
 
 enum {
@@ -196,7 +198,7 @@ static bool add(struct text_stream *stream, const char *text, size_t length)
         size_t capacity = 2 * (stream->length + length);
         char *line = realloc(stream->line, capacity);
         if (!line)
-            return false;
+            return failure_note_no_memory();
         stream->line = line;
         stream->capacity = capacity;
     }

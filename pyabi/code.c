@@ -18,8 +18,9 @@ static char *read_text(const struct runtime *runtime, vaddr str)
 {
     char text[NAME_MAX_BYTES];
     uint64_t length;
-    return object_read_str(runtime, str, text, sizeof(text), &length) == MEMORY_OK ? strdup(text)
-                                                                                   : NULL;
+    return object_read_str(runtime, str, text, sizeof(text), &length) == MEMORY_OK
+               ? failure_copy_text(text)
+               : NULL;
 }
 
 // The bytes of a str; NULL: not one, or not saved.

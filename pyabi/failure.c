@@ -1,8 +1,10 @@
 #include "failure.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct failure {
     enum failure_kind kind;
@@ -11,8 +13,31 @@ struct failure {
 
 static struct failure no_memory = {FAILURE_NO_MEMORY, "out of memory"};
 
+// Of the process, as memory is: it is met in the threads of every module, far from any context.
+static atomic_bool was_short;
+
+bool failure_note_no_memory(void)
+{
+    was_short = true;
+    return false;
+}
+
+bool failure_memory_was_short(void)
+{
+    return was_short;
+}
+
+char *failure_copy_text(const char *text)
+{
+    char *copy = strdup(text);
+    if (!copy)
+        failure_note_no_memory();
+    return copy;
+}
+
 struct failure *failure_no_memory(void)
 {
+    failure_note_no_memory();
     return &no_memory;
 }
 
@@ -20,11 +45,11 @@ static struct failure *create_from_list(enum failure_kind kind, const char *form
 {
     struct failure *failure = malloc(sizeof(*failure));
     if (!failure)
-        return &no_memory;
+        return failure_no_memory();
     failure->kind = kind;
     if (vasprintf(&failure->text, format, list) < 0) {
         free(failure);
-        return &no_memory;
+        return failure_no_memory();
     }
     return failure;
 }

@@ -7,6 +7,8 @@
 #ifndef PYABI_FAILURE_H
 #define PYABI_FAILURE_H
 
+#include <stdbool.h>
+
 enum failure_kind {
     FAILURE_USAGE,       // the command line is wrong
     FAILURE_IO,          // a file could not be opened, mapped, written
@@ -25,6 +27,16 @@ struct failure *failure_create(enum failure_kind kind, const char *format, ...)
 
 // The failure for an allocation that did not succeed. Allocates nothing.
 struct failure *failure_no_memory(void) __attribute__((returns_nonnull, warn_unused_result));
+
+// Where an allocation did not succeed and the caller goes on with less: what it finds is not all
+// there is. Returns false. failure_no_memory notes it too.
+bool failure_note_no_memory(void);
+
+// strdup, noted so.
+char *failure_copy_text(const char *text);
+
+// Was it noted, anywhere in this process? Then no report can be trusted.
+bool failure_memory_was_short(void);
 
 // Puts "clause: " in front of the sentence. Takes `failure`, returns what replaces it.
 struct failure *failure_prefix(struct failure *failure, const char *format, ...)

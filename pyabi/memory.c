@@ -74,35 +74,29 @@ static struct failure *insert(struct memory *memory, size_t at, struct memory_sp
     return NULL;
 }
 
-struct failure *memory_add(struct memory *memory, vaddr start, uint64_t size, const uint8_t *bytes)
+static struct failure *add(struct memory *memory, struct memory_span span)
 {
     // The last byte of the address space is never part of a span, so start + size cannot wrap.
-    if (size > UINT64_MAX - start)
-        size = UINT64_MAX - start;
+    if (span.size > UINT64_MAX - span.start)
+        span.size = UINT64_MAX - span.start;
     memory->last = 0;
-    while (size > 0) {
-        size_t at = lower_bound(memory, start);
-        uint64_t fits = size;
+    while (span.size > 0) {
+        size_t at = lower_bound(memory, span.start);
+        struct memory_span piece = span;
+        bool taken = false;
         if (at < memory->count) {
             const struct memory_span *next = &memory->spans[at];
-            if (next->start <= start) { // taken: skip what is there
-                uint64_t taken = next->size - (start - next->start);
-                if (taken >= size)
-                    return NULL;
-                start += taken;
-                size -= taken;
-                bytes = bytes ? bytes + taken : NULL;
-                continue;
-            }
-            if (next->start - start < size)
-                fits = next->start - start;
+            taken = next->start <= span.start; // skip what is there
+            uint64_t room =
+                taken ? next->size - (span.start - next->start) : next->start - span.start;
+            piece.size = room < span.size ? room : span.size;
         }
-        struct failure *failure = insert(memory, at, (struct memory_span){start, fits, bytes});
+        struct failure *failure = taken ? NULL : insert(memory, at, piece);
         if (failure)
             return failure;
-        start += fits;
-        size -= fits;
-        bytes = bytes ? bytes + fits : NULL;
+        span.start += piece.size;
+        span.size -= piece.size;
+        span.bytes = span.bytes ? span.bytes + piece.size : NULL;
     }
     return NULL;
 }
@@ -117,9 +111,13 @@ static struct failure *take_out(struct memory *memory, size_t at, vaddr start, u
     memory->count--;
     struct failure *failure = NULL;
     if (before)
-        failure = insert(memory, at++, (struct memory_span){span.start, before, NULL});
+        failure =
+            insert(memory, at++,
+                   (struct memory_span){.start = span.start, .size = before, .lost = span.lost});
     if (!failure && behind)
-        failure = insert(memory, at, (struct memory_span){start + size, behind, NULL});
+        failure =
+            insert(memory, at,
+                   (struct memory_span){.start = start + size, .size = behind, .lost = span.lost});
     return failure;
 }
 
@@ -146,6 +144,16 @@ struct failure *memory_restore(struct memory *memory, vaddr start, uint64_t size
     return failure ? failure : memory_add(memory, start, size, bytes);
 }
 
+struct failure *memory_add(struct memory *memory, vaddr start, uint64_t size, const uint8_t *bytes)
+{
+    return add(memory, (struct memory_span){.start = start, .size = size, .bytes = bytes});
+}
+
+struct failure *memory_add_lost(struct memory *memory, vaddr start, uint64_t size)
+{
+    return add(memory, (struct memory_span){.start = start, .size = size, .lost = true});
+}
+
 const struct memory_span *memory_find(struct memory *memory, vaddr at)
 {
     if (memory->count == 0)
@@ -160,6 +168,13 @@ const struct memory_span *memory_find(struct memory *memory, vaddr at)
     return &memory->spans[found];
 }
 
+// No view: for there is no span, or it has no bytes.
+static enum memory_status refuse(struct memory *memory, const struct memory_span *span)
+{
+    memory->lost_reads += span && span->lost;
+    return span ? MEMORY_NOT_SAVED : MEMORY_UNMAPPED;
+}
+
 // Copies a range that lies across spans into the next joined buffer.
 static const uint8_t *join(struct memory *memory, vaddr at, uint64_t size,
                            enum memory_status *status)
@@ -169,7 +184,7 @@ static const uint8_t *join(struct memory *memory, vaddr at, uint64_t size,
     while (seen < size) {
         const struct memory_span *span = memory_find(memory, at + seen);
         if (!span || !span->bytes) {
-            *status = span ? MEMORY_NOT_SAVED : MEMORY_UNMAPPED;
+            *status = refuse(memory, span);
             return NULL;
         }
         seen += span->size - (at + seen - span->start);
@@ -177,6 +192,7 @@ static const uint8_t *join(struct memory *memory, vaddr at, uint64_t size,
     unsigned slot = memory->joined_next++ % MEMORY_JOINED;
     uint8_t *buffer = realloc(memory->joined[slot], size);
     if (!buffer) {
+        failure_note_no_memory();
         *status = MEMORY_NOT_SAVED;
         return NULL;
     }
@@ -197,7 +213,7 @@ const uint8_t *memory_view_slow(struct memory *memory, vaddr at, uint64_t size,
 {
     const struct memory_span *span = memory_find(memory, at);
     if (!span || !span->bytes) {
-        *status = span ? MEMORY_NOT_SAVED : MEMORY_UNMAPPED;
+        *status = refuse(memory, span);
         return NULL;
     }
     uint64_t offset = at - span->start;

@@ -35,6 +35,7 @@ struct memory_span {
     vaddr start;
     uint64_t size;
     const uint8_t *bytes; // NULL: mapped in the process, not saved
+    bool lost;            // and a whole core would have it
 };
 
 enum {
@@ -52,8 +53,9 @@ struct memory {
     struct memory_span *spans; // sorted by start, disjoint, none empty
     size_t count;
     size_t capacity;
-    size_t last;    // the span of the last hit
-    uint64_t saved; // bytes in all spans that have some: no honest array is larger
+    size_t last;         // the span of the last hit
+    uint64_t saved;      // bytes in all spans that have some: no honest array is larger
+    uint64_t lost_reads; // views that were not given for want of lost bytes
     // Copies of ranges that lie across two spans, used in turn.
     uint8_t *joined[MEMORY_JOINED];
     unsigned joined_next;
@@ -77,6 +79,9 @@ struct failure *memory_add(struct memory *memory, vaddr start, uint64_t size, co
 // Fails only for lack of memory.
 struct failure *memory_restore(struct memory *memory, vaddr start, uint64_t size,
                                const uint8_t *bytes) __attribute__((warn_unused_result));
+// The same for bytes that the core should have and has not.
+struct failure *memory_add_lost(struct memory *memory, vaddr start, uint64_t size)
+    __attribute__((warn_unused_result));
 
 // The span that holds `at`, or NULL.
 const struct memory_span *memory_find(struct memory *memory, vaddr at);

@@ -157,7 +157,7 @@ static bool grow_slots(struct object_types *types)
     uint32_t slot_count = types->slot_count ? types->slot_count * 2 : 1024;
     uint32_t *slots = calloc(slot_count, sizeof(*slots));
     if (!slots)
-        return false;
+        return failure_note_no_memory();
     for (uint32_t i = 0; i < types->count; i++) {
         uint32_t slot = vaddr_hash(types->types[i].address) & (slot_count - 1);
         while (slots[slot])
@@ -176,7 +176,7 @@ static bool grow_types(struct object_types *types)
         uint32_t capacity = types->capacity ? types->capacity * 2 : 512;
         struct object_type *grown = realloc(types->types, capacity * sizeof(*grown));
         if (!grown)
-            return false;
+            return failure_note_no_memory();
         types->types = grown;
         types->capacity = capacity;
     }
@@ -195,8 +195,10 @@ static bool read_module(const struct runtime *runtime, vaddr dict, char *buffer,
 static char *join_name(const char *module, const char *name)
 {
     char *joined = NULL;
-    if (asprintf(&joined, "%s%s%s", module, *module ? "." : "", name) < 0)
+    if (asprintf(&joined, "%s%s%s", module, *module ? "." : "", name) < 0) {
+        failure_note_no_memory();
         return NULL;
+    }
     return joined;
 }
 
@@ -226,10 +228,8 @@ static char *make_type_name(const struct runtime *runtime, const struct object_t
     const char *rule;
     uint64_t dict;
     if (!object_type_name(runtime, type->address, name, sizeof(name), &rule)) {
-        char *placeholder = NULL;
-        return asprintf(&placeholder, "<type at 0x%llx>", (unsigned long long)type->address) < 0
-                   ? NULL
-                   : placeholder;
+        snprintf(name, sizeof(name), "<type at 0x%llx>", (unsigned long long)type->address);
+        return failure_copy_text(name);
     }
     if (type->heap_type && layout_read(&runtime->layout, runtime->memory, type->address,
                                        LAYOUT_PyTypeObject_tp_dict, &dict) == MEMORY_OK)
@@ -392,6 +392,6 @@ char *object_class_name(struct object_types *types, vaddr object)
     if (object_is_exact(runtime, class, RUNTIME_TYPE_classobj))
         return object_classic_name(runtime, class);
     if (object_find_type(types, object, &type) != MEMORY_OK)
-        return strdup("<unreadable type>");
-    return strdup(types->types[type].name);
+        return failure_copy_text("<unreadable type>");
+    return failure_copy_text(types->types[type].name);
 }

@@ -186,6 +186,6 @@ enum object_del_value object_describe_callable(struct object_types *types, vaddr
         value = runtime_read_member(types->runtime, value, member);
     }
     words.text[words.length] = '\0';
-    *what = words.length ? strdup(words.text) : NULL;
+    *what = words.length ? failure_copy_text(words.text) : NULL;
     return found;
 }

@@ -118,7 +118,7 @@ static bool find_del_in_mro(struct object_types *types, vaddr type, struct objec
     if (object_is_exact(runtime, where, RUNTIME_TYPE_classobj))
         del->defined_in = object_classic_name(runtime, where);
     else if (object_types_find(types, where, &index) == MEMORY_OK)
-        del->defined_in = strdup(types->types[index].name);
+        del->defined_in = failure_copy_text(types->types[index].name);
     describe_value(types, value, del);
     return true;
 }
@@ -133,7 +133,7 @@ static void describe_slot(struct object_types *types, uint32_t type, struct obje
                     LAYOUT_PyTypeObject_tp_del, &tp_del) != MEMORY_OK)
         return;
     del->kind = OBJECT_DEL_SLOT;
-    del->defined_in = strdup(types->types[type].name);
+    del->defined_in = failure_copy_text(types->types[type].name);
     del->tp_del = tp_del;
 }
 

@@ -65,6 +65,7 @@ struct runtime_source {
     struct runtime_range image;
     const struct runtime_range *data;
     size_t data_count;
+    uint64_t data_missing; // bytes of static data that the process had and nobody has now
     // The live part of each thread's stack. A collection in progress has list heads there.
     const struct runtime_range *stacks;
     size_t stack_count;

@@ -39,7 +39,7 @@ static bool map_add(struct traverse_map *map, vaddr function, const struct trave
         size_t capacity = map->capacity ? map->capacity * 2 : 64;
         void *entries = realloc(map->entries, capacity * sizeof(*map->entries));
         if (!entries)
-            return false;
+            return failure_note_no_memory();
         map->entries = entries;
         map->capacity = capacity;
     }
@@ -86,7 +86,7 @@ bool traverse_program_add(struct traverse_program *program, struct traverse_step
         uint32_t capacity = program->count ? program->count * 2 : 1;
         struct traverse_step *steps = realloc(program->steps, capacity * sizeof(*steps));
         if (!steps)
-            return false;
+            return failure_note_no_memory();
         program->steps = steps;
     }
     program->steps[program->count++] = step;

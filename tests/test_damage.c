@@ -110,6 +110,24 @@ static void expect_same_findings(const struct damage *damage, const json_t *repo
               "other garbage");
 }
 
+// Where the collector's variables lie is lost: no garbage found is not the same as none.
+Test(damage, static_data_not_saved)
+{
+    static const char *const files[] = {"-q", REAL_NO_FILES};
+    struct damage damage = prepare("no_data.core", "seed_leak.py 5");
+    const char *interpreter = real_string(damage.whole, "interpreter.file");
+    struct real_run hole = REAL_COMMAND(real_format("%s/make-hole", getenv("FIXTURES")),
+                                        damage.core.path, damage.path, interpreter);
+    cr_assert_eq(hole.status, 0, "%s", hole.errors);
+    for (size_t i = 0; i < LENGTH(files); i++) {
+        struct real_run run = REAL_RUN(files[i], "-q", "--format=json", damage.path);
+        cr_expect(run.status == 1 || run.status == 2, "%s: exit status %d", files[i], run.status);
+        if (run.status == 1)
+            cr_expect_gt(real_number(real_parse(run.output), "interpreter.static_data_missing"), 0);
+    }
+    finish(&damage);
+}
+
 // A link into nowhere: from the other end of the list everything is still found.
 Test(damage, broken_gc_next)
 {

@@ -40,7 +40,7 @@ static void fill_source(void)
     for (size_t i = 0; i < fake.arena_count; i++)
         if (fake.arenas[i].used)
             ranges[source.range_count++] = (struct memory_span){
-                fake.arenas[i].start, fake.arenas[i].used, fake.arenas[i].bytes};
+                fake.arenas[i].start, fake.arenas[i].used, fake.arenas[i].bytes, false};
     statics[0] = (struct holders_static){fake.data, "/usr/lib/libpython.so", NULL};
     source.threads = threads;
     source.statics = statics;

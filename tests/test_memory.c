@@ -87,6 +87,27 @@ Test(memory, not_saved_is_told_from_unmapped)
     assert_status(0x1004, 1, MEMORY_NOT_SAVED);
 }
 
+// Only reads of what a whole core would have are counted, by every reader for itself.
+Test(memory, lost_reads_are_counted)
+{
+    struct memory copy;
+    enum memory_status status;
+    cr_assert_null(memory_add_lost(&memory, 0x1000, 0x1000));
+    cr_assert_null(memory_add(&memory, 0x3000, 0x1000, NULL));
+    add(0x2000, 4, "abcd");
+    memory_share(&memory, &copy);
+    cr_assert_null(memory_view(&memory, 0x3000, 1, &status));
+    cr_assert_null(memory_view(&memory, 0x5000, 1, &status));
+    cr_assert_not_null(memory_view(&memory, 0x2000, 4, &status));
+    cr_assert_eq(memory.lost_reads, 0);
+    cr_assert_null(memory_view(&memory, 0x1ff0, 1, &status));
+    cr_assert_eq(status, MEMORY_NOT_SAVED);
+    cr_assert_null(memory_view(&memory, 0x1ffe, 4, &status));
+    cr_assert_eq(memory.lost_reads, 2);
+    cr_assert_eq(copy.lost_reads, 0);
+    memory_unshare(&copy);
+}
+
 Test(memory, view_across_spans_is_joined)
 {
     add(0x1000, 4, "abcd");

@@ -92,11 +92,12 @@ WORLDS(back_reference_before_attribute)
 }
 
 // Client.t is an object whose class, made by Python code, has __get__.
-static void make_descriptor(const struct pair *pair)
+static vaddr make_descriptor(const struct pair *pair)
 {
     vaddr class = make_class("cached", 0, false);
     fakeheap_set_attr(&fake, class, "__get__", make_setter("__get__", "unrelated", 12));
     fakeheap_set_attr(&fake, pair->client_class, "t", fakeheap_instance(&fake, class));
+    return class;
 }
 
 WORLDS(cached_attribute_first)
@@ -107,6 +108,29 @@ WORLDS(cached_attribute_first)
     cr_assert_eq(BREAK_CACHED, 0);
     expect_breaks(".t 0, .back 4");
     expect_origin("cached.__get__ /srv/app.py:12");
+}
+
+// A descriptor whose class is damaged: whatever it is, there is no origin or some, and the rest of
+// the report goes on.
+WORLDS(descriptor_of_a_damaged_class)
+{
+    static const enum layout_member members[] = {
+        LAYOUT_PyObject_ob_type,         LAYOUT_PyTypeObject_tp_name,
+        LAYOUT_PyTypeObject_tp_base,     LAYOUT_PyTypeObject_tp_mro,
+        LAYOUT_PyTypeObject_tp_dict,     LAYOUT_PyTypeObject_tp_flags,
+        LAYOUT_PyTypeObject_tp_traverse, LAYOUT_PyTypeObject_tp_dictoffset,
+    };
+    struct pair pair;
+    make_pair(&pair);
+    vaddr class = make_descriptor(&pair);
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        for (int j = 0; j < 3; j++) {
+            vaddr right = fakeheap_get(&fake, class, members[i]);
+            fakeheap_set(&fake, class, members[i], j == 0 ? 0 : j == 1 ? class : ~(vaddr)0);
+            find_one();
+            fakeheap_set(&fake, class, members[i], right);
+        }
+    }
 }
 
 // A method that the attribute covers is no cache, though functions have __get__ as well.

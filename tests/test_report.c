@@ -359,8 +359,9 @@ Test(report, several_to_break)
     expect_line("    ._api_client of every T, set in T.__init__ (seed_leak.py:21).");
     expect_line("    .client of every \\x0aOther.");
     expect_line("    A reference back: make it a weakref (weakref.ref, weakref.proxy).");
-    expect_line("Break ._api_client of every T, set in T.__init__ (seed_leak.py:21), and .client of "
-                "every \\x0aOther, to free 2 cycles.");
+    expect_line(
+        "Break ._api_client of every T, set in T.__init__ (seed_leak.py:21), and .client of "
+        "every \\x0aOther, to free 2 cycles.");
     changes[1].kind = BREAK_ATTRIBUTE;
     expect_line("    A reference back: make it a weakref (weakref.ref, weakref.proxy).");
     expect_line("    Make one of the two a weakref, or delete the attribute when it is done with.");

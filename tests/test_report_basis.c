@@ -325,6 +325,12 @@ Test(report_basis, losses)
     expect_loss("             DOUBT: 6 objects with more references than ob_refcnt");
     findings.unread_edges = 7;
     expect_loss("             LOSS: 7 edges could not be named");
+    report.lost_reads = 3;
+    expect_loss("             LOSS: names, lines or what else the cycles are told by could not be "
+                "read, 3 times: not saved in the core");
+    interpreter.source.data_missing = 8192;
+    expect_loss(
+        "             LOSS: 8.0 KiB of the interpreter's static data not saved in the core");
     report.garbage_read = 1234;
     report.garbage_length = 5678;
     expect_loss("             LOSS: only 1234 items of gc.garbage could be read");

@@ -178,7 +178,7 @@ Test(report_json, the_whole)
         "\"layout_dwarf_members\": 0, \"layout_dwarf_differences\": 0, \"layout_origin\": \"DWARF\", "
         "\"layout_rivals\": 0, \"layout_by_version\": false, \"gc_head_by_evidence\": false, "
         "\"trace_refs\": false, \"count_allocs\": false, \"pymalloc\": null, \"pymalloc_debug\": false, "
-        "\"digit_bits\": null, \"read_from_core\": false, \"interpreters\": 1, \"layout_dwarf_file\": null, "
+        "\"digit_bits\": null, \"read_from_core\": false, \"interpreters\": 1, \"static_data_missing\": 0, \"layout_dwarf_file\": null, "
         "\"layout_dwarf_found\": null, \"debug_file_notes\": [], \"layout_dwarf_different\": []}, "
         "\"collector\": {\"enabled\": true, \"collecting\": false, \"debug_flags\": 0, "
         "\"debug_flag_names\": [], \"flags_source\": \"symbol\", \"listed_aside\": 0, "
@@ -187,7 +187,7 @@ Test(report_json, the_whole)
         "\"heap\": {\"objects\": 1000, \"edges\": 4321, \"bytes\": 123456, \"opaque_objects\": 0, "
         "\"emulated_objects\": 0, "
         "\"opaque_types\": [], \"opaque_reasons\": [], \"unreadable_objects\": "
-        "0, \"unreadable_parts\": 0, \"broken_links\": 0, \"objects_in_flux\": 0, "
+        "0, \"unreadable_parts\": 0, \"lost_reads\": 0, \"broken_links\": 0, \"objects_in_flux\": 0, "
         "\"overdrawn_objects\": 0, \"states\": {\"reachable\": 992, \"uncollectable\": 8, "
         "\"pending\": 0, \"trash\": 0, \"kept\": 0, \"suspect\": 0}, \"complete\": true}, "
         "\"garbage\": {\"address\": \"0x7f34e9500000\", \"source\": \"symbol\", \"length\": 2, "
@@ -547,7 +547,7 @@ Test(report_json, verify)
         "\"app.\\\\x0aT\"},\"unchecked\":0,\"reasons\":[]},"
         "{\"type\":\"zmq.Socket\",\"objects\":9,\"table\":false,\"checked\":0,\"different\":0,"
         "\"example\":null,\"unchecked\":9,\"reasons\":[{\"traversal\":\"was not tried, after "
-        "others of the same function that did not end\",\"objects\":7},{\"traversal\":\"cannot be "
+        "too many others that did not end\",\"objects\":7},{\"traversal\":\"cannot be "
         "run here\",\"objects\":2}]}]}");
     report.limit = 1;
     expect_json("verify.problems_cut", "true");

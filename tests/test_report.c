@@ -517,7 +517,7 @@ Test(report, names_of_ten_thousand_bytes)
         cr_assert_null(strstr(text, "\\x"), "%zu", shift);
     }
     name[998] = '\0';
-    cr_assert_null(strstr(text_of_report(), "..."));
+    cr_assert_not_null(strstr(text_of_report(), name)); // whole
 }
 
 Test(report, states_have_names)

@@ -17,13 +17,15 @@ enum {
 
 struct failure *check_core(const struct core *core)
 {
-    if (core->bytes_missing)
-        return failure_create(FAILURE_UNSUPPORTED,
-                              "%s: the core is cut: its headers promise %" PRIu64 " bytes beyond "
-                              "its end at %" PRIu64 "; cut cores are not supported yet, take a "
-                              "whole one (ulimit -c unlimited, space on the disk)",
-                              core->path, core->bytes_missing, core->size);
-    return NULL;
+    if (!core->bytes_missing)
+        return NULL;
+    return unpacked_explain(core->unpacked,
+                            failure_create(FAILURE_UNSUPPORTED,
+                                           "%s: the core is cut: its headers promise %" PRIu64
+                                           " bytes beyond its end at %" PRIu64
+                                           "; cut cores are not supported yet, take a whole one "
+                                           "(ulimit -c unlimited, space on the disk)",
+                                           core->path, core->bytes_missing, core->size));
 }
 
 // --- what was saved
@@ -180,6 +182,8 @@ static void find_losses(struct check *check)
         check->losses |= CHECK_MEMORY_HOLES;
     if (check->absent_count)
         check->losses |= CHECK_FILES_ABSENT;
+    if (check->core->unpacked && check->core->unpacked->damage)
+        check->losses |= CHECK_STREAM_DAMAGED;
     if (check->forced)
         check->losses |= CHECK_FILE_DIFFERS;
 }
@@ -212,11 +216,12 @@ static struct failure *look(struct check *check, const struct process_options *o
 }
 
 struct failure *check_init(struct check *check, const char *core,
+                           const struct unpack_options *unpack,
                            const struct process_options *options,
                            const struct debug_file_options *debug)
 {
     *check = (struct check){0};
-    struct failure *failure = core_open(core, &check->core);
+    struct failure *failure = core_open_with(core, unpack, &check->core);
     if (!failure)
         failure = look(check, options, debug);
     if (failure)

@@ -35,6 +35,7 @@ enum check_loss {
     CHECK_FILE_DIFFERS = 1 << 3,   // used because of --force
     CHECK_COLLECTION = 1 << 4,     // in progress
     CHECK_GARBAGE_UNREAD = 1 << 5, // gc.garbage is known, its length is not saved
+    CHECK_STREAM_DAMAGED = 1 << 6, // what the core was packed in
 };
 
 struct check {
@@ -56,9 +57,9 @@ struct check {
 struct failure *check_core(const struct core *core) __attribute__((warn_unused_result));
 
 // Failures: those of core_open, NO_MEMORY. What comes later is the refusal.
-struct failure *check_init(struct check *check, const char *core,
-                           const struct process_options *options,
-                           const struct debug_file_options *debug)
+struct failure *
+check_init(struct check *check, const char *core, const struct unpack_options *unpack,
+           const struct process_options *options, const struct debug_file_options *debug)
     __attribute__((warn_unused_result));
 void check_deinit(struct check *check);
 

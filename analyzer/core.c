@@ -1,7 +1,6 @@
 #include "core.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gelf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,44 +67,15 @@ struct note {
 
 // ---- The file
 
-static struct failure *explain_open(const char *path, int error)
-{
-    const char *advice = "check the name";
-    if (error == EACCES || error == EPERM)
-        advice = "run this as the core's owner";
-    return failure_create(FAILURE_IO, "%s: cannot open the core: %s; %s", path, strerror(error),
-                          advice);
-}
-
-static struct failure *check_kind_of_file(const char *path, const struct stat *stat)
-{
-    if (S_ISDIR(stat->st_mode))
-        return failure_create(FAILURE_IO, "%s: a directory, not a core; pass the core file in it",
-                              path);
-    if (!S_ISREG(stat->st_mode))
-        return failure_create(FAILURE_IO,
-                              "%s: not a regular file (st_mode 0%o); save the core to a file first",
-                              path, (unsigned)stat->st_mode);
-    if (stat->st_size == 0)
-        return failure_create(FAILURE_IO,
-                              "%s: empty file (0 bytes), the core was never written; check ulimit "
-                              "-c and the free space where it was made",
-                              path);
-    return NULL;
-}
-
-static struct failure *map_file(struct core *core)
+static struct failure *map_file(struct core *core, const struct unpack_options *options)
 {
     struct stat stat;
-    // O_NONBLOCK: opening a FIFO must not wait for its writer.
-    core->fd = open(core->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (core->fd < 0)
-        return explain_open(core->path, errno);
-    if (fstat(core->fd, &stat) < 0)
-        return explain_open(core->path, errno);
-    struct failure *failure = check_kind_of_file(core->path, &stat);
+    struct failure *failure = unpack_open(core->path, options, &core->fd, &core->unpacked);
     if (failure)
         return failure;
+    if (fstat(core->fd, &stat) < 0)
+        return failure_create(FAILURE_IO, "%s: cannot be looked at: %s", core->path,
+                              strerror(errno));
     void *map = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, core->fd, 0);
     if (map == MAP_FAILED)
         return failure_create(FAILURE_IO,
@@ -117,32 +87,8 @@ static struct failure *map_file(struct core *core)
     return NULL;
 }
 
-static const char *find_unpacker(const uint8_t *bytes, uint64_t size)
-{
-    static const struct {
-        const char *command;
-        uint8_t length;
-        uint8_t magic[6];
-    } packers[] = {
-        {"zstd", 4, {0x28, 0xb5, 0x2f, 0xfd}},
-        {"lz4", 4, {0x04, 0x22, 0x4d, 0x18}},
-        {"xz", 6, {0xfd, '7', 'z', 'X', 'Z', 0}},
-        {"gzip", 2, {0x1f, 0x8b}},
-        {"bzip2", 3, {'B', 'Z', 'h'}},
-    };
-    for (size_t i = 0; i < sizeof(packers) / sizeof(packers[0]); i++)
-        if (size >= packers[i].length && !memcmp(bytes, packers[i].magic, packers[i].length))
-            return packers[i].command;
-    return NULL;
-}
-
 static struct failure *explain_no_elf(const struct core *core)
 {
-    const char *unpacker = find_unpacker(core->map, core->size);
-    if (unpacker)
-        return failure_create(FAILURE_NOT_A_CORE,
-                              "%s: compressed with %s; unpack it first: %s -dc < %s > core",
-                              core->path, unpacker, unpacker, core->path);
     char first[4 * 3 + 1] = "";
     for (size_t i = 0; i < 4 && i < core->size; i++)
         snprintf(first + 3 * i, sizeof(first) - 3 * i, " %02x", core->map[i]);
@@ -491,11 +437,18 @@ static struct failure *read_core(struct core_file *file)
         return failure;
     if (core->signal == 0 && core->thread_count > 0)
         core->signal = core->threads[0].signal;
-    core->complete = core->bytes_missing == 0 && core->thread_count > 0;
+    bool damaged = core->unpacked && core->unpacked->damage;
+    core->complete = core->bytes_missing == 0 && core->thread_count > 0 && !damaged;
     return NULL;
 }
 
 struct failure *core_open(const char *path, struct core **core)
+{
+    return core_open_with(path, NULL, core);
+}
+
+struct failure *core_open_with(const char *path, const struct unpack_options *options,
+                               struct core **core)
 {
     struct core_file *file = calloc(1, sizeof(*file));
     if (!file)
@@ -508,9 +461,9 @@ struct failure *core_open(const char *path, struct core **core)
     if (!file->core.path || !file->core.command)
         failure = failure_no_memory();
     if (!failure)
-        failure = map_file(&file->core);
+        failure = map_file(&file->core, options);
     if (!failure)
-        failure = read_core(file);
+        failure = unpacked_explain(file->core.unpacked, read_core(file));
     if (failure)
         core_close(&file->core);
     else
@@ -526,6 +479,7 @@ void core_close(struct core *core)
         munmap((void *)core->map, core->size);
     if (core->fd >= 0)
         close(core->fd);
+    unpacked_destroy(core->unpacked);
     free(core->path);
     free(core->command);
     free(core->segments);

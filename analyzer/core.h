@@ -13,6 +13,7 @@
 
 #include "failure.h"
 #include "memory.h"
+#include "unpack.h"
 
 struct core_segment {
     vaddr start;
@@ -46,9 +47,10 @@ struct core_auxv {
 };
 
 struct core {
-    char *path; // as given
-    uint64_t size;
-    unsigned machine; // EM_*
+    char *path;                // as given
+    struct unpacked *unpacked; // NULL: the file is the core
+    uint64_t size;             // of the plain core
+    unsigned machine;          // EM_*
     struct memory_format format;
     const char *architecture; // "x86_64", "i386", "aarch64", "arm", ..., or "machine N"
 
@@ -68,17 +70,20 @@ struct core {
     const char *arguments;  // what pr_psargs has besides: values of the process; "" if nothing
     int signal;             // si_signo, else the first thread's; 0: none (a dump of a live process)
     uint64_t bytes_missing; // that headers promise beyond the end of the file
-    bool complete;          // none missing and the notes are there
+    bool complete;          // none missing, the notes are there, and what it was packed in was good
 
     // private
     int fd;
     const uint8_t *map;
 };
 
-// Opens and reads everything but memory. Failures: IO (missing, directory, unreadable, empty),
-// NOT_A_CORE (no ELF, ELF of another kind, damaged headers, compressed files by their magic named),
-// UNSUPPORTED (x32), NO_MEMORY. A short file is not a failure here.
+// Opens and reads everything but memory. The core may be packed or come from a pipe (unpack.h).
+// Failures: unpack_open's, NOT_A_CORE (no ELF, ELF of another kind, damaged headers), UNSUPPORTED
+// (x32), NO_MEMORY. A short file is not a failure here.
 struct failure *core_open(const char *path, struct core **core) __attribute__((warn_unused_result));
+// options NULL: the defaults, as core_open has them.
+struct failure *core_open_with(const char *path, const struct unpack_options *options,
+                               struct core **core) __attribute__((warn_unused_result));
 void core_close(struct core *core);
 
 // Says to the kernel that most of the file is about to be read.

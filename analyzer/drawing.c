@@ -43,12 +43,28 @@ static bool draw_node(struct draft *draft, uint32_t node, size_t *place)
     return type != NULL;
 }
 
+// The first reference to think of; or each that is one of a set, by its words.
+static bool is_to_break(const struct drawing *drawing, size_t from, uint32_t edge,
+                        const char *label)
+{
+    const struct finding *finding = drawing->finding;
+    for (size_t i = 0; i < finding->set.count && label; i++) {
+        const struct finding_change *change = &finding->set.items[i];
+        if (change->drawn != SIZE_MAX && finding->steps[change->drawn].cut == edge)
+            return true;
+        if (strcmp(change->step->edge, label) == 0 &&
+            strcmp(change->step->type, drawing->nodes[from].type) == 0)
+            return true;
+    }
+    return !finding->set.count && finding->break_count &&
+           finding->steps[finding->breaks[0].step].cut == edge;
+}
+
 // `count` links, of which the last has the edge that is drawn: one, or two through a namespace.
 static bool draw_edge(struct draft *draft, size_t from, const struct shape_link *links,
                       size_t count)
 {
     struct drawing *drawing = draft->drawing;
-    const struct finding *finding = drawing->finding;
     struct shape_link path[3] = {links[0], links[count - 1]};
     uint32_t edge = links[count - 1].edge;
     struct finding_step *steps;
@@ -66,10 +82,10 @@ static bool draw_edge(struct draft *draft, size_t from, const struct shape_link 
         return false;
     bool named = !drawing->values || contents_name_keys(draft->heap, steps, step_count);
     char *label = strdup(step_count && steps[0].edge ? finding_step_edge(&steps[0]) : "?");
+    // What a set tells is without keys.
+    bool to_break = step_count && is_to_break(drawing, from, edge, steps[0].edge);
     shape_free_steps(steps, step_count);
-    drawing->edges[drawing->edge_count++] = (struct drawing_edge){
-        from, to, label,
-        finding->break_count && finding->steps[finding->breaks[0].step].cut == edge};
+    drawing->edges[drawing->edge_count++] = (struct drawing_edge){from, to, label, to_break};
     return named && label;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "changes.h"
 #include "cycle.h"
 #include "held.h"
 #include "remedy.h"
@@ -194,6 +195,9 @@ static void description_deinit(struct finding *finding)
 {
     shape_free_steps(finding->steps, finding->step_count);
     free(finding->breaks);
+    for (size_t i = 0; i < finding->set.count; i++)
+        change_deinit(&finding->set.items[i]);
+    free(finding->set.items);
     origins_deinit(&finding->origins);
 }
 
@@ -479,16 +483,23 @@ struct failure *findings_create_with_owners(struct heap *heap, const uint8_t *st
     return create(heap, states, true, findings);
 }
 
+static struct failure *find_origins(struct heap *heap, const struct finding_step *step,
+                                    struct origins *origins)
+{
+    return step->attribute ? origins_find(heap, step->object, step->edge + 1, origins) : NULL;
+}
+
 struct failure *findings_find_origins(struct findings *findings, struct heap *heap, uint64_t limit)
 {
     struct failure *failure = NULL;
     for (size_t i = 0; i < findings->count && (!limit || i < limit) && !failure; i++) {
         struct finding *finding = &findings->items[i];
-        if (finding->break_count == 0)
-            continue;
-        const struct finding_step *step = &finding->steps[finding->breaks[0].step];
-        if (step->attribute)
-            failure = origins_find(heap, step->object, step->edge + 1, &finding->origins);
+        if (finding->break_count)
+            failure =
+                find_origins(heap, &finding->steps[finding->breaks[0].step], &finding->origins);
+        for (size_t j = 0; j < finding->set.count && !failure; j++)
+            failure =
+                find_origins(heap, finding->set.items[j].step, &finding->set.items[j].origins);
     }
     return failure;
 }

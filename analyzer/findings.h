@@ -59,6 +59,29 @@ struct finding_break {
     bool every; // it alone is not enough: the same attribute of every object of the class is
 };
 
+// A change of the source: a reference taken away from every object of its class.
+struct finding_change {
+    struct finding_step *step; // one, an example; of its own. An item's edge is "[...]"
+    enum break_kind kind;
+    size_t drawn;           // its first step of the drawn cycle; SIZE_MAX: not drawn
+    struct origins origins; // who sets it, if it is an attribute
+};
+
+enum finding_set_state {
+    FINDING_SET_NOT_TRIED, // a single one is enough, or it was too large
+    FINDING_SET_NONE,      // not even all attributes, items and variables together
+    FINDING_SET_FOUND,
+    FINDING_SET_TOO_LARGE, // to be told; size says how many
+};
+
+// Changes without all of which the collector frees the example's component.
+struct finding_set {
+    enum finding_set_state state;
+    size_t size;
+    struct finding_change *items; // what to think of first, first
+    size_t count;                 // size, or 0
+};
+
 struct finding_finalizer {
     vaddr class_address;
     vaddr example; // an object of the class
@@ -101,6 +124,7 @@ struct finding {
     uint64_t example_bytes;
     struct finding_break *breaks; // the first to think of first
     size_t break_count;
+    struct finding_set set; // where there are no breaks, or only of structure
     uint32_t owner;         // its number in the owners
     struct origins origins; // who sets the first of them, if it is an attribute
     size_t breaks_tried;    // references of the cycle that were taken out; 0: too large to try

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "report_words.h"
 
@@ -60,8 +61,9 @@ static char *describe_cycle(const struct step *steps, size_t told, size_t count)
     return fclose(file) == 0 ? text : NULL;
 }
 
-// `every`: of every object of the class, one is not enough.
-static char *describe_edge(const struct step *step, bool every)
+// `every`: of every object of the class, one is not enough. `count`: how many such are to be broken
+// together.
+static char *describe_edge(const struct step *step, bool every, size_t count)
 {
     char *text = NULL;
     size_t size;
@@ -71,6 +73,8 @@ static char *describe_edge(const struct step *step, bool every)
     put_name(file, step->edge);
     fputs(every ? " of every " : " of ", file);
     put_name(file, short_name(step->type ? step->type : "?"));
+    if (count > 1)
+        fprintf(file, " and %zu more", count - 1);
     return fclose(file) == 0 ? text : NULL;
 }
 
@@ -157,10 +161,14 @@ static bool add_finding(struct ledger *ledger, const struct finding *finding, co
     entry->bytes = add(finding->bytes, finding->held_bytes);
     entry->source = source;
     entry->cycle = describe_cycle(steps, told, finding->step_count);
-    if (finding->break_count) {
+    if (finding->set.count) {
+        const struct finding_step *step = finding->set.items[0].step;
+        entry->edge =
+            describe_edge(&(struct step){step->type, step->edge}, true, finding->set.count);
+    } else if (finding->break_count) {
         const struct finding_step *step = &finding->steps[finding->breaks[0].step];
         entry->edge =
-            describe_edge(&(struct step){step->type, step->edge}, finding->breaks[0].every);
+            describe_edge(&(struct step){step->type, step->edge}, finding->breaks[0].every, 1);
     }
     return true;
 }
@@ -265,11 +273,12 @@ static bool is_signature(const char *text)
 struct reading {
     const char *signature;
     json_int_t count, bytes, held_bytes;
-    const json_t *cycle, *breaks;
+    const json_t *cycle, *breaks, *changes;
     struct step steps[LEDGER_STEPS_MAX];
     size_t told;
     struct step edge; // to break
     int every;
+    size_t together; // edges to break, of which that is the first
     json_error_t error;
 };
 
@@ -300,13 +309,17 @@ static const char *read_cycle(struct reading *reading)
     return wrong;
 }
 
+// Those that are to be broken together come before one that no program can change.
 static const char *read_break(struct reading *reading)
 {
-    if (!reading->breaks) // a release before these were told
-        return "";
-    if (!json_is_array(reading->breaks))
+    if (reading->breaks && !json_is_array(reading->breaks))
         return "its breaks are no array";
-    json_t *first = json_array_get(reading->breaks, 0);
+    if (reading->changes && !json_is_array(reading->changes))
+        return "its break_set has changes that are no array";
+    // A release before these were told has neither.
+    reading->together = json_array_size(reading->changes);
+    reading->every = reading->together > 0;
+    json_t *first = json_array_get(reading->together ? reading->changes : reading->breaks, 0);
     if (!first)
         return "";
     const char *wrong = UNPACK(first, &reading->error, "{s?b}", "every", &reading->every);
@@ -315,10 +328,11 @@ static const char *read_break(struct reading *reading)
 
 static const char *read_finding(json_t *value, struct reading *reading)
 {
-    const char *wrong = UNPACK(value, &reading->error, "{s:s, s:I, s:I, s:I, s:o, s?o}",
-                               "signature", &reading->signature, "count", &reading->count, "bytes",
-                               &reading->bytes, "held_bytes", &reading->held_bytes, "cycle",
-                               &reading->cycle, "breaks", &reading->breaks);
+    const char *wrong =
+        UNPACK(value, &reading->error, "{s:s, s:I, s:I, s:I, s:o, s?o, s?{s?o}}", "signature",
+               &reading->signature, "count", &reading->count, "bytes", &reading->bytes,
+               "held_bytes", &reading->held_bytes, "cycle", &reading->cycle, "breaks",
+               &reading->breaks, "break_set", "changes", &reading->changes);
     if (*wrong)
         return wrong;
     if (!is_signature(reading->signature))
@@ -349,7 +363,7 @@ static struct failure *add_value(struct ledger *ledger, json_t *value, size_t nu
     entry->source = path;
     entry->cycle = describe_cycle(reading.steps, reading.told, json_array_size(reading.cycle));
     if (reading.edge.edge)
-        entry->edge = describe_edge(&reading.edge, reading.every);
+        entry->edge = describe_edge(&reading.edge, reading.every, reading.together);
     return NULL;
 }
 
@@ -394,7 +408,8 @@ struct failure *ledger_add_file(struct ledger *ledger, const char *path)
 
 bool ledger_is_report(const char *path)
 {
-    FILE *file = fopen(path, "re");
+    struct stat there; // what a pipe gives is lost to those who read it later
+    FILE *file = stat(path, &there) == 0 && S_ISREG(there.st_mode) ? fopen(path, "re") : NULL;
     int byte = file ? fgetc(file) : EOF;
     while (byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n')
         byte = fgetc(file);

@@ -79,12 +79,27 @@ static void __attribute__((format(printf, 2, 3))) tell(struct run *run, const ch
     va_end(list);
 }
 
+// What the machine has to do with it; the report has the rest.
+static void note_unpacking(struct run *run, const struct core *core)
+{
+    const struct unpacked *unpacked = core->unpacked;
+    if (!unpacked)
+        return;
+    progress_wipe(run->progress);
+    for (size_t i = 0; i < unpacked->note_count && !run->options->quiet; i++)
+        fprintf(stderr, PROGRAM_NAME ": %s; unpacked in %s (--tmpdir=DIR has another)\n",
+                unpacked->notes[i], unpacked->directory);
+    tell(run, "unpacked %" PRIu64 " bytes into %" PRIu64 " in %s, %" PRIu64 " on disk",
+         unpacked->packed_size, unpacked->size, unpacked->directory, unpacked->on_disk);
+}
+
 static struct failure *open_process(struct run *run)
 {
-    struct failure *failure = core_open(run->options->core, &run->core);
+    struct failure *failure = core_open_with(run->options->core, &run->options->unpack, &run->core);
     if (failure)
         return failure;
     const struct core *core = run->core;
+    note_unpacking(run, core);
     failure = check_core(core);
     if (failure)
         return failure;
@@ -527,9 +542,12 @@ static struct failure *analyze(struct run *run)
 static struct failure *run_steps(struct run *run, struct output *output, struct output *graph)
 {
     if (run->options->check) {
-        struct failure *failure = check_init(&run->check, run->options->core,
+        struct failure *failure = check_init(&run->check, run->options->core, &run->options->unpack,
                                              &run->options->process, &run->options->debug);
-        return failure ? failure : write_outputs(run, output, graph);
+        if (failure)
+            return failure;
+        note_unpacking(run, run->check.core);
+        return write_outputs(run, output, graph);
     }
     struct failure *failure = read_reports(run);
     if (!failure && run->now.processes == 0) // no report stands for the core
@@ -617,7 +635,7 @@ int main(int argc, char **argv)
     options_parse(argc, argv, &options);
     clock_gettime(CLOCK_MONOTONIC, &run.started);
     if (isatty(STDERR_FILENO) && !options.quiet)
-        run.progress = progress_create(stderr, PROGRESS_DELAY);
+        run.progress = options.unpack.progress = progress_create(stderr, PROGRESS_DELAY);
     // The outputs are opened first: hours later is too late to find out.
     struct failure *failure = output_open(options.output, options.core, &output);
     if (!failure && options.graph)

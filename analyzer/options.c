@@ -35,6 +35,8 @@ enum option_key {
     OPTION_VERIFY,
     OPTION_DEBUG_PATH,
     OPTION_DEBUGINFOD,
+    OPTION_TMPDIR,
+    OPTION_MAX_UNPACKED,
     OPTION_COMPARE,
     OPTION_MERGE,
     OPTION_CHECK,
@@ -86,6 +88,12 @@ static const struct argp_option option_table[] = {
      "Ask the servers of $DEBUGINFOD_URLS for it, if it is not there; without this option the "
      "network is never used",
      0},
+    {"tmpdir", OPTION_TMPDIR, "DIR", 0,
+     "Unpack a core that is compressed or comes from a pipe in DIR (default: $TMPDIR, then "
+     "/var/tmp, neither of them if it is a tmpfs)",
+     0},
+    {"max-unpacked", OPTION_MAX_UNPACKED, "SIZE", 0,
+     "Do not unpack more than SIZE bytes, or with a suffix K, M, G or T (default 256G)", 0},
     {"force", OPTION_FORCE, NULL, 0, "Use EXECUTABLE even if its build-id differs", 0},
     {"jobs", OPTION_JOBS, "N", 0, "Use N threads (default: as many as there are processors)", 0},
     {"verify", OPTION_VERIFY, "N", OPTION_ARG_OPTIONAL,
@@ -119,6 +127,7 @@ static const char help_text[] =
     "         --sysroot=DIR  --library-path=DIR[:DIR] (where the process's files are)\n"
     "         --debug-path=DIR[:DIR]  --debuginfod (where debug files are)\n"
     "         --force (use EXECUTABLE though its build-id differs)\n"
+    "         --tmpdir=DIR  --max-unpacked=SIZE (for a core that is packed)\n"
     "Report   --format=text|json|markdown|html|dot|folded\n"
     "         --finding=SIGNATURE (for dot)  --max-size=BYTES (of markdown and html)\n"
     "         --limit=N (findings and items; 100, 0: all)  --width=N (of text)\n"
@@ -143,6 +152,22 @@ static uint64_t parse_number(const char *text, const char *option, uint64_t most
         argp_error(state, "%s takes a number from 0 to %" PRIu64 ", not \"%s\"", option, most,
                    text);
     return value;
+}
+
+// A number of bytes with a suffix or without.
+static uint64_t parse_size(const char *text, const char *option, struct argp_state *state)
+{
+    static const char suffixes[] = "KMGT";
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    const char *suffix = *end ? strchr(suffixes, *end) : NULL;
+    unsigned shift = suffix ? 10 * (unsigned)(suffix - suffixes + 1) : 0;
+    if (errno || end == text || !(*text >= '0' && *text <= '9') || end[suffix ? 1 : 0] || !value ||
+        value > (uint64_t)INT64_MAX >> shift)
+        argp_error(state, "%s takes a number of bytes, or one with K, M, G or T, not \"%s\"",
+                   option, text);
+    return value << shift;
 }
 
 static enum format parse_format(const char *text, struct argp_state *state)
@@ -252,6 +277,12 @@ static error_t parse_other_option(int key, char *argument, struct argp_state *st
         break;
     case OPTION_MERGE:
         options->merge = true;
+        break;
+    case OPTION_TMPDIR:
+        options->unpack.directory = argument;
+        break;
+    case OPTION_MAX_UNPACKED:
+        options->unpack.limit = parse_size(argument, "--max-unpacked", state);
         break;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -8,6 +8,7 @@
 
 #include "debug_file.h"
 #include "process.h"
+#include "unpack.h"
 
 enum {
     EXIT_COMPLETE = 0,
@@ -40,6 +41,7 @@ struct options {
     size_t argument_count;
     struct process_options process;
     struct debug_file_options debug;
+    struct unpack_options unpack;
     enum format format;
     const char *output;
     const char *graph;

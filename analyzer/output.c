@@ -29,7 +29,9 @@ struct failure *output_open(const char *path, const char *core, struct output *o
             close(fd);
         return failure;
     }
-    if (core && fstat(fd, &there) == 0 && stat(core, &input) == 0 && there.st_dev == input.st_dev &&
+    bool known = core && (strcmp(core, "-") == 0 ? fstat(STDIN_FILENO, &input) == 0
+                                                 : stat(core, &input) == 0);
+    if (fstat(fd, &there) == 0 && known && there.st_dev == input.st_dev &&
         there.st_ino == input.st_ino)
         return failure_create(FAILURE_USAGE, "%s: is the core itself; choose another name", path);
     return NULL;

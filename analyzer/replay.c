@@ -103,6 +103,11 @@ const uint32_t *replay_edges(const struct replay *replay, uint32_t *count)
     return replay->edges;
 }
 
+uint64_t replay_cost(const struct replay *replay)
+{
+    return (uint64_t)replay->nodes + replay->rows[replay->nodes];
+}
+
 void replay_reset(struct replay *replay)
 {
     memset(replay->out, 0, replay->rows[replay->nodes] * sizeof(*replay->out));
@@ -113,6 +118,11 @@ void replay_take_out(struct replay *replay, uint32_t edge)
     uint32_t at = graph_find_ascending(replay->edges, replay->rows[replay->nodes], edge);
     if (at != GRAPH_NONE)
         replay->out[at] = true;
+}
+
+void replay_take_out_at(struct replay *replay, uint32_t at)
+{
+    replay->out[at] = true;
 }
 
 // Post: left_* is the component without the edges that are out, gc_refs what refers to each member

@@ -43,9 +43,9 @@ struct report {
     const struct heap *heap;
     const struct collect_totals *totals;
     const struct findings *findings;
-    const struct stacks *stacks;   // NULL: not read
-    const struct holders *holders; // NULL: none
-    const struct census *census;   // NULL: not taken
+    const struct stacks *stacks;     // NULL: not read
+    const struct holders *holders;   // NULL: none
+    const struct census *census;     // NULL: not taken
     const struct contents *contents; // NULL: no values are to be shown
     struct verdict verdict;
     vaddr garbage; // the list, 0: not found or not made yet

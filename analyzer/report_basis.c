@@ -17,7 +17,9 @@ static void put_core(const struct report *report, FILE *file)
     if (core->bytes_missing)
         fprintf(file, ", CUT: %s missing", sized(core->bytes_missing, missing));
     else
-        fprintf(file, ", %s", core->complete ? "complete" : "without thread notes");
+        fprintf(file, ", %s", core_state_words(core));
+    if (core->unpacked)
+        put_unpacked(core->unpacked, file);
     fputc('\n', file);
 }
 
@@ -329,6 +331,19 @@ static void put_opaque_reasons(const struct report *report, FILE *file)
     fputc('\n', file);
 }
 
+static void put_stream_damage(const struct core *core, FILE *file)
+{
+    const struct unpacked *unpacked = core->unpacked;
+    if (!unpacked || !unpacked->damage)
+        return;
+    fprintf(file,
+            "             LOSS: the packed core is damaged at byte %" PRIu64
+            " of it, behind %" PRIu64 " bytes of the core: ",
+            unpacked->damage_at, unpacked->size);
+    put_name(file, unpacked->damage);
+    fputc('\n', file);
+}
+
 static void put_coverage(const struct report *report, FILE *file)
 {
     const struct heap *heap = report->heap;
@@ -342,6 +357,7 @@ static void put_coverage(const struct report *report, FILE *file)
     if (heap->coded_objects)
         fprintf(file, "             %s object%s of extension types visited by their own code\n",
                 grouped(heap->coded_objects, count), plural(heap->coded_objects));
+    put_stream_damage(report->core, file);
     if (losses->broken_links)
         fprintf(file,
                 "             LOSS: %" PRIu64 " broken link%s in the collector's lists, the first "

@@ -1,4 +1,4 @@
-// The answer to "what do I change": the reference to break, who sets it, and the
+// The answer to "what do I change": the reference to break, or several, who sets it, and the
 // usual remedy for its kind.
 #include <inttypes.h>
 #include <string.h>
@@ -64,12 +64,11 @@ static const char *remedy_words(enum break_kind kind)
     return "It cannot be taken out alone: drop the object that has it";
 }
 
-static void put_reference(const struct finding *finding, const struct finding_break *reference,
-                          FILE *file)
+static void put_reference(const struct finding_step *step, bool every, FILE *file)
 {
-    put_marked_name(file, finding_step_edge(&finding->steps[reference->step]));
-    fputs(reference->every ? " of every " : " of ", file);
-    put_marked_name(file, short_name(finding->steps[reference->step].type));
+    put_marked_name(file, finding_step_edge(step));
+    fputs(every ? " of every " : " of ", file);
+    put_marked_name(file, short_name(step->type));
 }
 
 // Who sets the attribute; the candidates if it is not sure.
@@ -86,10 +85,62 @@ static void put_origins(const struct origins *origins, FILE *file)
         fputs(" or elsewhere", file);
 }
 
+static void put_reference_and_origins(const struct finding_step *step, bool every,
+                                      const struct origins *origins, FILE *file)
+{
+    put_reference(step, every, file);
+    if (origins->count) {
+        fputs(", s", file);
+        put_origins(origins, file);
+    }
+}
+
+static void put_change(const struct finding_change *change, FILE *file)
+{
+    put_reference_and_origins(change->step, true, &change->origins, file);
+}
+
+static bool is_new_kind(const struct finding_set *set, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (set->items[j].kind == set->items[i].kind)
+            return false;
+    return true;
+}
+
+static void put_set(const struct finding *finding, FILE *file)
+{
+    const struct finding_set *set = &finding->set;
+    fprintf(file, "%s %s gone the collector frees it (replayed):",
+            finding->break_count ? "With" : "No single reference is enough; with",
+            set->count == 1 ? "this" : "all of these");
+    for (size_t i = 0; i < set->count; i++) {
+        fputc('\n', file);
+        put_change(&set->items[i], file);
+        fputc('.', file);
+    }
+    for (size_t i = 0; i < set->count; i++)
+        if (is_new_kind(set, i))
+            fprintf(file, "\n%s.", remedy_words(set->items[i].kind));
+}
+
+// Where nothing that is short enough to be told breaks it.
+#define WITHOUT_DEL                                                                                \
+    "\nDo without the __del__: try/finally, a context manager, a callback of a weakref."
+
 static void put_none(const struct finding *finding, FILE *file)
 {
     if (finding->breaks_tried == 0)
         fputs("Which reference to break was not tried: too large.", file);
+    else if (finding->set.state == FINDING_SET_NONE)
+        fputs("No single reference is enough, nor are all attributes, items and variables "
+              "together (replayed)." WITHOUT_DEL,
+              file);
+    else if (finding->set.state == FINDING_SET_TOO_LARGE)
+        fprintf(file,
+                "No single reference is enough; it takes %zu attributes, items or variables "
+                "together (replayed)." WITHOUT_DEL,
+                finding->set.size);
     else if (finding->breaks_tried < finding->step_count)
         fprintf(file, "None of the %zu references that were tried is enough to break.",
                 finding->breaks_tried);
@@ -99,35 +150,59 @@ static void put_none(const struct finding *finding, FILE *file)
               file);
 }
 
-void put_first_break(const struct finding *finding, FILE *file)
+static void put_first(const struct finding *finding, FILE *file)
 {
-    put_reference(finding, &finding->breaks[0], file);
-    if (finding->origins.count) {
-        fputs(", s", file);
-        put_origins(&finding->origins, file);
-    }
-}
-
-void put_breaks(const struct finding *finding, FILE *file)
-{
-    if (finding->break_count == 0) {
-        put_none(finding, file);
-        return;
-    }
+    const struct finding_break *first = &finding->breaks[0];
     fputs("Without ", file);
-    put_reference(finding, &finding->breaks[0], file);
+    put_reference(&finding->steps[first->step], first->every, file);
     fputs(" the collector frees it (replayed).", file);
     if (finding->origins.count) {
         fputs("\nS", file);
         put_origins(&finding->origins, file);
         fputc('.', file);
     }
-    fprintf(file, "\n%s.", remedy_words(finding->breaks[0].kind));
-    size_t others = finding->break_count - 1;
-    for (size_t i = 1; i <= others && i <= OTHERS_MAX; i++) {
-        fputs(i == 1 ? "\nAlso enough: " : ", ", file);
-        put_reference(finding, &finding->breaks[i], file);
+    fprintf(file, "\n%s.", remedy_words(first->kind));
+}
+
+// The answers from `start` on.
+static void put_others(const struct finding *finding, size_t start, FILE *file)
+{
+    size_t end =
+        finding->break_count < start + OTHERS_MAX ? finding->break_count : start + OTHERS_MAX;
+    for (size_t i = start; i < end; i++) {
+        const struct finding_break *other = &finding->breaks[i];
+        fputs(i == start ? "\nAlso enough: " : ", ", file);
+        put_reference(&finding->steps[other->step], other->every, file);
     }
-    if (others)
-        fputs(others > OTHERS_MAX ? " ..." : ".", file);
+    if (start < end)
+        fputs(end < finding->break_count ? " ..." : ".", file);
+}
+
+void put_breaks(const struct finding *finding, FILE *file)
+{
+    if (finding->set.count)
+        put_set(finding, file);
+    else if (finding->break_count)
+        put_first(finding, file);
+    else
+        put_none(finding, file);
+    put_others(finding, finding->set.count ? 0 : 1, file);
+}
+
+void put_first_break(const struct finding *finding, FILE *file)
+{
+    const struct finding_set *set = &finding->set;
+    if (!set->count) {
+        const struct finding_break *first = &finding->breaks[0];
+        put_reference_and_origins(&finding->steps[first->step], first->every, &finding->origins,
+                                  file);
+        return;
+    }
+    put_change(&set->items[0], file);
+    if (set->count > 1) {
+        fputs(", and ", file);
+        put_change(&set->items[1], file);
+    }
+    if (set->count > 2)
+        fprintf(file, ", and %zu more", set->count - 2);
 }

@@ -26,6 +26,8 @@ static const struct {
      "leave --force out and pass the right one"},
     {CHECK_COLLECTION, "a collection was in progress",
      "nothing to do: the report tells what it had set aside, as far as it is found"},
+    {CHECK_STREAM_DAMAGED, "what the core was packed in is damaged",
+     "what came before the damage is used; copy it again"},
     {CHECK_GARBAGE_UNREAD, "gc.garbage is not saved", "nothing to do: its items are lost"},
 };
 
@@ -46,7 +48,9 @@ static void put_core(const struct core *core, FILE *file)
     if (core->bytes_missing)
         fprintf(file, "CUT: %s missing", sized(core->bytes_missing, missing));
     else
-        fputs(core->complete ? "complete" : "without thread notes", file);
+        fputs(core_state_words(core), file);
+    if (core->unpacked)
+        put_unpacked(core->unpacked, file);
     fputs("\nProcess      ", file);
     put_command(file, core, false);
     fprintf(file, ", pid %" PRIu32 ", %zu thread%s\nSignal       ", core->pid, core->thread_count,

@@ -61,7 +61,10 @@ const struct finding_finalizer *find_finalizer(const struct finding *finding, si
 
 bool is_to_break(const struct finding *finding, size_t step)
 {
-    return finding->break_count && finding->breaks[0].step == step;
+    for (size_t i = 0; i < finding->set.count; i++)
+        if (finding->set.items[i].drawn == step)
+            return true;
+    return !finding->set.count && finding->break_count && finding->breaks[0].step == step;
 }
 
 struct drawing_gap find_gap(const struct finding *finding, size_t drawn_max)

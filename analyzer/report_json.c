@@ -36,6 +36,22 @@ static json_t *flag_or_null(const struct runtime_flag *flag)
     return flag->known ? json_boolean(flag->value) : json_null();
 }
 
+// What the core was taken out of; null: nothing, the file is the core.
+static json_t *make_unpacked(const struct unpacked *unpacked)
+{
+    if (!unpacked)
+        return json_null();
+    json_t *layers = json_array(), *damage = json_null();
+    for (size_t i = 0; i < unpacked->layer_count; i++)
+        json_array_append_new(layers, json_string(unpacked->layers[i]));
+    if (unpacked->damage)
+        damage =
+            json_pack("{s:o, s:o, s:o}", "offset", value_number(unpacked->damage_at), "core_offset",
+                      value_number(unpacked->size), "reason", value_name(unpacked->damage));
+    return json_pack("{s:o, s:b, s:o, s:o}", "layers", layers, "piped", unpacked->piped,
+                     "packed_size", value_number(unpacked->packed_size), "damage", damage);
+}
+
 json_t *value_core(const struct core *core, bool with_values)
 {
     const char *signal = core_signal_name(core->signal);
@@ -45,14 +61,15 @@ json_t *value_core(const struct core *core, bool with_values)
         snprintf(text, sizeof(text), "signal %d", core->signal);
         signal = text;
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:s?, s:s, s:o, s:b, s:o}", "file",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:s?, s:s, s:o, s:b, s:o, s:o}", "file",
                      value_name(core->path), "size", value_number(core->size), "pid",
                      core->has_prpsinfo ? value_number(core->pid) : json_null(), "command",
                      value_name(core->command), "arguments",
                      value_name(has_more && with_values ? core->arguments : NULL),
                      "arguments_hidden", has_more && !with_values, "signal", signal, "architecture",
                      core->architecture, "threads", value_number(core->thread_count), "complete",
-                     core->complete, "bytes_missing", value_number(core->bytes_missing));
+                     core->complete, "bytes_missing", value_number(core->bytes_missing), "unpacked",
+                     make_unpacked(core->unpacked));
 }
 
 static json_t *id_or_null(const struct build_id *id)
@@ -400,6 +417,30 @@ static json_t *make_breaks(const struct finding *finding)
     return breaks;
 }
 
+// A set of which all are to be broken; `step` as above, null where the cycle does not pass it.
+static json_t *make_set(const struct finding_set *set)
+{
+    static const char *const states[] = {
+        [FINDING_SET_NOT_TRIED] = "not tried",
+        [FINDING_SET_NONE] = "none",
+        [FINDING_SET_FOUND] = "found",
+        [FINDING_SET_TOO_LARGE] = "too large",
+    };
+    json_t *changes = json_array();
+    for (size_t i = 0; i < set->count; i++) {
+        const struct finding_change *change = &set->items[i];
+        json_array_append_new(
+            changes,
+            json_pack("{s:o, s:o, s:o, s:s, s:o}", "step",
+                      change->drawn == SIZE_MAX ? json_null() : value_number(change->drawn), "type",
+                      value_name(change->step->type), "edge", value_name(change->step->edge),
+                      "kind", report_break_name(change->kind), "set_in",
+                      make_origins(&change->origins)));
+    }
+    return json_pack("{s:s, s:o, s:o}", "state", states[set->state], "size",
+                     value_number(set->size), "changes", changes);
+}
+
 static json_t *make_sizes(const struct finding_sizes *sizes)
 {
     json_t *histogram = json_array();
@@ -418,15 +459,16 @@ static json_t *make_finding(const struct report *report, const struct finding *f
 {
     bool cut;
     json_t *cycle = make_cycle(finding, report->limit, &cut);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "signature", finding->signature, "state", report_state_name(finding->state),
                      "count", value_number(finding->count), "objects",
                      value_number(finding->objects), "bytes", value_number(finding->bytes),
                      "held_objects", value_number(finding->held_objects), "held_bytes",
                      value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
                      "finalizers", make_finalizers(finding), "breaks", make_breaks(finding),
-                     "breaks_tried", value_number(finding->breaks_tried), "objects_per_cycle",
-                     make_sizes(&finding->sizes), "values", value_contents(report, finding));
+                     "breaks_tried", value_number(finding->breaks_tried), "break_set",
+                     make_set(&finding->set), "objects_per_cycle", make_sizes(&finding->sizes),
+                     "values", value_contents(report, finding));
 }
 
 static json_t *make_findings(const struct report *report)

@@ -46,8 +46,8 @@ struct drawing_gap find_gap(const struct finding *finding, size_t drawn_max);
 // Which reference to break, who sets it, what to do; a sentence each line. Has marked names.
 void put_breaks(const struct finding *finding, FILE *file);
 
-// ".t of MyApiClient, set in cached_property.__get__ (seed_leak.py:21)"; only if there is a break.
-// Has marked names.
+// ".t of MyApiClient, set in cached_property.__get__ (seed_leak.py:21)"; only if there is a break
+// or a set, of which it tells two. Has marked names.
 void put_first_break(const struct finding *finding, FILE *file);
 
 // "keep 3 other objects alive: 4.0 KiB"; only if held_objects is not 0.

@@ -135,7 +135,7 @@ static void put_largest(const struct findings *findings, FILE *file)
 {
     const struct finding *largest = findings->items;
     char count[NUMBER_MAX];
-    if (!findings->count || !largest->break_count)
+    if (!findings->count || !(largest->break_count || largest->set.count))
         return;
     fputs("Break ", file);
     put_first_break(largest, file);

@@ -136,3 +136,24 @@ bool lists_are_odd(const struct report *report)
 {
     return !collecting(report) && heap_shows_collection(report->heap);
 }
+
+const char *core_state_words(const struct core *core)
+{
+    if (core->complete)
+        return "complete";
+    return core->unpacked && core->unpacked->damage ? "DAMAGED" : "without thread notes";
+}
+
+void put_unpacked(const struct unpacked *unpacked, FILE *file)
+{
+    char size[NUMBER_MAX];
+    fputs("\n             ", file);
+    if (!unpacked->layer_count)
+        fprintf(file, "read from a pipe, %s", sized(unpacked->packed_size, size));
+    for (size_t i = unpacked->layer_count; i > 0; i--)
+        fprintf(file, "%s%s", i == unpacked->layer_count ? "unpacked from " : " in ",
+                unpacked->layers[i - 1]);
+    if (unpacked->layer_count)
+        fprintf(file, ", %s%s", sized(unpacked->packed_size, size),
+                unpacked->piped ? " from a pipe" : "");
+}

@@ -52,4 +52,10 @@ bool collecting(const struct report *report);
 // Do the lists look like those of a collection that the interpreter knows nothing of?
 bool lists_are_odd(const struct report *report);
 
+// "complete", "DAMAGED" ..., of a core that is not cut.
+const char *core_state_words(const struct core *core);
+
+// What the core was taken out of, from the inside out: the end of a line, and one without its end.
+void put_unpacked(const struct unpacked *unpacked, FILE *file);
+
 #endif

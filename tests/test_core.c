@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "core.h"
 #include "fakecore.h"
@@ -445,11 +446,11 @@ Test(core, directory)
     assert_failure("cores", FAILURE_IO, "cores: a directory, not a core; pass the core file in it");
 }
 
-Test(core, fifo_does_not_block)
+Test(core, device)
 {
-    cr_assert_eq(mkfifo("pipe", 0600), 0);
-    assert_failure("pipe", FAILURE_IO,
-                   "pipe: not a regular file (st_mode 010600); save the core to a file first");
+    assert_failure("/dev/null", FAILURE_IO,
+                   "/dev/null: neither a regular file nor a pipe (st_mode 020666); save the core "
+                   "to a file first");
 }
 
 Test(core, empty_file)
@@ -476,29 +477,81 @@ Test(core, shorter_than_a_magic)
                    "and the executable second");
 }
 
-Test(core, compressed)
+// Stored, not compressed: offsets are as good as those in the core.
+static void pack(const struct fakecore *spec, size_t lost)
 {
-    static const struct {
-        const char *magic;
-        size_t size;
-        const char *text;
-    } rows[] = {
-        {"\x28\xb5\x2f\xfd....", 8,
-         "core.z: compressed with zstd; unpack it first: zstd -dc < core.z > core"},
-        {"\x04\x22\x4d\x18....", 8,
-         "core.z: compressed with lz4; unpack it first: lz4 -dc < core.z > core"},
-        {"\xfd"
-         "7zXZ\0..",
-         8, "core.z: compressed with xz; unpack it first: xz -dc < core.z > core"},
-        {"\x1f\x8b......", 8,
-         "core.z: compressed with gzip; unpack it first: gzip -dc < core.z > core"},
-        {"BZh9....", 8,
-         "core.z: compressed with bzip2; unpack it first: bzip2 -dc < core.z > core"},
-    };
-    for (size_t i = 0; i < LENGTH(rows); i++) {
-        write_file("core.z", rows[i].magic, rows[i].size);
-        assert_failure("core.z", FAILURE_NOT_A_CORE, rows[i].text);
-    }
+    struct fakecore_file_image image = fakecore_build(spec);
+    struct stat stat;
+    gzFile file = gzopen("core.gz", "wb0");
+    cr_assert_eq(gzwrite(file, image.bytes, (unsigned)image.size), (int)image.size);
+    cr_assert_eq(gzclose(file), Z_OK);
+    fakecore_free(&image);
+    cr_assert_eq(lstat("core.gz", &stat), 0);
+    cr_assert_eq(truncate("core.gz", stat.st_size - (off_t)lost), 0);
+}
+
+static struct core *open_packed(void)
+{
+    struct core *core = NULL;
+    struct failure *failure = core_open("core.gz", &core);
+    cr_assert_null(failure, "%s", failure ? failure_text(failure) : "");
+    cr_assert_not_null(core->unpacked);
+    cr_expect_eq(core->unpacked->size, core->size);
+    cr_expect_eq(core->thread_count, 3);
+    return core;
+}
+
+Test(core, packed)
+{
+    pack(&whole, 0);
+    struct core *core = open_packed();
+    cr_expect_str_eq(core->path, "core.gz");
+    cr_expect_null(core->unpacked->damage);
+    cr_expect(core->complete);
+    core_close(core);
+    core = open_spec(&whole);
+    cr_expect_null(core->unpacked);
+    core_close(core);
+}
+
+// All of the core is there, but not the sum that proves it.
+Test(core, packed_without_its_sum)
+{
+    pack(&whole, 8);
+    struct core *core = open_packed();
+    cr_expect_eq(core->bytes_missing, 0);
+    cr_expect_not(core->complete);
+    cr_expect_str_eq(core->unpacked->damage, "truncated gzip input");
+    core_close(core);
+}
+
+// A stream that is cut is a core that is cut.
+Test(core, packed_and_cut)
+{
+    const struct fakecore_segment segment = {0x10000, NULL, 300000, 0, 0};
+    struct fakecore spec = whole;
+    spec.segments = &segment;
+    spec.segment_count = 1;
+    pack(&spec, 30000);
+    struct core *core = open_packed();
+    cr_expect_gt(core->bytes_missing, 0);
+    cr_expect_eq(core->bytes_missing, core->segments[0].missing);
+    cr_expect_eq(core->segments[0].saved_size + core->segments[0].missing, 300000);
+    cr_expect_str_eq(core->unpacked->damage, "truncated gzip input");
+    core_close(core);
+}
+
+Test(core, packed_and_cut_in_its_headers)
+{
+    pack(&whole, 0);
+    cr_assert_eq(truncate("core.gz", 60), 0);
+    struct core *core = NULL;
+    struct failure *failure = core_open("core.gz", &core);
+    cr_assert_not_null(failure);
+    const char *begin = "unpacked up to byte 60, then damaged (truncated gzip input): core.gz: ";
+    cr_expect_eq(strncmp(failure_text(failure), begin, strlen(begin)), 0, "%s",
+                 failure_text(failure));
+    failure_destroy(failure);
 }
 
 Test(core, other_kinds_of_elf)

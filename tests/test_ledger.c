@@ -85,6 +85,8 @@ Test(ledger, wrong_shapes)
          "findings[0]: a step has a type or edge that is neither a string nor null"},
         {REPORT(FINDING("0123abcd", 1, 1, "\"cycle\":[],\"breaks\":1")),
          "findings[0]: its breaks are no array"},
+        {REPORT(FINDING("0123abcd", 1, 1, "\"cycle\":[],\"break_set\":{\"changes\":1}")),
+         "findings[0]: its break_set has changes that are no array"},
         {REPORT(FINDING("0123abcd", 1, 1, "\"cycle\":[],\"breaks\":[{\"every\":1}]")),
          "findings[0]: Expected true or false, got integer"},
         {REPORT(FINDING("0123abcd", 1, 1, "\"cycle\":[],\"breaks\":[{\"type\":null}]")),
@@ -206,6 +208,26 @@ Test(ledger, merge)
                   "0000000a           2      1,012    1.9 MiB  Client.t ─▶ T.c ─▶ Client; break .c "
                   "of T\n"
                   "0000000b           1          2    4.9 KiB  (cycle not told)\n");
+}
+
+// Several to be broken together come before one that no program can change.
+Test(ledger, break_set)
+{
+    struct ledger ledger = {0};
+    add_text(
+        &ledger, "a",
+        REPORT(FINDING(
+            "0000000a", 5, 1000,
+            STORY BREAK
+            ",\"break_set\":{\"changes\":[{\"type\":\"app.T\",\"edge\":"
+            "\".d\"},{\"type\":\"app.U\",\"edge\":\".e\"}]}") "," FINDING("0000000b", 2, 50,
+                                                                          STORY BREAK
+                                                                          ",\"break_set\":{\"changes\":[]}")));
+    ledger_fold(&ledger);
+    cr_assert_eq(ledger.count, 2);
+    cr_expect_str_eq(ledger.items[0].edge, ".d of every T and 1 more");
+    cr_expect_str_eq(ledger.items[1].edge, ".c of T");
+    ledger_deinit(&ledger);
 }
 
 // Sums stay at the largest number there is.

@@ -117,7 +117,7 @@ Test(check, no_core)
     struct real_run run = REAL_RUN("--check", "/dev/null");
     cr_expect_eq(run.status, 2);
     cr_expect_str_empty(run.output);
-    expect_match(run.errors, "pycore-garbage: /dev/null: not a regular file *", "device");
+    expect_match(run.errors, "pycore-garbage: /dev/null: neither a regular file nor a pipe *", "device");
 }
 
 static double now(void)

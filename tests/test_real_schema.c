@@ -68,6 +68,7 @@ Test(schema, reports)
         {"shared", "kernel", "leaks.py mixed 3"},
         {"shared", "kernel", "leaks.py rebound_garbage"},
         {"shared", "kernel", "leaks.py saveall"},
+        {"shared", "kernel", "remedies.py TwoHelpers"},
         {"shared", "kernel", "threads.py 5"},
         {"shared", "kernel", "holders.py nested"},
         {"shared", "kernel", "holders.py incref"},

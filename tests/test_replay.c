@@ -121,6 +121,37 @@ Test(replay, random_graphs)
     cr_assert_gt(collected, 10000);
 }
 
+// What is enough stays enough with more edges out.
+Test(replay, more_edges_are_enough_too)
+{
+    static const uint8_t all[NODES_MAX] = {1, 1, 1, 1, 1, 1, 1, 1};
+    unsigned asked = 0;
+    state = 20261123;
+    for (unsigned i = 0; i < 20000; i++) {
+        struct sample sample;
+        struct graph_components components;
+        struct replay *replay;
+        uint32_t count;
+        make_sample(&sample);
+        cr_assert(graph_components_create(&sample.graph, all, 1, &components));
+        for (uint32_t component = 0; component < components.count; component++) {
+            cr_assert(
+                replay_create(&sample.graph, &components, component, sample.finalizers, &replay));
+            replay_edges(replay, &count);
+            bool before = replay_is_collected(replay);
+            for (uint32_t out = 0; out < 2 * count; out++, asked++) {
+                replay_take_out_at(replay, random_below(count));
+                bool after = replay_is_collected(replay);
+                cr_assert(after || !before, "sample %u", i);
+                before = after;
+            }
+            replay_destroy(replay);
+        }
+        graph_components_destroy(&components);
+    }
+    cr_assert_gt(asked, 50000);
+}
+
 // client -> its dict -> T -> its dict -> client: any of the four edges will do.
 Test(replay, ring)
 {

@@ -332,6 +332,65 @@ Test(report, nothing_to_break)
     expect_line("  Which reference to break was not tried: too large.");
 }
 
+// Several that are to be broken together: what is drawn of them is marked.
+static void set_changes(struct finding_change changes[2])
+{
+    static struct finding_step other;
+    other = (struct finding_step){.type = (char *)"app.\nOther", .edge = (char *)".client"};
+    changes[0] = (struct finding_change){
+        .step = &steps[1],
+        .kind = BREAK_BACK_REFERENCE,
+        .drawn = 1,
+        .origins = {.items = {{(char *)"T.__init__", (char *)"/srv/app/seed_leak.py", 21}},
+                    .count = 1}};
+    changes[1] =
+        (struct finding_change){.step = &other, .kind = BREAK_BACK_REFERENCE, .drawn = SIZE_MAX};
+    items[0].break_count = 0;
+    items[0].set = (struct finding_set){FINDING_SET_FOUND, 2, changes, 2};
+}
+
+Test(report, several_to_break)
+{
+    struct finding_change changes[2];
+    set_changes(changes);
+    expect_line("      ._api_client ─▶ back to MyApiClient     ◀ break here");
+    expect_line("  No single reference is enough; with all of these gone the collector frees it "
+                "(replayed):");
+    expect_line("    ._api_client of every T, set in T.__init__ (seed_leak.py:21).");
+    expect_line("    .client of every \\x0aOther.");
+    expect_line("    A reference back: make it a weakref (weakref.ref, weakref.proxy).");
+    expect_line("Break ._api_client of every T, set in T.__init__ (seed_leak.py:21), and .client of "
+                "every \\x0aOther, to free 2 cycles.");
+    changes[1].kind = BREAK_ATTRIBUTE;
+    expect_line("    A reference back: make it a weakref (weakref.ref, weakref.proxy).");
+    expect_line("    Make one of the two a weakref, or delete the attribute when it is done with.");
+    expect_no("Also enough");
+    // Beside one that no program can change.
+    items[0].break_count = 1;
+    breaks[0].kind = BREAK_STRUCTURE;
+    expect_line("  With all of these gone the collector frees it (replayed):");
+    expect_line("    Also enough: .t of MyApiClient.");
+    expect_no(".t ─▶ __main__.T     ◀ break here");
+    items[0].break_count = 0;
+    items[0].set.count = 1;
+    expect_line("  No single reference is enough; with this gone the collector frees it "
+                "(replayed):");
+}
+
+Test(report, no_set_to_break)
+{
+    items[0].break_count = 0;
+    items[0].set.state = FINDING_SET_NONE;
+    expect_line("  No single reference is enough, nor are all attributes, items and variables "
+                "together (replayed).");
+    expect_line("    Do without the __del__: try/finally, a context manager, a callback of a "
+                "weakref.");
+    items[0].set.state = FINDING_SET_TOO_LARGE;
+    items[0].set.size = 12;
+    expect_line("  No single reference is enough; it takes 12 attributes, items or variables "
+                "together (replayed).");
+}
+
 Test(report, a_cycle_too_long_to_draw)
 {
     struct finding_step many[1000];
@@ -516,8 +575,11 @@ Test(report, names_of_ten_thousand_bytes)
         cr_assert(gap, "%zu", shift);
         cr_assert_null(strstr(text, "\\x"), "%zu", shift);
     }
+    // A drawing has room for more than a sentence.
     name[998] = '\0';
-    cr_assert_not_null(strstr(text_of_report(), name)); // whole
+    cr_assert_not_null(strstr(text_of_report(), name));
+    name[197] = '\0';
+    cr_assert_null(strstr(text_of_report(), "..."));
 }
 
 Test(report, states_have_names)

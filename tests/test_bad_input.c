@@ -112,9 +112,9 @@ Test(bad_input, not_python)
         real_dump("shell", (const char *const[]){"/bin/sh", "-c", "echo ready; read line", NULL});
     expect_failure(REAL_RUN(core),
                    "no file of the process has a Python 2 interpreter (looked for the symbols "
-                   "PyType_Type and PyGC_Collect in * files of \"/bin/sh -c echo ready; read "
-                   "line\"), and nothing in its memory looks like one (2.7.18-x86_64*: *); is "
-                   "this the core of a Python process?");
+                   "PyType_Type and PyGC_Collect in * files of \"/bin/sh\"), and nothing in its "
+                   "memory looks like one (2.7.18-x86_64*: *); is this the core of a Python "
+                   "process?");
 }
 
 static const char *const python3[] = {

@@ -1,7 +1,7 @@
 // A chunk begins with two words: the size of the chunk before, if that is free, and its own, whose
 // lowest bit says that the one before is in use. Free chunks of two kinds look used by that bit:
 // those in the cache of a thread (tcache, whose table is the first chunk of the heap) and in the
-// fast bins of the arena (libc's static data points at their chunks, which no other pointer does).
+// fast bins of the arena (libc's static data points at their chunks).
 // Both are linked; since glibc 2.32 a link is mangled by its own place (PROTECT_PTR).
 #include "chunks.h"
 
@@ -78,20 +78,31 @@ static bool is_block(const struct chunks *chunks, vaddr block)
            block % (2 * chunks->format.word_size) == 0;
 }
 
-// The free blocks from one on; `back` is how far before a block its link points.
-static void follow_chain(struct chunks *chunks, vaddr block, vaddr back, unsigned most)
+// Is there a block that a link leads to? Those of one fast bin are chunks of one size; 0: any.
+static bool leads_on(const struct chunks *chunks, vaddr block, vaddr size)
+{
+    vaddr head;
+    return is_block(chunks, block) &&
+           (!size || (read_word(chunks, block - chunks->format.word_size, &head) &&
+                      (head & ~(vaddr)FLAGS) == size));
+}
+
+// The free blocks from one on; `back` is how far before a block its link points. False: the chain
+// does not end as such chains do.
+static bool follow_chain(struct chunks *chunks, vaddr block, vaddr back, vaddr size)
 {
     vaddr link;
-    for (unsigned i = 0; i < most && is_block(chunks, block); i++) {
+    for (unsigned i = 0; i < CHAIN_MAX && leads_on(chunks, block, size); i++) {
         note_cached(chunks, block);
-        if (!read_word(chunks, block, &link) || !link)
-            return;
-        if (!is_block(chunks, link))
+        if (!read_word(chunks, block, &link))
+            return false;
+        if (link && !leads_on(chunks, link + back, size))
             link ^= block >> 12;
         if (!link)
-            return;
+            return true;
         block = link + back;
     }
+    return false;
 }
 
 // tcache_perthread_struct since 2.30: 16-bit counts, then the first blocks.
@@ -104,7 +115,7 @@ static void follow_tcache(struct chunks *chunks)
         return;
     for (unsigned i = 0; i < TCACHE_BINS; i++)
         if (read_word(chunks, table + TCACHE_BINS * 2 + i * width, &block) && block)
-            follow_chain(chunks, block, 0, CHAIN_MAX);
+            (void)follow_chain(chunks, block, 0, 0);
 }
 
 static void follow_fast_bins(struct chunks *chunks, struct memory *memory,
@@ -115,13 +126,17 @@ static void follow_fast_bins(struct chunks *chunks, struct memory *memory,
         vaddr at = (source->statics[i].range.start + width - 1) & ~(vaddr)(width - 1);
         for (; at < source->statics[i].range.end; at += width) {
             vaddr chunk, size;
+            size_t before = chunks->count;
             if (memory_read_word(memory, at, &chunk) != MEMORY_OK || !is_block(chunks, chunk) ||
-                !read_word(chunks, chunk + width, &size) ||
-                (size & ~(vaddr)FLAGS) > (vaddr)FAST_MAX * width ||
-                (size & ~(vaddr)FLAGS) < 4 * width)
+                !read_word(chunks, chunk + width, &size))
                 continue;
-            // Links of fast bins lead to chunks, two words before the block.
-            follow_chain(chunks, chunk + 2 * width, 2 * width, CHAIN_MAX);
+            size &= ~(vaddr)FLAGS;
+            if (size > (vaddr)FAST_MAX * width || size < 4 * width)
+                continue;
+            // Links of fast bins lead to chunks, two words before the block. The end of a buffer
+            // looks like one too, but what lies behind it is no such chain.
+            if (!follow_chain(chunks, chunk + 2 * width, 2 * width, size))
+                chunks->count = before;
         }
     }
 }

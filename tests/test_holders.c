@@ -452,6 +452,9 @@ Test(chunks, used_free_and_cached)
     libc_words[1] = heap_at + fast * 8;
     heap_words[fast + 2] = (heap_at + second * 8) ^ (block_at(fast) >> 12);
     heap_words[second + 2] = block_at(second) >> 12;
+    // The end of a buffer, behind which an element of a list has its place.
+    libc_words[2] = heap_at + again * 8;
+    heap_words[again + 2] = block_at(used);
     const struct {
         const char *what;
         size_t chunk;

@@ -94,12 +94,10 @@ void put_marked_name(FILE *file, const char *name)
 
 void put_marked_place(FILE *file, const char *path, int64_t line)
 {
-    char *place = NULL;
     const char *base = path ? strrchr(path, '/') : NULL;
-    if (asprintf(&place, "%s:%" PRId64, base ? base + 1 : path ? path : "?", line) < 0)
-        place = NULL;
-    put_marked_name(file, place);
-    free(place);
+    fputs(NAME_START, file);
+    put_cut_name(file, base ? base + 1 : path, MARKED_NAME_MAX);
+    fprintf(file, ":%" PRId64 NAME_END, line);
 }
 
 void put_command(FILE *file, const struct core *core, bool with_values)

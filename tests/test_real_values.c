@@ -1,6 +1,7 @@
 // No value of the dead process in any output, unless --values asks for them.
 #include "common.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "real.h"
@@ -103,7 +104,10 @@ Test(values, shown_if_asked_and_told)
     }
     json_t *with = real_parse(REAL_RUN("--values", "--format=json", core.path).output);
     json_t *without = real_parse(REAL_RUN("--format=json", core.path).output);
-    cr_expect_str_eq(plain_findings(with), plain_findings(without));
+    char *one = plain_findings(with), *other = plain_findings(without);
+    cr_expect_str_eq(one, other);
+    free(one);
+    free(other);
     cr_expect(json_is_false(real_json(without, "values_shown")));
     cr_expect(json_is_null(real_json(without, "core.arguments")));
     cr_expect(json_is_true(real_json(without, "core.arguments_hidden")));

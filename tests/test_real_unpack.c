@@ -1,6 +1,7 @@
 // Real cores as collectors of cores keep them: the report is that of the plain core.
 #include "common.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -122,7 +123,10 @@ Test(real_unpack, json)
     const json_t *unpacked = real_json(report, "core.unpacked");
     json_t *expected = json_pack("{s:[s,s], s:b, s:I, s:n}", "layers", "apport", "gzip", "piped", 0,
                                  "packed_size", (json_int_t)stat.st_size, "damage");
-    cr_expect(json_equal(unpacked, expected), "%s", json_dumps(unpacked, 0));
+    char *text = json_dumps(unpacked, 0);
+    cr_expect(json_equal(unpacked, expected), "%s", text);
+    free(text);
+    json_decref(expected);
     cr_expect_str_eq(real_string(report, "core.file"), path);
     cr_expect(json_equal(without_origin(plain), without_origin(report)));
 }

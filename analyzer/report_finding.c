@@ -22,7 +22,7 @@ static const char *del_words(const struct object_del *del)
     case OBJECT_DEL_UNKNOWN:
         break;
     }
-    return "has a finalizer that is not written in Python";
+    return "has a finalizer, which could not be found";
 }
 
 void put_finalizer(const struct finding_finalizer *finalizer, FILE *file)

@@ -215,7 +215,7 @@ Test(report, words_about_finalizers)
          "has a finalizer in C, tp_del of app.C, app.so"},
         {{.kind = OBJECT_DEL_SLOT, .defined_in = (char *)"app.C"},
          "has a finalizer in C, tp_del of app.C"},
-        {{.kind = OBJECT_DEL_UNKNOWN}, "has a finalizer that is not written in Python"},
+        {{.kind = OBJECT_DEL_UNKNOWN}, "has a finalizer, which could not be found"},
     };
     for (size_t i = 0; i < LENGTH(rows); i++) {
         char line[256];

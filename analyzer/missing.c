@@ -5,17 +5,9 @@
 // The file that was mapped there, with its static variables; NULL: none.
 static const struct module *find_module(const struct process *process, vaddr at)
 {
-    size_t low = 0, high = process ? process->module_count : 0;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (process->modules[middle].start <= at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == 0)
+    const struct module *module = process ? process_last_module(process, at) : NULL;
+    if (!module)
         return NULL;
-    const struct module *module = &process->modules[low - 1];
     vaddr end = module->end > module->data_end ? module->end : module->data_end;
     return at - module->start < end - module->start ? module : NULL;
 }

@@ -172,7 +172,7 @@ bool process_find_symbol(const struct process *process, const char *name, vaddr 
     return false;
 }
 
-const struct module *process_find_module(const struct process *process, vaddr address)
+const struct module *process_last_module(const struct process *process, vaddr address)
 {
     size_t low = 0, high = process->module_count;
     while (low < high) {
@@ -182,8 +182,11 @@ const struct module *process_find_module(const struct process *process, vaddr ad
         else
             high = middle;
     }
-    if (low == 0)
-        return NULL;
-    const struct module *module = &process->modules[low - 1];
-    return address - module->start < module->data_end - module->start ? module : NULL;
+    return low ? &process->modules[low - 1] : NULL;
+}
+
+const struct module *process_find_module(const struct process *process, vaddr address)
+{
+    const struct module *module = process_last_module(process, address);
+    return module && address - module->start < module->data_end - module->start ? module : NULL;
 }

@@ -70,6 +70,9 @@ void process_close(struct process *process);
 bool process_find_symbol(const struct process *process, const char *name, vaddr *address,
                          const struct module **in);
 
+// The module that starts last at or before the address, wherever it ends, or NULL.
+const struct module *process_last_module(const struct process *process, vaddr address);
+
 // The module whose range (start to data_end) holds the address, or NULL.
 const struct module *process_find_module(const struct process *process, vaddr address);
 

@@ -243,6 +243,15 @@ const char *real_directory(const char *name)
     return path;
 }
 
+const char *real_unpack_story(const char *name)
+{
+    const char *path = real_format("%s/core", real_directory(name));
+    struct real_run run = REAL_COMMAND("sh", "-c", "xz -dc \"$1\" >\"$2\"", "sh",
+                                       real_format("%s/story.core.xz", getenv("FIXTURES")), path);
+    cr_assert_eq(run.status, 0, "%s", run.errors);
+    return path;
+}
+
 // --- interpreters
 
 // What find-python2 prints; asked once for all tests of a run, since it starts every candidate.

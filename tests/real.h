@@ -120,4 +120,8 @@ uint64_t real_address(const char *text); // "0x7f..."
 // An empty directory below the directory of cores; its path.
 const char *real_directory(const char *name);
 
+// The small core that comes with the program (fixtures/story.core.xz), unpacked below such a
+// directory; its path.
+const char *real_unpack_story(const char *name);
+
 #endif

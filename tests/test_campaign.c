@@ -9,15 +9,6 @@
 
 #include "real.h"
 
-static const char *unpack_story(const char *name)
-{
-    const char *path = real_format("%s/core", real_directory(name));
-    struct real_run run = REAL_COMMAND("sh", "-c", "xz -dc \"$1\" >\"$2\"", "sh",
-                                       real_format("%s/story.core.xz", getenv("FIXTURES")), path);
-    cr_assert_eq(run.status, 0, "%s", run.errors);
-    return path;
-}
-
 static struct real_run campaign(const char *program, const char *core, const char *runs,
                                 const char *only)
 {
@@ -27,7 +18,7 @@ static struct real_run campaign(const char *program, const char *core, const cha
 
 Test(campaign, story_core)
 {
-    const char *core = unpack_story("campaign");
+    const char *core = real_unpack_story("campaign");
     struct real_run run = campaign(getenv("PYCORE_GARBAGE"), core, "52", "--jobs=2");
     cr_expect_eq(run.status, 0, "%s%s", run.output, run.errors);
     cr_expect_not_null(strstr(run.output, "\n52 copies: 0 crash, 0 hang, 0 memory, 0 silent, 0 "
@@ -39,7 +30,7 @@ Test(campaign, story_core)
 // Without any one page a report is the same, or says that something is missing: every 41st here.
 Test(campaign, pages_that_are_not_saved)
 {
-    const char *core = unpack_story("campaign_sweep");
+    const char *core = real_unpack_story("campaign_sweep");
     struct real_run run =
         REAL_COMMAND(real_format("%s/campaign", getenv("FIXTURES")), "--program",
                      getenv("PYCORE_GARBAGE"), "--core", core, "--sweep", "41", "--jobs=2");
@@ -81,7 +72,7 @@ Test(campaign, notices)
          "\"build_id_match\": 0}, \"findings\": []}'; exit 0",
          "--only=hole", "SILENT"},
     };
-    const char *core = unpack_story("campaign_notices");
+    const char *core = real_unpack_story("campaign_notices");
     for (size_t i = 0; i < LENGTH(rows); i++) {
         const char *directory = real_directory(real_format("campaign_program_%zu", i));
         const char *program =

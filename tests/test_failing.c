@@ -11,15 +11,6 @@
 
 #include "real.h"
 
-static const char *unpack_story(const char *name)
-{
-    const char *path = real_format("%s/core", real_directory(name));
-    struct real_run run = REAL_COMMAND("sh", "-c", "xz -dc \"$1\" >\"$2\"", "sh",
-                                       real_format("%s/story.core.xz", getenv("FIXTURES")), path);
-    cr_assert_eq(run.status, 0, "%s", run.errors);
-    return path;
-}
-
 // With one thread: the calls are numbered as they come.
 static struct real_run run_failing(const char *setting, const char *each, const char *option,
                                    const char *core)
@@ -38,7 +29,7 @@ static void expect_sentence(const struct real_run *run, unsigned long n)
 
 static void expect_every_failure_told(const char *name, const char *option, const char *each)
 {
-    const char *core = unpack_story(name);
+    const char *core = real_unpack_story(name);
     struct real_run whole = run_failing("FAIL_AT=0", each, option, core);
     cr_assert_eq(whole.status, 0, "%s", whole.errors);
     const char *words = strstr(whole.errors, "calls ");
@@ -74,7 +65,7 @@ Test(failing, json)
 // The mapping goes on beyond the end of the file.
 Test(failing, core_is_cut_while_it_is_read)
 {
-    const char *core = unpack_story("failing_cut");
+    const char *core = real_unpack_story("failing_cut");
     const char *directory = real_directory("failing_output");
     const char *output = real_format("%s/report", directory);
     struct real_run run = REAL_COMMAND("env", real_format("FAIL_CUT=%s", core), getenv("FAILING"),

@@ -342,11 +342,7 @@ Test(no_file, words)
 // same signature, as one that is made here.
 Test(no_file, story_core)
 {
-    const char *path = real_format("%s/core", real_directory("story"));
-    struct real_run unpacked =
-        REAL_COMMAND("sh", "-c", "xz -dc \"$0\" >\"$1\"",
-                     real_format("%s/story.core.xz", getenv("FIXTURES")), path);
-    cr_assert_eq(unpacked.status, 0, "%s", unpacked.errors);
+    const char *path = real_unpack_story("story");
     struct real_run run = REAL_RUN("-q", "--format=json", REAL_NO_FILES, path);
     cr_assert_eq(run.status, 0, "%d: %s", run.status, run.errors);
     json_t *report = real_parse(run.output);

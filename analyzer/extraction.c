@@ -12,7 +12,9 @@
 #include "type_cache.h"
 
 enum {
-    FOUND_MAX = 1024,     // references taken from an object at a time
+    FOUND_MAX = 1024,     // references at hand at a time
+    BATCH_ENOUGH = 192,   // references, after which they become edges
+    BATCH_OBJECTS = 64,   // objects whose references are at hand at a time
     CACHED_LABELS = 1024, // per thread
     CACHED_COMMON = 1024, // per thread
     PREFETCH_AHEAD = 8,   // objects
@@ -27,6 +29,13 @@ struct cached_label {
     uint16_t label;
 };
 
+// An object whose references are at hand, and how many there were before its first.
+struct batched {
+    uint32_t number;
+    uint32_t found;
+    bool begun; // some of its references are edges already
+};
+
 // One thread's part.
 struct part {
     struct extraction *extraction;
@@ -38,8 +47,12 @@ struct part {
     uint32_t first, end;
     uint32_t number; // the object at hand
     struct visitor visitor;
+    // Of several objects, so that what their edges need is fetched for all of them at once.
     vaddr found[FOUND_MAX];
     struct visit_place places[FOUND_MAX];
+    uint64_t bits[FOUND_MAX]; // where in the bitmap; DISCOVERY_NO_BIT: nowhere
+    struct batched batch[BATCH_OBJECTS];
+    size_t batched;
     uint32_t *targets;
     uint16_t *labels;
     uint64_t edges;
@@ -166,23 +179,62 @@ static bool is_common(struct part *part, vaddr object)
     return true;
 }
 
-// Turns the references found so far into edges.
+// Finds out where each reference's bit is and asks for the words that will be read there: on an
+// aged heap every one of them is a cache miss.
+static void look_up_bits(struct part *part, size_t count)
+{
+    struct heap *heap = part->heap;
+    for (size_t i = 0; i < count; i++) {
+        part->bits[i] = discovery_object_bit(heap, part->found[i]);
+        if (part->bits[i] == DISCOVERY_NO_BIT)
+            continue;
+        __builtin_prefetch(&heap->bits[part->bits[i] / 64]);
+        __builtin_prefetch(&heap->ranks[part->bits[i] / 64]);
+    }
+}
+
+// Makes edges of an object's references, those from `first` to `end` of what is at hand.
+static void add_edges(struct part *part, const struct batched *object, size_t first, size_t end)
+{
+    struct heap *heap = part->heap;
+    bool owns = false;
+    // Within the part; made absolute when the parts are put together.
+    if (!object->begun)
+        part->extraction->rows[object->number] = (uint32_t)part->edges;
+    for (size_t i = first; i < end; i++) {
+        if (part->bits[i] != DISCOVERY_NO_BIT &&
+            discovery_number_of_bit(heap, part->bits[i], &part->targets[part->edges]))
+            part->labels[part->edges++] = find_label(part, &part->places[i]);
+        else
+            owns = owns || !is_common(part, part->found[i]);
+    }
+    if (owns)
+        heap->owners[object->number / 8] |= (uint8_t)(1u << (object->number % 8));
+}
+
+// Turns all references at hand into edges. The last object may have more to come.
 static void flush_edges(struct visitor *visitor)
 {
     struct part *part = (struct part *)((char *)visitor - offsetof(struct part, visitor));
     size_t count = visitor->count;
     visitor->count = 0;
-    if (part->failure || !reserve_edges(part, count))
-        return;
-    bool owns = false;
-    for (size_t i = 0; i < count; i++) {
-        if (discovery_find_number(part->heap, visitor->found[i], &part->targets[part->edges]))
-            part->labels[part->edges++] = find_label(part, &part->places[i]);
-        else
-            owns = owns || !is_common(part, visitor->found[i]);
+    if (!part->failure && reserve_edges(part, count)) {
+        look_up_bits(part, count);
+        for (size_t i = 0; i < part->batched; i++)
+            add_edges(part, &part->batch[i], part->batch[i].found,
+                      i + 1 < part->batched ? part->batch[i + 1].found : count);
     }
-    if (owns)
-        part->heap->owners[part->number / 8] |= (uint8_t)(1u << (part->number % 8));
+    if (part->batched)
+        part->batch[0] = (struct batched){part->batch[part->batched - 1].number, 0, true};
+    part->batched = part->batched ? 1 : 0;
+}
+
+// Room for one more object in the batch.
+static void begin_object(struct part *part, uint32_t number)
+{
+    if (part->visitor.count >= BATCH_ENOUGH || part->batched == BATCH_OBJECTS)
+        flush_edges(&part->visitor);
+    part->batch[part->batched++] = (struct batched){number, (uint32_t)part->visitor.count, false};
 }
 
 // --- objects
@@ -222,6 +274,7 @@ static void extract_object(struct part *part, uint32_t number, vaddr object)
     const struct layout *layout = &part->runtime.layout;
     enum memory_status status;
     part->number = part->code.number = number;
+    begin_object(part, number);
     const uint8_t *bytes = memory_view(&part->memory, object,
                                        layout_offset(layout, LAYOUT_PyVarObject_ob_size), &status);
     const struct type_cache_entry *cached =
@@ -239,7 +292,6 @@ static void extract_object(struct part *part, uint32_t number, vaddr object)
         heap->finalizers[number / 8] |= (uint8_t)(1u << (number % 8));
     uint32_t opaque = part->visitor.opaque;
     traverse_object(&part->types, type, object, &part->visitor);
-    flush_edges(&part->visitor);
     if (type->opaque)
         note_opaque(part, type, part->visitor.opaque == opaque);
 }
@@ -273,14 +325,13 @@ static void extract_part(void *context, unsigned job)
         }
         if (i % PROGRESS_STEP == 0)
             progress_add(part->heap->progress, PROGRESS_STEP);
-        // Within the part; made absolute when the parts are put together.
-        extraction->rows[i] = (uint32_t)part->edges;
         extract_object(part, i, object);
         if (part->edges >= UINT32_MAX && !part->failure)
             part->failure = failure_create(
                 FAILURE_UNSUPPORTED, "the heap has more references than this program numbers (%u)",
                 UINT32_MAX);
     }
+    flush_edges(&part->visitor);
 }
 
 // --- all parts

@@ -21,7 +21,6 @@ enum {
     PREFETCH_LINES = 4,
     PROGRESS_STEP = 1 << 14,
     EDGES_EXPECTED = 4, // an object; most heaps have fewer, and what is not used is never touched
-    PART_MULTIPLE = 64, // parts begin at multiples, so that no two share a byte of a bit array
 };
 
 struct cached_label {
@@ -340,9 +339,6 @@ static void init_part(struct extraction *extraction, unsigned job)
 {
     struct heap *heap = extraction->heap;
     struct part *part = &extraction->parts[job];
-    uint64_t parts = heap->count / PART_MULTIPLE + 1;
-    uint64_t first = parts * job / extraction->jobs * PART_MULTIPLE;
-    uint64_t end = parts * (job + 1) / extraction->jobs * PART_MULTIPLE;
     part->extraction = extraction;
     part->heap = heap;
     memory_share(heap->runtime->memory, &part->memory);
@@ -352,8 +348,8 @@ static void init_part(struct extraction *extraction, unsigned job)
     type_cache_init(&part->object_types, &heap->types, &extraction->lock);
     type_cache_init(&part->target_types, &heap->types, &extraction->lock);
     part->code = (struct heap_code){.code = heap->code.code, .memory = &part->memory};
-    part->first = first < heap->count ? (uint32_t)first : heap->count;
-    part->end = end < heap->count ? (uint32_t)end : heap->count;
+    part->first = parallel_first(heap->count, extraction->jobs, job);
+    part->end = parallel_first(heap->count, extraction->jobs, job + 1);
     // Its share of the common arrays.
     uint64_t start = (uint64_t)part->first * EDGES_EXPECTED + (uint64_t)job * FOUND_MAX;
     part->capacity = (uint64_t)(part->end - part->first) * EDGES_EXPECTED + FOUND_MAX;
@@ -527,7 +523,7 @@ struct failure *extraction_run(struct heap *heap, unsigned jobs)
         pthread_mutex_init(&extraction.lock, NULL);
         failure = run_parts(&extraction);
         pthread_mutex_destroy(&extraction.lock);
-        heap->graph = (struct graph){heap->count, extraction.rows, heap->targets};
+        heap->graph = (struct graph){heap->count, extraction.rows, heap->targets, extraction.jobs};
     } else {
         free(extraction.rows);
         failure = failure_no_memory();

@@ -427,6 +427,18 @@ static bool make_room(struct heap *heap, uint64_t total, uint32_t **targets, uin
     return false;
 }
 
+// What the last parts' edges have moved away from is of no more use. (Where it cannot be given back,
+// it stays.)
+static void give_back_room(struct heap *heap)
+{
+    uint32_t *targets = reallocarray(heap->targets, heap->edges + 1, sizeof(*targets));
+    uint16_t *labels = reallocarray(heap->edge_labels, heap->edges + 1, sizeof(*labels));
+    if (targets)
+        heap->targets = targets;
+    if (labels)
+        heap->edge_labels = labels;
+}
+
 // Puts the parts' edges one behind the other. Where no part has moved out they only close up, to
 // the front, in place.
 static struct failure *join_parts(struct extraction *extraction)
@@ -462,6 +474,7 @@ static struct failure *join_parts(struct extraction *extraction)
     heap->targets = targets;
     heap->edge_labels = labels;
     heap->edges = edges;
+    give_back_room(heap);
     return NULL;
 }
 

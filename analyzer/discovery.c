@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "column.h"
 #include "pools.h"
 #include "strays.h"
 
@@ -197,7 +198,7 @@ static struct failure *make_bitmap(struct heap *heap, uint64_t *bit_count)
         bits += (size / HEAP_GRAIN / 64 + 1) * 64;
     }
     *bit_count = bits;
-    heap->bits = calloc(bits / 64 + 1, sizeof(*heap->bits));
+    heap->bits = column_create_zeroed(bits / 64, sizeof(*heap->bits));
     return heap->bits ? NULL : failure_no_memory();
 }
 
@@ -222,7 +223,7 @@ static void drop_empty_ranges(struct heap *heap)
 static struct failure *make_ranks(struct heap *heap, uint64_t bit_count)
 {
     uint64_t words = bit_count / 64 + 1, count = 0;
-    heap->ranks = reallocarray(NULL, words, sizeof(*heap->ranks));
+    heap->ranks = column_create(words, sizeof(*heap->ranks));
     if (!heap->ranks)
         return failure_no_memory();
     for (uint64_t word = 0; word < words; word++) {

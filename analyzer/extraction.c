@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "column.h"
 #include "discovery.h"
 #include "parallel.h"
 #include "type_cache.h"
@@ -416,8 +417,8 @@ static void add_losses(struct heap *heap, const struct part *part)
 // New common arrays for all edges, when a part has moved out of the old ones.
 static bool make_room(struct heap *heap, uint64_t total, uint32_t **targets, uint16_t **labels)
 {
-    *targets = reallocarray(NULL, total + 1, sizeof(**targets));
-    *labels = reallocarray(NULL, total + 1, sizeof(**labels));
+    *targets = column_create(total, sizeof(**targets));
+    *labels = column_create(total, sizeof(**labels));
     if (*targets && *labels)
         return true;
     free(*targets);
@@ -427,8 +428,8 @@ static bool make_room(struct heap *heap, uint64_t total, uint32_t **targets, uin
     return false;
 }
 
-// What the last parts' edges have moved away from is of no more use. (Where it cannot be given back,
-// it stays.)
+// What the last parts' edges have moved away from is of no more use. (Where it cannot be given
+// back, it stays.)
 static void give_back_room(struct heap *heap)
 {
     uint32_t *targets = reallocarray(heap->targets, heap->edges + 1, sizeof(*targets));
@@ -502,13 +503,13 @@ static struct failure *run_parts(struct extraction *extraction)
 
 static struct failure *allocate_columns(struct heap *heap)
 {
-    size_t count = (size_t)heap->count + 1;
-    heap->type = reallocarray(NULL, count, sizeof(*heap->type));
-    heap->sizes = reallocarray(NULL, count, sizeof(*heap->sizes));
-    heap->gc_refs = reallocarray(NULL, count, sizeof(*heap->gc_refs));
+    size_t count = heap->count;
+    heap->type = column_create(count, sizeof(*heap->type));
+    heap->sizes = column_create(count, sizeof(*heap->sizes));
+    heap->gc_refs = column_create(count, sizeof(*heap->gc_refs));
     uint64_t edges = (uint64_t)heap->count * EDGES_EXPECTED + PARALLEL_JOBS_MAX * FOUND_MAX;
-    heap->targets = reallocarray(NULL, edges, sizeof(*heap->targets));
-    heap->edge_labels = reallocarray(NULL, edges, sizeof(*heap->edge_labels));
+    heap->targets = column_create(edges, sizeof(*heap->targets));
+    heap->edge_labels = column_create(edges, sizeof(*heap->edge_labels));
     heap->finalizers = calloc(count / 8 + 1, 1);
     heap->owners = calloc(count / 8 + 1, 1);
     heap->opaque = calloc(count / 8 + 1, 1);
@@ -530,7 +531,7 @@ struct failure *extraction_run(struct heap *heap, unsigned jobs)
     struct failure *failure = allocate_columns(heap);
     if (failure)
         return failure;
-    extraction.rows = reallocarray(NULL, (size_t)heap->count + 1, sizeof(*extraction.rows));
+    extraction.rows = column_create(heap->count, sizeof(*extraction.rows));
     extraction.parts = calloc(extraction.jobs, sizeof(*extraction.parts));
     if (extraction.rows && extraction.parts) {
         pthread_mutex_init(&extraction.lock, NULL);

@@ -20,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "column.h"
+
 // A node of the path.
 struct walk_step {
     uint32_t node;
@@ -58,8 +60,7 @@ static bool walk_init(struct walk *walk, const struct graph *graph, const uint8_
                       uint8_t wanted)
 {
     *walk = (struct walk){.graph = graph, .next_index = 1, .next_id = FIRST_ID};
-    // One more than needed, so that a size of 0 does not look like a failure.
-    walk->index = reallocarray(NULL, (size_t)graph->nodes + 1, sizeof(*walk->index));
+    walk->index = column_create(graph->nodes, sizeof(*walk->index));
     if (!walk->index)
         return false;
     for (uint32_t node = 0; node < graph->nodes; node++) {
@@ -248,8 +249,8 @@ bool graph_components_create(const struct graph *graph, const uint8_t *marks, ui
 
     made.count = FIRST_ID - walk.next_id;
     made.of = walk.index;
-    made.starts = reallocarray(NULL, (size_t)made.count + 1, sizeof(*made.starts));
-    made.members = reallocarray(NULL, (size_t)walk.members + 1, sizeof(*made.members));
+    made.starts = column_create(made.count, sizeof(*made.starts));
+    made.members = column_create(walk.members, sizeof(*made.members));
     if (!made.starts || !made.members) {
         free(made.starts);
         free(made.members);

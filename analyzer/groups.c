@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "column.h"
 #include "parallel.h"
 
 enum {
@@ -379,7 +380,7 @@ bool groups_create(struct cycle_finder *finder, const uint8_t *states, struct gr
         .finder = finder, .states = states, .jobs = graph_jobs(&finder->heap->graph)};
     struct table table = {0};
     *groups = (struct groups){0};
-    grouping.of = reallocarray(NULL, (size_t)finder->components->count + 1, sizeof(*grouping.of));
+    grouping.of = column_create(finder->components->count, sizeof(*grouping.of));
     grouping.parts = calloc(grouping.jobs, sizeof(*grouping.parts));
     bool done = grouping.of && grouping.parts && run(&grouping, &table, groups);
     free(grouping.parts);

@@ -74,7 +74,7 @@ static struct failure *open_process(struct run *run)
     struct failure *failure = core_open_with(run->options->core, &run->options->unpack, &run->core);
     if (failure)
         return failure;
-    const struct core *core = run->core;
+    struct core *core = run->core;
     run_note_unpacking(run, core);
     progress_phase(run->progress, "reading the core", NULL, 0);
     core_read_ahead(core);

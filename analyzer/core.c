@@ -57,7 +57,8 @@ static const struct prpsinfo_layout {
 enum {
     PRSTATUS_CURSIG = 12,
     FNAME_SIZE = 16,
-    PSARGS_SIZE = 80
+    PSARGS_SIZE = 80,
+    SPARSE_LEAST = 64 << 20 // bytes of holes
 };
 
 // A note's contents, in the mapping of the file.
@@ -514,6 +515,13 @@ bool core_has_holes(const struct core *core)
 {
     off_t hole = lseek(core->fd, 0, SEEK_HOLE);
     return hole >= 0 && (uint64_t)hole < core->size;
+}
+
+bool core_is_sparse(const struct core *core)
+{
+    struct stat stat;
+    return fstat(core->fd, &stat) == 0 &&
+           (uint64_t)stat.st_blocks * 512 + SPARSE_LEAST <= core->size;
 }
 
 bool core_find_data(const struct core *core, const uint8_t *bytes, uint64_t size, uint64_t *from,

@@ -99,6 +99,9 @@ bool core_find_auxv(const struct core *core, uint64_t type, uint64_t *value);
 // a copy that filled them, nor in a file of gcore's.
 bool core_has_holes(const struct core *core);
 
+// Are the holes so large that it is worth while to look where they are?
+bool core_is_sparse(const struct core *core);
+
 // The next part of `size` saved bytes at `bytes` that is no hole, from *from on: *from and
 // *data_size are set. False: there is none.
 bool core_find_data(const struct core *core, const uint8_t *bytes, uint64_t size, uint64_t *from,

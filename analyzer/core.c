@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "readahead.h"
 
 // The public struct comes first, so that a core is freed as what it was allocated as.
 struct core_file {
@@ -56,7 +57,8 @@ static const struct prpsinfo_layout {
 enum {
     PRSTATUS_CURSIG = 12,
     FNAME_SIZE = 16,
-    PSARGS_SIZE = 80
+    PSARGS_SIZE = 80,
+    SPARSE_LEAST = 64 << 20 // bytes of holes
 };
 
 // A note's contents, in the mapping of the file.
@@ -477,6 +479,7 @@ void core_close(struct core *core)
 {
     if (!core)
         return;
+    readahead_stop(core->readahead);
     if (core->map)
         munmap((void *)core->map, core->size);
     if (core->fd >= 0)
@@ -491,21 +494,10 @@ void core_close(struct core *core)
     free((struct core_file *)core);
 }
 
-// Nearly every page of a core will be looked at, in several orders. Mapping them all at once reads
-// the file from front to back and costs a tenth of the time of as many page faults. Not for a file
-// of holes, nor for one that would push out what it has just read. A kernel before 5.14 says no.
-void core_read_ahead(const struct core *core)
+void core_read_ahead(struct core *core)
 {
-    struct stat stat;
-    uint64_t on_disk = fstat(core->fd, &stat) == 0 ? (uint64_t)stat.st_blocks * 512 : 0;
-    uint64_t memory = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-#ifdef MADV_POPULATE_READ
-    if (on_disk > core->size / 2 && core->size < memory / 2)
-        madvise((void *)core->map, core->size, MADV_POPULATE_READ);
-#else
-    (void)on_disk;
-    (void)memory;
-#endif
+    if (!core->readahead)
+        core->readahead = readahead_start(core->fd, core->map, core->size, readahead_limit());
 }
 
 bool core_find_auxv(const struct core *core, uint64_t type, uint64_t *value)
@@ -523,6 +515,13 @@ bool core_has_holes(const struct core *core)
 {
     off_t hole = lseek(core->fd, 0, SEEK_HOLE);
     return hole >= 0 && (uint64_t)hole < core->size;
+}
+
+bool core_is_sparse(const struct core *core)
+{
+    struct stat stat;
+    return fstat(core->fd, &stat) == 0 &&
+           (uint64_t)stat.st_blocks * 512 + SPARSE_LEAST <= core->size;
 }
 
 bool core_find_data(const struct core *core, const uint8_t *bytes, uint64_t size, uint64_t *from,

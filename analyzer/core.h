@@ -76,6 +76,7 @@ struct core {
     // private
     int fd;
     const uint8_t *map;
+    struct readahead *readahead;
 };
 
 // Opens and reads everything but memory. The core may be packed or come from a pipe (unpack.h).
@@ -87,8 +88,9 @@ struct failure *core_open_with(const char *path, const struct unpack_options *op
                                struct core **core) __attribute__((warn_unused_result));
 void core_close(struct core *core);
 
-// Says to the kernel that most of the file is about to be read.
-void core_read_ahead(const struct core *core);
+// Nearly every page is about to be looked at, in several orders: has them brought in from front to
+// back meanwhile, by a thread of its own (readahead.h) that ends with the core.
+void core_read_ahead(struct core *core);
 
 // The value of an auxv entry (AT_PHDR ...), false when there is none.
 bool core_find_auxv(const struct core *core, uint64_t type, uint64_t *value);
@@ -96,6 +98,9 @@ bool core_find_auxv(const struct core *core, uint64_t type, uint64_t *value);
 // Does the file have holes, as the kernel leaves them for pages that were never written? Not after
 // a copy that filled them, nor in a file of gcore's.
 bool core_has_holes(const struct core *core);
+
+// Are the holes so large that it is worth while to look where they are?
+bool core_is_sparse(const struct core *core);
 
 // The next part of `size` saved bytes at `bytes` that is no hole, from *from on: *from and
 // *data_size are set. False: there is none.

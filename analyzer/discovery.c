@@ -189,7 +189,7 @@ static struct failure *make_bitmap(struct heap *heap, uint64_t *bit_count)
     uint64_t bits = 0;
     for (size_t i = 0; i < memory->count; i++) {
         const struct memory_span *span = &memory->spans[i];
-        if (!span->bytes)
+        if (!span->bytes || span->hole) // no list element is all zeroes
             continue;
         vaddr start = span->start & ~(vaddr)(HEAP_GRAIN - 1);
         uint64_t size = span->size + (span->start - start);

@@ -23,6 +23,13 @@ struct failure *layer_add(struct layer *layer, vaddr start, uint64_t size, const
     return add(layer, (struct memory_span){.start = start, .size = size, .bytes = bytes});
 }
 
+struct failure *layer_add_hole(struct layer *layer, vaddr start, uint64_t size,
+                               const uint8_t *bytes)
+{
+    return add(layer,
+               (struct memory_span){.start = start, .size = size, .bytes = bytes, .hole = true});
+}
+
 struct failure *layer_add_lost(struct layer *layer, vaddr start, uint64_t size)
 {
     return add(layer, (struct memory_span){.start = start, .size = size, .lost = true});
@@ -93,8 +100,9 @@ struct failure *layers_merge(struct layer *layers, size_t count, struct memory *
         if (span->size - (at - span->start) < next - at)
             next = span->start + span->size;
         const uint8_t *bytes = span->bytes ? span->bytes + (at - span->start) : NULL;
-        struct failure *failure = span->lost ? memory_add_lost(memory, at, next - at)
-                                             : memory_add(memory, at, next - at, bytes);
+        struct failure *failure = span->lost   ? memory_add_lost(memory, at, next - at)
+                                  : span->hole ? memory_add_hole(memory, at, next - at, bytes)
+                                               : memory_add(memory, at, next - at, bytes);
         if (failure)
             return failure;
     }

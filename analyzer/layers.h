@@ -32,6 +32,10 @@ struct layer {
 struct failure *layer_add(struct layer *layer, vaddr start, uint64_t size, const uint8_t *bytes)
     __attribute__((warn_unused_result));
 
+// A range whose bytes are a hole of their file (memory_add_hole).
+struct failure *layer_add_hole(struct layer *layer, vaddr start, uint64_t size,
+                               const uint8_t *bytes) __attribute__((warn_unused_result));
+
 // A range whose bytes the core should have and has not.
 struct failure *layer_add_lost(struct layer *layer, vaddr start, uint64_t size)
     __attribute__((warn_unused_result));

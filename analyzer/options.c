@@ -109,7 +109,7 @@ static const struct argp_option option_table[] = {
      0},
     {"merge", OPTION_MERGE, NULL, 0,
      "Instead of a report, the findings of all these JSON reports by signature, a line each", 0},
-    {"verbose", 'v', NULL, 0, "Say on stderr what is found, how, and in what time", 0},
+    {"verbose", 'v', NULL, 0, "Say on stderr what is found, how, in what time and memory", 0},
     {"quiet", 'q', NULL, 0, "No notes on stderr, only failures", 0},
     {"help", '?', NULL, 0, "Give the help text", 0},
     {"usage", OPTION_USAGE, NULL, 0, "Give a short usage message", 0},

@@ -4,6 +4,11 @@
 // HAVE_GC is taken for a tracked object. Objects too large for pymalloc are few: they are reached
 // by following gc_next where it leaves the pools.
 //
+// All pages are looked at once, in address order, which is the order of a kernel core's file: a
+// core that is not in memory yet, or does not fit in, is read from the disk once for it. So where
+// gc_next leads to a page ahead, nobody knows yet whether that is a pool: such links are kept until
+// it is known.
+//
 // All of that is guessing, and the proof makes up for it. Let S be the objects taken and the three
 // list heads. In true rings gc_next is a permutation of S: every element is the next of exactly
 // one. So the sum of a hash over S must equal the sum of the same hash over the gc_next of S. An
@@ -11,6 +16,7 @@
 #include "pools.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "discovery.h"
@@ -19,7 +25,9 @@
 enum {
     POOL_SIZE = POOLS_PAGE_SIZE,
     TYPES_CACHED = 512,
-    PREFETCH_AHEAD = 8, // blocks
+    PREFETCH_AHEAD = 8,   // blocks
+    CHUNK = 256,          // pages that a thread takes at a time; a multiple of 8
+    LINKS_KEPT = 1 << 15, // at least, before those that are known by now are dropped
 };
 
 // What is read of a pool header.
@@ -42,7 +50,8 @@ struct sweep_part {
     struct memory memory;
     uint64_t members; // hash sum over the objects
     uint64_t nexts;   // and over their gc_next
-    vaddr *outside;   // what gc_next leads to outside of the pools
+    // What gc_next leads to outside of the pools, or in pages that nobody had seen yet.
+    vaddr *outside;
     size_t outside_count;
     size_t outside_capacity;
     bool no_memory;
@@ -53,7 +62,8 @@ struct sweep_part {
 struct sweep {
     struct heap *heap;
     unsigned jobs;
-    uint64_t pages;      // over all ranges
+    uint64_t pages; // over all ranges
+    atomic_uint_fast64_t next_chunk;
     uint8_t *pool_pages; // one bit per page: looks like a pool
     struct sweep_part *parts;
     pthread_mutex_t lock; // over heap->types and the memory they are read through
@@ -92,6 +102,7 @@ static void set_first_pages(struct sweep *sweep)
     }
 }
 
+// False also where nobody has looked yet. Other threads may be setting bits.
 static bool is_pool_page(const struct sweep *sweep, vaddr at)
 {
     const struct heap_range *range = discovery_find_range(sweep->heap, at);
@@ -101,7 +112,15 @@ static bool is_pool_page(const struct sweep *sweep, vaddr at)
     if (page >= count_pages(range))
         return false;
     page += range->first_page;
-    return sweep->pool_pages[page / 8] >> (page % 8) & 1;
+    uint8_t bits = __atomic_load_n(&sweep->pool_pages[page / 8], __ATOMIC_RELAXED);
+    return bits >> (page % 8) & 1;
+}
+
+// No two threads have pages of one byte: chunks begin at multiples of 8.
+static void set_pool_page(struct sweep *sweep, uint64_t number)
+{
+    uint8_t *byte = &sweep->pool_pages[number / 8];
+    __atomic_store_n(byte, *byte | (uint8_t)(1u << (number % 8)), __ATOMIC_RELAXED);
 }
 
 static bool read_pool(const struct runtime *runtime, const uint8_t *bytes, vaddr page,
@@ -127,20 +146,32 @@ static bool read_pool(const struct runtime *runtime, const uint8_t *bytes, vaddr
     return true;
 }
 
-// Calls `visit` for the whole pages of a part, in address order.
-static void each_page(struct sweep *sweep, unsigned job,
-                      void (*visit)(struct sweep_part *part, vaddr page, uint64_t number,
-                                    const uint8_t *bytes))
+// The last range whose pages do not begin behind `page`.
+static size_t find_range_of_page(const struct heap *heap, uint64_t page)
 {
-    struct sweep_part *part = &sweep->parts[job];
-    // Parts begin at multiples of 8 pages: no two share a byte of pool_pages.
-    uint64_t eighths = sweep->pages / 8 + 1;
-    uint64_t first = eighths * job / sweep->jobs * 8, end = eighths * (job + 1) / sweep->jobs * 8;
-    for (size_t i = 0; i < sweep->heap->range_count; i++) {
-        const struct heap_range *range = &sweep->heap->ranges[i];
+    size_t low = 0, high = heap->range_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (heap->ranges[middle].first_page <= page)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+typedef void visit_page(struct sweep_part *part, vaddr page, uint64_t number, const uint8_t *bytes);
+
+static void visit_pages(struct sweep_part *part, uint64_t first, uint64_t end, visit_page *visit)
+{
+    const struct heap *heap = part->sweep->heap;
+    for (size_t i = find_range_of_page(heap, first); i < heap->range_count; i++) {
+        const struct heap_range *range = &heap->ranges[i];
+        if (range->first_page >= end)
+            return;
         vaddr base = (range->start + POOL_SIZE - 1) / POOL_SIZE;
         uint64_t from = first > range->first_page ? first - range->first_page : 0;
-        uint64_t to = end > range->first_page ? end - range->first_page : 0;
+        uint64_t to = end - range->first_page;
         if (to > count_pages(range))
             to = count_pages(range);
         for (uint64_t page = from; page < to; page++) {
@@ -153,16 +184,13 @@ static void each_page(struct sweep *sweep, unsigned job,
     }
 }
 
-static void mark_page(struct sweep_part *part, vaddr page, uint64_t number, const uint8_t *bytes)
+// Calls `visit` for all whole pages, in address order, as far as no other thread does.
+static void each_page(struct sweep *sweep, unsigned job, visit_page *visit)
 {
-    struct pool pool;
-    if (read_pool(part->sweep->heap->runtime, bytes, page, &pool))
-        part->sweep->pool_pages[number / 8] |= (uint8_t)(1u << (number % 8));
-}
-
-static void mark_pages(void *context, unsigned job)
-{
-    each_page(context, job, mark_page);
+    uint64_t first;
+    while ((first = CHUNK * atomic_fetch_add(&sweep->next_chunk, 1)) < sweep->pages)
+        visit_pages(&sweep->parts[job], first,
+                    sweep->pages - first < CHUNK ? sweep->pages : first + CHUNK, visit);
 }
 
 // --- objects
@@ -182,16 +210,34 @@ static bool has_gc(struct sweep_part *part, vaddr address)
     return cached->has_gc;
 }
 
+// Drops what has turned out to lie in pools.
+static void drop_known(struct sweep_part *part)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < part->outside_count; i++)
+        if (!is_pool_page(part->sweep, part->outside[i]))
+            part->outside[count++] = part->outside[i];
+    part->outside_count = count;
+}
+
+static bool make_room(struct sweep_part *part)
+{
+    drop_known(part);
+    if (part->outside_capacity && part->outside_count < part->outside_capacity / 2)
+        return true;
+    size_t capacity = part->outside_capacity ? part->outside_capacity * 2 : LINKS_KEPT;
+    vaddr *outside = reallocarray(part->outside, capacity, sizeof(*outside));
+    if (!outside)
+        return failure_note_no_memory();
+    part->outside = outside;
+    part->outside_capacity = capacity;
+    return true;
+}
+
 static bool note_outside(struct sweep_part *part, vaddr next)
 {
-    if (part->outside_count == part->outside_capacity) {
-        size_t capacity = part->outside_capacity ? part->outside_capacity * 2 : 256;
-        vaddr *outside = realloc(part->outside, capacity * sizeof(*outside));
-        if (!outside)
-            return failure_note_no_memory();
-        part->outside = outside;
-        part->outside_capacity = capacity;
-    }
+    if (part->outside_count == part->outside_capacity && !make_room(part))
+        return false;
     part->outside[part->outside_count++] = next;
     return true;
 }
@@ -275,26 +321,22 @@ static uint32_t element_size(const struct heap *heap)
            layout->values[LAYOUT_PyObject_ob_type].width;
 }
 
-// The pool in a page, if one was seen there and its blocks have `least` bytes.
-static bool find_pool(const struct sweep *sweep, vaddr page, uint64_t number, const uint8_t *bytes,
-                      uint32_t least, struct pool *pool)
-{
-    return sweep->pool_pages[number / 8] >> (number % 8) & 1 &&
-           read_pool(sweep->heap->runtime, bytes, page, pool) && pool->block_size >= least;
-}
-
 static void sweep_page(struct sweep_part *part, vaddr page, uint64_t number, const uint8_t *bytes)
 {
     struct sweep *sweep = part->sweep;
     struct pool pool;
     // With PYMALLOC_DEBUG a block begins with its size and a pad.
     uint32_t pad = sweep->heap->runtime->debug_pad, least = pad + element_size(sweep->heap);
-    if (!find_pool(sweep, page, number, bytes, least, &pool))
+    if (!read_pool(sweep->heap->runtime, bytes, page, &pool))
+        return;
+    set_pool_page(sweep, number);
+    if (pool.block_size < least)
         return;
     for (uint32_t at = pool.first; at + least <= pool.end; at += pool.block_size) {
         vaddr next;
         __builtin_prefetch(bytes + at + PREFETCH_AHEAD * pool.block_size);
-        if (take(part, page + at + pad, bytes + at + pad, &next) && !is_pool_page(sweep, next))
+        if (take(part, page + at + pad, bytes + at + pad, &next) && next - page >= POOL_SIZE &&
+            !is_pool_page(sweep, next))
             part->no_memory |= !note_outside(part, next);
     }
 }
@@ -384,7 +426,6 @@ bool pools_mark_objects(struct heap *heap, unsigned jobs)
     struct sweep sweep = {.heap = heap, .jobs = jobs};
     if (!init_sweep(&sweep))
         return false;
-    parallel_run(jobs, mark_pages, &sweep);
     parallel_run(jobs, sweep_pages, &sweep);
     bool proved = prove(&sweep);
     deinit_sweep(&sweep);
@@ -398,7 +439,8 @@ static void look_at_page(struct sweep_part *part, vaddr page, uint64_t number, c
     struct sweep *sweep = part->sweep;
     struct pool pool;
     uint32_t pad = sweep->heap->runtime->debug_pad, least = pad + element_size(sweep->heap);
-    if (!find_pool(sweep, page, number, bytes, least, &pool))
+    (void)number;
+    if (!read_pool(sweep->heap->runtime, bytes, page, &pool) || pool.block_size < least)
         return;
     for (uint32_t at = pool.first; at + least <= pool.end; at += pool.block_size) {
         struct discovery_element element;
@@ -420,7 +462,6 @@ struct failure *pools_each_unmarked(struct heap *heap, void (*found)(void *conte
     struct sweep sweep = {.heap = heap, .jobs = 1, .found = found, .context = context};
     if (!init_sweep(&sweep))
         return failure_no_memory();
-    mark_pages(&sweep, 0);
     each_page(&sweep, 0, look_at_page);
     *has_pools = sweep.met_marked;
     deinit_sweep(&sweep);

@@ -9,7 +9,43 @@
 #include "modules.h"
 #include "placement.h"
 
+enum {
+    PAGE = 4096,
+    HOLE_LEAST = 1 << 20 // smaller ones are not worth a span
+};
+
 // ---- Bytes of the core
+
+// A segment in pieces, with large holes apart: what the process mapped and never wrote can be most
+// of a core by far.
+static struct failure *add_saved(struct layer *layer, const struct core *core,
+                                 const struct core_segment *segment)
+{
+    struct failure *failure = NULL;
+    vaddr start = segment->start;
+    uint64_t end = segment->saved_size, piece = 0, at = 0, size = 0;
+    if (!core_is_sparse(core) || end > UINT64_MAX - PAGE - start)
+        at = end;
+    while (!failure && at < end) {
+        uint64_t data = at;
+        if (!core_find_data(core, segment->bytes, end, &data, &size)) {
+            data = end;
+            size = 0;
+        }
+        // Whole pages of the process, so that pymalloc's pools stay in one piece.
+        vaddr hole = (start + at + PAGE - 1) & ~(vaddr)(PAGE - 1);
+        vaddr hole_end = (start + data) & ~(vaddr)(PAGE - 1);
+        if (hole_end > hole && hole_end - hole >= HOLE_LEAST) {
+            failure = layer_add(layer, start + piece, hole - start - piece, segment->bytes + piece);
+            if (!failure)
+                failure =
+                    layer_add_hole(layer, hole, hole_end - hole, segment->bytes + (hole - start));
+            piece = hole_end - start;
+        }
+        at = data + size;
+    }
+    return failure ? failure : layer_add(layer, start + piece, end - piece, segment->bytes + piece);
+}
 
 static struct failure *add_core_layers(struct builder *builder)
 {
@@ -18,8 +54,7 @@ static struct failure *add_core_layers(struct builder *builder)
     struct failure *failure = NULL;
     for (size_t i = 0; i < core->segment_count && !failure; i++) {
         const struct core_segment *segment = &core->segments[i];
-        failure =
-            layer_add(&layers[LAYER_SAVED], segment->start, segment->saved_size, segment->bytes);
+        failure = add_saved(&layers[LAYER_SAVED], core, segment);
         if (!failure && segment->saved_size <= UINT64_MAX - segment->start)
             failure = layer_add_lost(&layers[LAYER_MISSING], segment->start + segment->saved_size,
                                      segment->missing);

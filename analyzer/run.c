@@ -31,10 +31,13 @@ void run_tell(struct run *run, const char *format, ...)
     run->started = now;
     va_list list;
     char *text = NULL;
+    char memory[32] = "";
+    if (run->memory)
+        snprintf(memory, sizeof(memory), ", %" PRIu64 " MiB", own_memory_read(run->memory) >> 20);
     progress_wipe(run->progress);
     va_start(list, format);
     if (vasprintf(&text, format, list) >= 0)
-        note_print("%.3f s: %s", seconds, text);
+        note_print("%.3f s%s: %s", seconds, memory, text);
     free(text);
     va_end(list);
 }
@@ -75,7 +78,7 @@ static struct failure *open_process(struct run *run)
     struct failure *failure = core_open_with(run->options->core, &run->options->unpack, &run->core);
     if (failure)
         return failure;
-    const struct core *core = run->core;
+    struct core *core = run->core;
     run_note_unpacking(run, core);
     progress_phase(run->progress, "reading the core", NULL, 0);
     core_read_ahead(core);
@@ -422,6 +425,8 @@ static struct failure *make_report(struct run *run)
 
 struct failure *run_analyze(struct run *run)
 {
+    if (run->options->verbose)
+        run->memory = own_memory_open();
     struct failure *failure = open_process(run);
     if (!failure)
         failure = read_heap(run);
@@ -459,4 +464,5 @@ void run_deinit(struct run *run)
     interpreter_close(run->interpreter);
     process_close(run->process);
     core_close(run->core);
+    own_memory_close(run->memory);
 }

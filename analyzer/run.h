@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "options.h"
+#include "own_memory.h"
 #include "progress.h"
 #include "report.h"
 
@@ -34,6 +35,7 @@ struct run {
     struct ledger old, now;
     struct comparison comparison;
     struct progress *progress; // NULL: nobody looks
+    struct own_memory *memory; // NULL: not asked for
     struct timespec started;
 };
 
@@ -42,7 +44,8 @@ struct run {
 struct failure *run_analyze(struct run *run) __attribute__((warn_unused_result));
 void run_deinit(struct run *run);
 
-// Says with -v what a step found and how long it took since the last word.
+// Says with -v what a step found, how long it took since the last word, and how much memory of its
+// own the program has by now. Most of what it frees stays with it (mallopt in main.c).
 void run_tell(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // How the core was made plain, as far as it concerns this machine; the report has the rest.

@@ -54,7 +54,7 @@ static struct failure *insert(struct memory *memory, size_t at, struct memory_sp
         // Neighbours in the process that are neighbours in their file become one span.
         struct memory_span *before = &memory->spans[at - 1];
         if (before->start + before->size == span.start && before->bytes && span.bytes &&
-            before->bytes + before->size == span.bytes) {
+            before->bytes + before->size == span.bytes && before->hole == span.hole) {
             before->size += span.size;
             return NULL;
         }
@@ -147,6 +147,13 @@ struct failure *memory_restore(struct memory *memory, vaddr start, uint64_t size
 struct failure *memory_add(struct memory *memory, vaddr start, uint64_t size, const uint8_t *bytes)
 {
     return add(memory, (struct memory_span){.start = start, .size = size, .bytes = bytes});
+}
+
+struct failure *memory_add_hole(struct memory *memory, vaddr start, uint64_t size,
+                                const uint8_t *bytes)
+{
+    return add(memory,
+               (struct memory_span){.start = start, .size = size, .bytes = bytes, .hole = true});
 }
 
 struct failure *memory_add_lost(struct memory *memory, vaddr start, uint64_t size)

@@ -36,6 +36,7 @@ struct memory_span {
     uint64_t size;
     const uint8_t *bytes; // NULL: mapped in the process, not saved
     bool lost;            // and a whole core would have it
+    bool hole;            // the bytes are a large hole of their file: all zeroes
 };
 
 enum {
@@ -74,6 +75,11 @@ void memory_unshare(struct memory *copy);
 // Fails only for lack of memory. A range that wraps around the address space is cut at its end.
 struct failure *memory_add(struct memory *memory, vaddr start, uint64_t size, const uint8_t *bytes)
     __attribute__((warn_unused_result));
+
+// The same for bytes that are a hole of their file, all zeroes: nothing needs to be looked for in
+// them, and looking at them would make pages of them.
+struct failure *memory_add_hole(struct memory *memory, vaddr start, uint64_t size,
+                                const uint8_t *bytes) __attribute__((warn_unused_result));
 
 // Gives bytes to those parts of [start, start + size) that have none; what has some keeps them.
 // Fails only for lack of memory.

@@ -222,6 +222,21 @@ Test(memory, neighbours_in_memory_and_file_become_one_span)
     cr_assert_eq(memory.count, 2);
 }
 
+Test(memory, a_hole_stays_a_span_of_its_own)
+{
+    static const char bytes[] = "01\0\0\0\0"
+                                "67";
+    add(0x1000, 2, bytes);
+    cr_assert_null(memory_add_hole(&memory, 0x1002, 4, (const uint8_t *)bytes + 2));
+    add(0x1006, 2, bytes + 6);
+    cr_assert_eq(memory.count, 3);
+    cr_assert(!memory.spans[0].hole && memory.spans[1].hole && !memory.spans[2].hole);
+    enum memory_status status;
+    const uint8_t *view = memory_view(&memory, 0x1000, 8, &status);
+    cr_assert_not_null(view);
+    cr_assert(memcmp(view, bytes, 8) == 0);
+}
+
 Test(memory, what_came_first_stays)
 {
     static const struct {

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <elf.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -234,4 +235,72 @@ Test(process_memory, cut_at_every_length_up_to_the_data)
     world.core = NULL;
     world.process = NULL;
     close_world(&world);
+}
+
+// ---- Holes of the core's file
+
+enum {
+    MIB = 1 << 20,
+    SPARSE = 80 * MIB
+};
+
+// A core of one segment, whose file has a hole of `hole` bytes at a distance of `from`.
+static void open_with_hole(struct world *world, vaddr start, const uint8_t *bytes, uint64_t from,
+                           uint64_t hole)
+{
+    static const struct process_options none = {0};
+    init_world(world);
+    add_segment(world, start, bytes, SPARSE, 0, 0);
+    open_world(world, NULL);
+    uint64_t offset = (uint64_t)(world->core->segments[0].bytes - world->core->map);
+    process_close(world->process);
+    int fd = open(world->core->path, O_WRONLY);
+    cr_assert_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(offset + from),
+                           (off_t)hole),
+                 0);
+    close(fd);
+    struct failure *failure = process_open(world->core, &none, &world->process);
+    cr_assert_null(failure);
+}
+
+static void assert_all_bytes(struct world *world, vaddr start, const uint8_t *bytes)
+{
+    enum memory_status status;
+    const uint8_t *view = memory_view(&world->process->memory, start, SPARSE, &status);
+    cr_assert_not_null(view);
+    cr_assert(memcmp(view, bytes, SPARSE) == 0);
+}
+
+Test(process_memory, a_large_hole_is_a_span_of_its_own)
+{
+    static const vaddr starts[] = {0x10000000, 0x10000800, 0x10000ff8};
+    uint8_t *bytes = calloc(1, SPARSE);
+    cr_assert_not_null(bytes);
+    strcpy((char *)bytes + 0x10, "before");
+    strcpy((char *)bytes + SPARSE - MIB, "behind");
+    for (size_t i = 0; i < LENGTH(starts); i++) {
+        struct world world;
+        open_with_hole(&world, starts[i], bytes, MIB, SPARSE - 2 * MIB);
+        const struct memory *memory = &world.process->memory;
+        cr_assert_eq(memory->count, 3, "%zu spans", memory->count);
+        cr_assert(!memory->spans[0].hole && memory->spans[1].hole && !memory->spans[2].hole);
+        cr_assert_eq(memory->spans[1].start % PAGE, 0, "pools of pymalloc would be cut");
+        cr_assert_eq(memory->spans[2].start % PAGE, 0);
+        cr_assert_gt(memory->spans[1].size, (uint64_t)SPARSE - 3 * MIB);
+        assert_all_bytes(&world, starts[i], bytes);
+        close_world(&world);
+    }
+    free(bytes);
+}
+
+Test(process_memory, small_holes_are_not_told_apart)
+{
+    uint8_t *bytes = calloc(1, SPARSE);
+    cr_assert_not_null(bytes);
+    struct world world;
+    open_with_hole(&world, 0x10000000, bytes, PAGE, MIB);
+    cr_assert_eq(world.process->memory.count, 1);
+    assert_all_bytes(&world, 0x10000000, bytes);
+    close_world(&world);
+    free(bytes);
 }

@@ -8,6 +8,7 @@
 #include "emulator.h"
 #include "image.h"
 #include "image_dwarf.h"
+#include "known_builds.h"
 #include "layout.h"
 #include "learned.h"
 #include "registers.h"
@@ -363,10 +364,24 @@ static struct failure *find_stacks(struct interpreter *interpreter)
     return NULL;
 }
 
+static bool is_known_build(const struct interpreter *interpreter, const char *column)
+{
+    char id[2 * BUILD_ID_MAX + 1];
+    build_id_format(&interpreter->module->image->build_id, id, sizeof(id));
+    for (size_t i = 0; i < known_build_count; i++)
+        if (strcmp(known_builds[i].build_id, id) == 0)
+            return strcmp(known_builds[i].column, column) == 0;
+    return false;
+}
+
 // Lays what this very build's DWARF says over the built-in column.
 static struct failure *overlay_dwarf(struct interpreter *interpreter, struct layout *layout)
 {
     if (!interpreter->module || !interpreter->module->image)
+        return NULL;
+    interpreter->known_build =
+        !interpreter->wants_dwarf && is_known_build(interpreter, layout->column->name);
+    if (interpreter->known_build)
         return NULL;
     struct image_member_query *queries = calloc(LAYOUT_MEMBER_COUNT, sizeof(*queries));
     if (!queries)
@@ -441,6 +456,7 @@ struct failure *interpreter_open(struct process *process, const struct debug_fil
     if (!made)
         return failure_no_memory();
     made->process = process;
+    made->wants_dwarf = options->path || options->ask_servers;
     struct failure *failure = find_module(made, process);
     if (!failure)
         failure = find_debug_file(made, options);

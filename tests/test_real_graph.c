@@ -93,8 +93,9 @@ Test(graph_equality, debian_dbg_stripped)
     cr_assert_eq(run.status, 0, "%s", run.errors);
     for (size_t i = 0; i < LENGTH(graphs); i++) {
         graphs[i] = real_format("%s/graph.%zu", core.directory, i);
-        run = REAL_RUN("--format=json", "--limit=0", "--graph", graphs[i], core.path,
-                       i ? stripped : core.interpreter);
+        // (A known build's DWARF is read only by who says where it is.)
+        run = REAL_RUN("--format=json", "--limit=0", "--debug-path=/nonexistent", "--graph",
+                       graphs[i], core.path, i ? stripped : core.interpreter);
         cr_assert_eq(run.status, 0, "%s", run.errors);
         cr_expect_str_eq(real_string(real_parse(run.output), "interpreter.layout_source"),
                          i ? "builtin" : "dwarf");

@@ -55,6 +55,7 @@ enum stop {
     STOP_FULL, // it could, but not in this engine
     STOP_WRITE,
     STOP_WANTED, // a read that is looked for
+    STOP_FOLLOWER,
 };
 
 // Says which reads end a run.
@@ -82,6 +83,7 @@ struct emulator {
 
     struct emulator_loop loop;
     const struct watch *watch; // NULL: reads are not looked at
+    const struct emulator_follower *follower;
     size_t visit_limit;
     uint64_t counts[EMULATOR_STATUS_COUNT];
 };
@@ -156,6 +158,18 @@ static void on_visit(uc_engine *engine, uint64_t at, uint32_t size, void *contex
     }
     emulator->visits[emulator->visit_count++] = target;
     emulator->blocks += EMULATOR_BLOCKS_PER_VISIT;
+    const struct emulator_follower *follower = emulator->follower;
+    if (follower && !follower->visit(follower->context))
+        stop_run(emulator, STOP_FOLLOWER, 0);
+}
+
+static void on_step(uc_engine *engine, uint64_t at, uint32_t size, void *context)
+{
+    struct emulator *emulator = context;
+    const struct emulator_follower *follower = emulator->follower;
+    (void)engine;
+    if (emulator->stop == STOP_NONE && !follower->step(follower->context, at, size))
+        stop_run(emulator, STOP_FOLLOWER, at);
 }
 
 static void on_return(uc_engine *engine, uint64_t at, uint32_t size, void *context)
@@ -274,6 +288,7 @@ static bool add_hooks(struct emulator *emulator)
                     (any_function)on_write, 1, 0) &&
            (!emulator->watch ||
             add_hook(emulator, UC_HOOK_MEM_READ, (any_function)on_read, 1, 0)) &&
+           (!emulator->follower || add_hook(emulator, UC_HOOK_CODE, (any_function)on_step, 1, 0)) &&
            add_system_call_hooks(emulator);
 }
 
@@ -374,6 +389,7 @@ static enum emulator_status explain(const struct emulator *emulator)
     case STOP_NO_MEMORY:
     case STOP_FULL:
     case STOP_WANTED:
+    case STOP_FOLLOWER:
         break;
     }
     return emulator->error == UC_ERR_INSN_INVALID ? EMULATOR_UNKNOWN_INSTRUCTION
@@ -386,7 +402,7 @@ static vaddr step(struct emulator *emulator)
     const struct emulator_machine *machine = emulator->machine;
     enum memory_status status;
     uint64_t counter;
-    if (!machine->step ||
+    if (!machine->step || emulator->follower ||
         uc_reg_read(emulator->engine, machine->program_counter, &counter) != UC_ERR_OK)
         return 0;
     const uint8_t *code =
@@ -412,6 +428,8 @@ static enum emulator_status run(struct emulator *emulator, vaddr function, vaddr
     emulator->next = function;
     if (!set_call(emulator, object))
         return EMULATOR_ENGINE_ERROR;
+    if (emulator->follower)
+        emulator->follower->begin(emulator->follower->context);
     if (!emulator_guard_run(run_guarded, emulator)) {
         close_engine(emulator);
         emulator->stop = STOP_NONE;
@@ -511,6 +529,25 @@ bool emulator_find_read(struct emulator *emulator, vaddr function,
     return true;
 }
 
+void emulator_set_follower(struct emulator *emulator, const struct emulator_follower *follower)
+{
+    // What is translated without the hook stays without it.
+    close_engine(emulator);
+    emulator->follower = follower;
+}
+
+uint64_t emulator_read_register(const struct emulator *emulator, int number)
+{
+    uint64_t value = 0;
+    uc_reg_read(emulator->engine, number, &value);
+    return value;
+}
+
+bool emulator_read(const struct emulator *emulator, vaddr at, void *bytes, size_t size)
+{
+    return uc_mem_read(emulator->engine, at, bytes, size) == UC_ERR_OK;
+}
+
 uint64_t emulator_count(const struct emulator *emulator, enum emulator_status status)
 {
     return emulator->counts[status];
@@ -573,55 +610,6 @@ void emulator_destroy(struct emulator *emulator)
     emulator_space_deinit(&emulator->space);
     free(emulator->visits);
     free(emulator);
-}
-
-#else
-
-// Never made, so that the others are never called.
-struct failure *emulator_create(struct memory *memory, unsigned elf_machine, vaddr tls_base,
-                                struct emulator **emulator)
-{
-    (void)memory;
-    (void)elf_machine;
-    (void)tls_base;
-    (void)emulator;
-    return failure_create(FAILURE_UNSUPPORTED,
-                          "this program was built without Unicorn (meson's -Demulator=enabled)");
-}
-
-void emulator_destroy(struct emulator *emulator)
-{
-    (void)emulator;
-}
-
-enum emulator_status emulator_traverse(struct emulator *emulator, vaddr function, vaddr object,
-                                       void (*take)(void *context, vaddr target), void *context)
-{
-    (void)emulator;
-    (void)function;
-    (void)object;
-    (void)take;
-    (void)context;
-    return EMULATOR_ENGINE_ERROR;
-}
-
-bool emulator_find_read(struct emulator *emulator, vaddr function,
-                        bool (*wanted)(void *context, vaddr address, unsigned width), void *context,
-                        vaddr *address)
-{
-    (void)emulator;
-    (void)function;
-    (void)wanted;
-    (void)context;
-    (void)address;
-    return false;
-}
-
-uint64_t emulator_count(const struct emulator *emulator, enum emulator_status status)
-{
-    (void)emulator;
-    (void)status;
-    return 0;
 }
 
 #endif

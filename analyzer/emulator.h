@@ -79,6 +79,26 @@ bool emulator_find_read(struct emulator *emulator, vaddr function,
                         bool (*wanted)(void *context, vaddr address, unsigned width), void *context,
                         vaddr *address);
 
+// One who watches what functions do, instruction by instruction.
+struct emulator_follower {
+    void *context;
+    // The function is about to be called: once for each object, or again when it is begun again.
+    void (*begin)(void *context);
+    // Before that instruction. False: break off, with EMULATOR_ENGINE_ERROR.
+    bool (*step)(void *context, vaddr at, unsigned size);
+    // Before the first instruction of `visit`.
+    bool (*visit)(void *context);
+};
+
+// Has all functions followed from here on, which makes them a hundred times slower; what the
+// emulator cannot execute by itself is not executed by hand then. The follower must outlive it.
+void emulator_set_follower(struct emulator *emulator, const struct emulator_follower *follower);
+
+// For followers: a register, by Unicorn's number, and bytes as the code sees them; false: not all
+// of them are there.
+uint64_t emulator_read_register(const struct emulator *emulator, int number);
+bool emulator_read(const struct emulator *emulator, vaddr at, void *bytes, size_t size);
+
 // How many objects ended so, since the emulator was made.
 uint64_t emulator_count(const struct emulator *emulator, enum emulator_status status);
 

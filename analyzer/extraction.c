@@ -75,6 +75,7 @@ struct extraction {
     uint32_t *rows;
     struct part *parts;
     unsigned jobs;
+    bool learns;          // heap_code.h
     pthread_mutex_t lock; // over heap->types, heap->labels and the memory they are read through
 };
 
@@ -348,7 +349,8 @@ static void init_part(struct extraction *extraction, unsigned job)
     part->types.runtime = &part->runtime;
     type_cache_init(&part->object_types, &heap->types, &extraction->lock);
     type_cache_init(&part->target_types, &heap->types, &extraction->lock);
-    part->code = (struct heap_code){.code = heap->code.code, .memory = &part->memory};
+    part->code = (struct heap_code){
+        .code = heap->code.code, .memory = &part->memory, .learns = extraction->learns};
     part->first = parallel_first(heap->count, extraction->jobs, job);
     part->end = parallel_first(heap->count, extraction->jobs, job + 1);
     // Its share of the common arrays.
@@ -377,16 +379,10 @@ static void deinit_part(struct part *part)
     memory_unshare(&part->memory);
 }
 
-// What did not end for one part may have been tried by the next ones in vain: these did not know
-// that the function was given up before their first object. All of them go through their objects
-// again, knowing it, so that the result is that of one part.
-static void give_up(struct extraction *extraction)
+// All parts go through their objects once more.
+static void extract_again(struct extraction *extraction)
 {
     struct heap *heap = extraction->heap;
-    for (unsigned job = 0; job < extraction->jobs; job++)
-        heap_code_add_endless(&heap->code, &extraction->parts[job].code);
-    if (extraction->jobs == 1 || !heap_code_gives_up(&heap->code))
-        return;
     memset(heap->owners, 0, heap->count / 8 + 1);
     memset(heap->opaque, 0, heap->count / 8 + 1);
     for (unsigned job = 0; job < extraction->jobs; job++) {
@@ -399,6 +395,35 @@ static void give_up(struct extraction *extraction)
         part->failure = failure;
     }
     parallel_run(extraction->jobs, extract_part, extraction);
+}
+
+// What did not end for one part may have been tried by the next ones in vain: these did not know
+// that the function was given up before their first object. They go through their objects again,
+// knowing it, so that the result is that of one part.
+static void give_up(struct extraction *extraction)
+{
+    struct heap *heap = extraction->heap;
+    for (unsigned job = 0; job < extraction->jobs; job++)
+        heap_code_add_endless(&heap->code, &extraction->parts[job].code);
+    if (extraction->jobs > 1 && heap_code_gives_up(&heap->code))
+        extract_again(extraction);
+}
+
+// Where what was learned has turned out wrong for one object, nobody knows for how many others.
+static void unlearn(struct extraction *extraction)
+{
+    struct heap *heap = extraction->heap;
+    bool any = false, erred;
+    for (unsigned job = 0; job < extraction->jobs; job++) {
+        heap->learned_objects += heap_code_check(&extraction->parts[job].code, &erred);
+        any = any || erred;
+    }
+    if (!any)
+        return;
+    heap->learned_objects = 0;
+    extraction->learns = false;
+    extract_again(extraction);
+    give_up(extraction);
 }
 
 static void add_losses(struct heap *heap, const struct part *part)
@@ -486,6 +511,7 @@ static struct failure *run_parts(struct extraction *extraction)
     parallel_run(extraction->jobs, extract_part, extraction);
     struct failure *failure = NULL;
     give_up(extraction);
+    unlearn(extraction);
     for (unsigned job = 0; job < extraction->jobs; job++) {
         struct part *part = &extraction->parts[job];
         add_losses(extraction->heap, part);
@@ -524,7 +550,7 @@ static struct failure *allocate_columns(struct heap *heap)
 
 struct failure *extraction_run(struct heap *heap, unsigned jobs)
 {
-    struct extraction extraction = {.heap = heap, .jobs = jobs ? jobs : 1};
+    struct extraction extraction = {.heap = heap, .jobs = jobs ? jobs : 1, .learns = true};
     if (extraction.jobs > PARALLEL_JOBS_MAX)
         extraction.jobs = PARALLEL_JOBS_MAX;
     progress_phase(heap->progress, "reading objects", "objects", heap->count);

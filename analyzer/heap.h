@@ -87,6 +87,7 @@ struct heap {
     uint64_t opaque_objects;   // how many of these there are
     uint64_t opaque_reasons[HEAP_OPAQUE_REASONS]; // and why
     uint64_t coded_objects;                       // visited by running their own tp_traverse
+    uint64_t learned_objects; // of these without running it; how many depends on the threads
     struct heap_losses losses;
     struct progress *progress; // the caller's
     // private

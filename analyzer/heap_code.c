@@ -84,7 +84,9 @@ static unsigned run(struct heap_code *code, struct visitor *visitor, vaddr funct
         return HEAP_CODE_NOT_TRIED;
     if (is_known_endless(code, function, object))
         return code->code->endless;
-    unsigned ending = code->code->run(code->runner, function, object, take_visit, visitor);
+    bool learns = code->learns && code->code->run_learned;
+    unsigned ending = (learns ? code->code->run_learned : code->code->run)(
+        code->runner, function, object, take_visit, visitor);
     if (ending && ending == code->code->endless)
         note_endless(code, &(struct heap_code_endless){function, object, code->number});
     return ending;
@@ -95,6 +97,14 @@ bool heap_code_run(void *heap_code, struct visitor *visitor, vaddr function, vad
     struct heap_code *code = heap_code;
     code->ending = run(code, visitor, function, object);
     return code->ending == 0;
+}
+
+uint64_t heap_code_check(const struct heap_code *code, bool *erred)
+{
+    *erred = false;
+    if (!code->runner || !code->learns || !code->code->check_learned)
+        return 0;
+    return code->code->check_learned(code->runner, erred);
 }
 
 const char *heap_code_ending_text(const struct heap_code *code, unsigned ending)

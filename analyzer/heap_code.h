@@ -6,6 +6,8 @@
 // behind the last of them is not tried. A reader that goes through all objects in the order of
 // their numbers thus tries the same ones as readers who share them, once these know of each
 // other's. None is tried twice.
+//
+// A reader that learns gets the same, but not by running every object.
 #ifndef ANALYZER_HEAP_CODE_H
 #define ANALYZER_HEAP_CODE_H
 
@@ -39,6 +41,7 @@ struct heap_code_endless {
 struct heap_code {
     const struct runtime_code *code; // NULL: nothing can be run
     struct memory *memory;
+    bool learns; // one who has many objects: what the first ones show serves the others
     void *runner;
     bool tried;
     uint32_t number; // of the object at hand, or HEAP_CODE_UNNUMBERED; set by the caller
@@ -59,6 +62,10 @@ bool heap_code_run(void *heap_code, struct visitor *visitor, vaddr function, vad
 void heap_code_add_endless(struct heap_code *code, const struct heap_code *other);
 // Is any function given up?
 bool heap_code_gives_up(const struct heap_code *code);
+
+// How many objects needed no run. *erred: nothing that was read is to be trusted, and it is to be
+// read again without learning.
+uint64_t heap_code_check(const struct heap_code *code, bool *erred);
 
 // To follow "its traversal": "does not end".
 const char *heap_code_ending_text(const struct heap_code *code, unsigned ending);

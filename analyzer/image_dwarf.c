@@ -24,6 +24,7 @@ struct member_search {
     bool *decided;                    // for each of them: its type has been seen
     size_t count;
     size_t undecided;
+    bool inline_names;   // some type that was found has its name beside it, not in .debug_str
     Dwarf *supplemented; // the DWARF that was given dwz's supplementary file; NULL: none was
 };
 
@@ -201,6 +202,13 @@ static size_t find_queries(const struct member_search *search, const char *type)
     return low;
 }
 
+static bool has_inline_name(Dwarf_Die *die)
+{
+    Dwarf_Attribute memory;
+    Dwarf_Attribute *attribute = dwarf_attr(die, DW_AT_name, &memory);
+    return attribute && dwarf_whatform(attribute) == DW_FORM_string;
+}
+
 static void try_type(struct member_search *search, Dwarf_Die *die, const char *unit)
 {
     const char *name = die_name(search, die);
@@ -214,6 +222,8 @@ static void try_type(struct member_search *search, Dwarf_Die *die, const char *u
             continue;
         search->decided[i] = answer_query(search, query, die);
         search->undecided -= search->decided[i];
+        if (search->decided[i] && has_inline_name(die))
+            search->inline_names = true;
     }
 }
 
@@ -227,8 +237,16 @@ static bool enter_import(const struct member_search *search, Dwarf_Die *import, 
            dwarf_child(&root, first) == 0;
 }
 
+static bool is_wanted_unit(const struct member_search *search, const char *unit)
+{
+    for (size_t i = 0; i < search->count; i++)
+        if (!search->decided[i] && search->open[i]->unit && !strcmp(search->open[i]->unit, unit))
+            return true;
+    return false;
+}
+
 // `unit`: its base name, when only queries for it (or for any) are to be answered; what it imports
-// is then its own as well.
+// is then its own as well, and it is left when there is none for it any more.
 static void read_unit(struct member_search *search, Dwarf_Die *root, const char *unit)
 {
     Dwarf_Die levels[IMPORT_DEPTH_MAX];
@@ -238,8 +256,11 @@ static void read_unit(struct member_search *search, Dwarf_Die *root, const char 
     while (search->undecided > 0) {
         Dwarf_Die *die = &levels[depth];
         int tag = dwarf_tag(die);
+        size_t undecided = search->undecided;
         if (tag == DW_TAG_typedef || is_structure(die))
             try_type(search, die, unit);
+        if (unit && search->undecided < undecided && !is_wanted_unit(search, unit))
+            return;
         if (unit && tag == DW_TAG_imported_unit && depth + 1 < IMPORT_DEPTH_MAX &&
             imports++ < IMPORTS_MAX && enter_import(search, die, &levels[depth + 1])) {
             depth++;
@@ -251,20 +272,58 @@ static void read_unit(struct member_search *search, Dwarf_Die *root, const char 
     }
 }
 
-static bool is_wanted_unit(const struct member_search *search, const char *unit)
+static bool is_open_type(const struct member_search *search, const char *name)
 {
-    for (size_t i = 0; i < search->count; i++)
-        if (!search->decided[i] && search->open[i]->unit && !strcmp(search->open[i]->unit, unit))
+    for (size_t i = find_queries(search, name); i < search->count; i++) {
+        if (strcmp(search->open[i]->type, name))
+            return false;
+        if (!search->decided[i])
+            return true;
+    }
+    return false;
+}
+
+static unsigned hash_end(const char *string, size_t length)
+{
+    uint32_t end;
+    memcpy(&end, string + length - sizeof(end), sizeof(end));
+    return end * UINT32_C(0x9E3779B1) >> 22;
+}
+
+// Can a type that no unit of its own had be in another one? Not if none of those that are left has
+// its name among the strings of the DWARF. (A linker keeps "BLOCK" as the end of "POP_BLOCK" where
+// it has both. But types come with others of their source, and one name is enough.) True where that
+// cannot be said: names of up to three letters stand beside the type, and all of some compilers'
+// do; dwz has other strings in another file.
+static bool may_be_elsewhere(const struct member_search *search, Dwarf *dwarf)
+{
+    bool ends[1024] = {false};
+    const char *string;
+    size_t length;
+    if (search->inline_names || search->undecided == search->count || search->supplemented)
+        return search->undecided > 0;
+    for (size_t i = 0; i < search->count; i++) {
+        if (search->decided[i])
+            continue;
+        length = strlen(search->open[i]->type);
+        if (length < sizeof(uint32_t))
+            return true;
+        ends[hash_end(search->open[i]->type, length)] = true;
+    }
+    for (Dwarf_Off at = 0; (string = dwarf_getstring(dwarf, at, &length)); at += length + 1)
+        if (length >= sizeof(uint32_t) && ends[hash_end(string, length)] &&
+            is_open_type(search, string))
             return true;
     return false;
 }
 
 // First the units that queries name, then every unit for what is left: LTO's have no file's name
-// ("<artificial>"), type units and partial ones (dwz) none at all. The root of what was split off
-// into another file (.dwo) is not asked for, so that libdw does not look for it.
+// ("<artificial>"), type units and partial ones (dwz) none at all. These only if one of them can
+// have what is left: usually that is types of modules in files of their own. The root of what was
+// split off into another file (.dwo) is not asked for, so that libdw does not look for it.
 static void read_units(struct member_search *search, Dwarf *dwarf)
 {
-    for (int any = 0; any < 2; any++) {
+    for (int any = 0; any < 2 && (!any || may_be_elsewhere(search, dwarf)); any++) {
         Dwarf_CU *unit = NULL;
         Dwarf_Die root;
         while (search->undecided > 0 &&

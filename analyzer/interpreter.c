@@ -8,7 +8,9 @@
 #include "emulator.h"
 #include "image.h"
 #include "image_dwarf.h"
+#include "known_builds.h"
 #include "layout.h"
+#include "learned.h"
 #include "registers.h"
 
 enum {
@@ -180,16 +182,16 @@ static struct failure *find_debug_file(struct interpreter *interpreter,
     return debug_file_find(module->image, module->path, options, &interpreter->debug_file);
 }
 
-// An emulator for one thread.
+// What emulates for one thread.
 static struct failure *open_emulator(void *context, struct memory *memory, void **runner)
 {
     const struct core *core = ((const struct interpreter *)context)->process->core;
-    struct emulator *emulator;
+    struct learned *learned;
     vaddr tls_base = 0;
     registers_find_tls(core, &tls_base);
-    struct failure *failure = emulator_create(memory, core->machine, tls_base, &emulator);
+    struct failure *failure = learned_create(memory, core->machine, tls_base, &learned);
     if (!failure)
-        *runner = emulator;
+        *runner = learned;
     return failure;
 }
 
@@ -197,7 +199,19 @@ static unsigned run_emulator(void *runner, vaddr function, vaddr object,
                              void (*take)(void *context, vaddr target), void *context)
 {
     _Static_assert((int)EMULATOR_STATUS_COUNT <= (int)RUNTIME_CODE_ENDINGS, "endings");
-    return emulator_traverse(runner, function, object, take, context);
+    return emulator_traverse(learned_emulator(runner), function, object, take, context);
+}
+
+static unsigned run_learned(void *runner, vaddr function, vaddr object,
+                            void (*take)(void *context, vaddr target), void *context)
+{
+    return learned_traverse(runner, function, object, take, context);
+}
+
+static uint64_t check_learned(const void *runner, bool *erred)
+{
+    *erred = learned_has_erred(runner);
+    return learned_count(runner).by_path;
 }
 
 // Reads that are looked for.
@@ -220,12 +234,12 @@ static bool find_read(void *runner, vaddr function, const struct runtime_range *
                       size_t range_count, unsigned width, vaddr *address)
 {
     struct read_search search = {ranges, range_count, width};
-    return emulator_find_read(runner, function, is_wanted, &search, address);
+    return emulator_find_read(learned_emulator(runner), function, is_wanted, &search, address);
 }
 
 static void close_emulator(void *runner)
 {
-    emulator_destroy(runner);
+    learned_destroy(runner);
 }
 
 static const char *ending_text(unsigned ending)
@@ -303,6 +317,8 @@ static struct failure *find_data(struct interpreter *interpreter, struct process
     interpreter->code = (struct runtime_code){.context = interpreter,
                                               .open = open_emulator,
                                               .run = run_emulator,
+                                              .run_learned = run_learned,
+                                              .check_learned = check_learned,
                                               .find_read = find_read,
                                               .close = close_emulator,
                                               .ending_text = ending_text,
@@ -348,10 +364,24 @@ static struct failure *find_stacks(struct interpreter *interpreter)
     return NULL;
 }
 
+static bool is_known_build(const struct interpreter *interpreter, const char *column)
+{
+    char id[2 * BUILD_ID_MAX + 1];
+    build_id_format(&interpreter->module->image->build_id, id, sizeof(id));
+    for (size_t i = 0; i < known_build_count; i++)
+        if (strcmp(known_builds[i].build_id, id) == 0)
+            return strcmp(known_builds[i].column, column) == 0;
+    return false;
+}
+
 // Lays what this very build's DWARF says over the built-in column.
 static struct failure *overlay_dwarf(struct interpreter *interpreter, struct layout *layout)
 {
     if (!interpreter->module || !interpreter->module->image)
+        return NULL;
+    interpreter->known_build =
+        !interpreter->wants_dwarf && is_known_build(interpreter, layout->column->name);
+    if (interpreter->known_build)
         return NULL;
     struct image_member_query *queries = calloc(LAYOUT_MEMBER_COUNT, sizeof(*queries));
     if (!queries)
@@ -426,6 +456,7 @@ struct failure *interpreter_open(struct process *process, const struct debug_fil
     if (!made)
         return failure_no_memory();
     made->process = process;
+    made->wants_dwarf = options->path || options->ask_servers;
     struct failure *failure = find_module(made, process);
     if (!failure)
         failure = find_debug_file(made, options);

@@ -22,7 +22,9 @@ struct interpreter {
     struct recognize_range *ranges;  // its
     struct runtime_names names;
     bool debug_build; // made with Py_DEBUG or at least Py_TRACE_REFS
-    bool has_dwarf;
+    bool has_dwarf;   // and it was read
+    bool known_build; // its DWARF was not read: it says what the column says (known_builds.h)
+    bool wants_dwarf; // the caller said where debug files are: even then it is read
     struct debug_file debug_file;
     bool runs_code;               // traversals of extension types can be run
     struct runtime_range *data;   // its writable segments

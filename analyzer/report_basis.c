@@ -145,6 +145,8 @@ static void put_layout(const struct report *report, FILE *file)
     fprintf(file, "built-in column %s", layout->column->name);
     if (interpreter->has_dwarf)
         put_dwarf(interpreter, file);
+    else if (interpreter->known_build)
+        fputs(", which fits this build, a known one", file);
     else if (interpreter->recognition)
         fputs(", the one that fits what the core has", file);
     else

@@ -108,6 +108,9 @@ static json_t *add_debug_file(const struct interpreter *interpreter, json_t *obj
         json_array_append_new(notes, value_name(found->notes[i]));
     json_object_set_new(object, "layout_dwarf_file",
                         value_name(interpreter_dwarf_file(interpreter)));
+    json_object_set_new(object, "layout_dwarf_added",
+                        json_integer(interpreter->runtime.layout.dwarf_added));
+    json_object_set_new(object, "layout_known_build", json_boolean(interpreter->known_build));
     json_object_set_new(object, "layout_dwarf_found", source ? json_string(source) : json_null());
     json_object_set_new(object, "debug_file_notes", notes);
     add_differences(&interpreter->runtime.layout, object);

@@ -199,6 +199,9 @@ static void note_debug_file(struct run *run)
                  interpreter_dwarf_file(interpreter), found->source ? ", found by " : "",
                  found->source ? debug_file_source_text(found->source) : "", layout->dwarf_values,
                  layout->dwarf_differences);
+    else if (interpreter->known_build)
+        run_tell(run, "no DWARF needed, the build-id of %s is known",
+                 interpreter_file(interpreter));
     for (unsigned i = 0, told = 0; i < LAYOUT_MEMBER_COUNT && told < DIFFERENCES_TOLD; i++) {
         if (!layout->differs[i])
             continue;

@@ -15,6 +15,7 @@ void layout_overlay(struct layout *layout, enum layout_member member, struct lay
     struct layout_value old = layout->values[member];
     layout->values[member] = value;
     layout->dwarf_values += !layout->from_dwarf[member];
+    layout->dwarf_added += !layout->from_dwarf[member] && old.offset == LAYOUT_ABSENT;
     layout->from_dwarf[member] = true;
     if (old.offset == LAYOUT_ABSENT || (old.offset == value.offset && old.width == value.width))
         return;

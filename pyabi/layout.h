@@ -575,6 +575,7 @@ struct layout {
     bool differs[LAYOUT_MEMBER_COUNT];    // DWARF's value is another than the one
     struct layout_value replaced[LAYOUT_MEMBER_COUNT]; // that was there before
     unsigned dwarf_differences;                        // how many do
+    unsigned dwarf_added;                              // values of members that the column has not
     bool head_by_evidence; // PyGC_Head has another size than the column says
     bool count_allocs;     // COUNT_ALLOCS: types are longer than the column says
     unsigned rivals;       // built-in columns that fit as well, but for the version

@@ -561,11 +561,14 @@ bool runtime_next_static_list(const struct runtime *runtime, const struct runtim
 bool runtime_is_static_list(const struct runtime *runtime, const struct runtime_source *source,
                             vaddr list)
 {
-    uint64_t cursor = 0;
-    vaddr candidate;
-    while (runtime_next_static_list(runtime, source, &cursor, &candidate))
-        if (candidate == list)
-            return true;
+    unsigned width = runtime->memory->format.word_size;
+    vaddr word;
+    if (!object_is_exact(runtime, list, RUNTIME_TYPE_list))
+        return false;
+    for (size_t i = 0; i < source->data_count; i++)
+        for (vaddr at = source->data[i].start; source->data[i].end - at >= width; at += width)
+            if (memory_read_word(runtime->memory, at, &word) == MEMORY_OK && word == list)
+                return true;
     return false;
 }
 

@@ -39,6 +39,12 @@ struct runtime_code {
     // RUNTIME_CODE_ENDINGS, and nothing was given.
     unsigned (*run)(void *runner, vaddr function, vaddr object,
                     void (*take)(void *context, vaddr target), void *context);
+    // As run, and with the same result, for one who has many objects of each function: what is
+    // learned from the first ones serves the others. NULL: there is only run.
+    unsigned (*run_learned)(void *runner, vaddr function, vaddr object,
+                            void (*take)(void *context, vaddr target), void *context);
+    // How many objects needed no run; *erred: nothing that run_learned gave is to be trusted.
+    uint64_t (*check_learned)(const void *runner, bool *erred);
     // Calls a function with NULL until it reads `width` bytes within one of the ranges, and not on
     // from there. False: it never did.
     bool (*find_read)(void *runner, vaddr function, const struct runtime_range *ranges,

@@ -59,6 +59,8 @@ static const char unit_one[] = "struct twice { char skip[8]; int where; };\n"
                                "__attribute__((noipa)) int one(void) { return both.where++; }\n";
 static const char unit_two[] = "struct twice { char skip[16]; long where; };\n"
                                "__attribute__((used)) static struct twice both = {{0}, 2};\n"
+                               "struct elsewhere { int skip, where; };\n"
+                               "__attribute__((used)) static struct elsewhere third;\n"
                                "int one(void);\n"
                                "int two(void) { return both.where++ + one(); }\n";
 

@@ -172,6 +172,33 @@ Test(dwarf, unit_decides_between_types_of_one_name)
     }
 }
 
+// One that is in a unit of another name is found there, one that is in none nowhere, whatever else
+// was found in its own.
+Test(dwarf, type_in_another_unit)
+{
+    static const char *const flags[] = {"-gdwarf-2", "-gdwarf-4", "-gdwarf-5", "-O2 -flto",
+                                        "-gdwarf-4 -fdebug-types-section"};
+    for (size_t i = 0; i < LENGTH(flags); i++) {
+        struct image_member_query queries[] = {
+            {.type = "twice", .member = "where", .unit = "one.c"},
+            {.type = "elsewhere", .member = "where", .unit = "renamed.c"},
+            {.type = "nowhere", .member = "where", .unit = "renamed.c"},
+            {.type = "where", .member = "where", .unit = "two.c"},
+        };
+        struct image *image = compile_units(flags[i]);
+        for (size_t count = 1; count <= LENGTH(queries); count++) {
+            cr_assert(image_read_members(image, queries, count), "%s", flags[i]);
+            cr_assert(queries[0].found, "%s", flags[i]);
+            cr_assert_eq(queries[0].offset, 8, "%s", flags[i]);
+            cr_assert_eq(queries[1].found, count > 1, "%s", flags[i]);
+            cr_assert_eq(queries[1].offset, count > 1 ? 4 : 0, "%s", flags[i]);
+            cr_assert_not(queries[2].found, "%s", flags[i]);
+            cr_assert_not(queries[3].found, "%s", flags[i]);
+        }
+        image_close(image);
+    }
+}
+
 Test(dwarf, types_in_units_of_their_own)
 {
     static const char *const flags[] = {"-gdwarf-4 -fdebug-types-section",

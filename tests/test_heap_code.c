@@ -76,6 +76,59 @@ WORLDS(reasons_are_counted)
     }
 }
 
+static atomic_uint learned_runs;
+static bool learned_erred;
+
+// Visits nothing.
+static unsigned stub_run_learned(void *runner, vaddr function, vaddr object,
+                                 void (*take)(void *context, vaddr target), void *context)
+{
+    (void)runner;
+    (void)function;
+    (void)object;
+    (void)take;
+    (void)context;
+    learned_runs++;
+    return 0;
+}
+
+static uint64_t stub_check_learned(const void *runner, bool *erred)
+{
+    (void)runner;
+    *erred = learned_erred;
+    return 7;
+}
+
+// What is learned serves the one who reads the heap; once it has erred, nothing of it is left.
+WORLDS(what_is_learned)
+{
+    vaddr objects[OBJECTS], a = coded_type("a.A"), target = fakeheap_list(&fake);
+    for (int i = 0; i < OBJECTS; i++)
+        objects[i] = new_object(a, i % 50 == 3 ? ENDLESS : target);
+    open_heap(1);
+    uint64_t edges = heap->edges, opaque = heap->opaque_objects;
+    code.run_learned = stub_run_learned;
+    code.check_learned = stub_check_learned;
+    for (unsigned jobs = 1; jobs < 8; jobs++) {
+        learned_erred = false;
+        learned_runs = 0;
+        open_heap(jobs);
+        cr_assert_eq(learned_runs, OBJECTS, "%s, %u jobs: %u", world, jobs, (unsigned)learned_runs);
+        cr_assert_geq(heap->learned_objects, 7, "%s", world);
+        cr_assert_eq(edges_of(number_of(objects[0])), 0, "%s", world);
+        cr_assert_eq(heap->opaque_objects, 0, "%s", world);
+        learned_erred = true;
+        open_heap(jobs);
+        cr_assert_eq(heap->edges, edges, "%s, %u jobs: %" PRIu64, world, jobs, heap->edges);
+        cr_assert_eq(heap->opaque_objects, opaque, "%s, %u jobs", world, jobs);
+        cr_assert_eq(heap->coded_objects + opaque, OBJECTS, "%s, %u jobs", world, jobs);
+        cr_assert_eq(heap->learned_objects, 0, "%s", world);
+        cr_assert_eq(edges_of(number_of(objects[0])), 1, "%s", world);
+    }
+    code.run_learned = NULL;
+    code.check_learned = NULL;
+}
+
 WORLDS(no_code_can_be_run)
 {
     new_object(coded_type("a.A"), fakeheap_list(&fake));

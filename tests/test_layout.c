@@ -420,6 +420,9 @@ Test(layout, gains_what_its_column_has_not)
     layout_overlay(&layout, member, (struct layout_value){16, 8});
     cr_assert(layout_has(&layout, member));
     cr_assert_eq(layout.dwarf_values, 1);
+    cr_assert_eq(layout.dwarf_added, 1);
+    layout_overlay(&layout, member, (struct layout_value){16, 8});
+    cr_assert_eq(layout.dwarf_added, 1);
     cr_assert_eq(layout.dwarf_differences, 0, "what is new contradicts nothing");
 }
 

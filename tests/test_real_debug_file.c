@@ -98,7 +98,36 @@ Test(real_debug_file, by_debuglink)
         directory, real_format("%s.debug", strchr(by_build_id(core.interpreter), '/') + 1));
     cr_assert_eq(run.status, 0, "%s", run.errors);
     core.interpreter = real_format("%s/python2.7", directory);
-    expect_used(&core, "--limit=0", "debuglink");
+    expect_used(&core, "--debug-path=/nonexistent", "debuglink");
+}
+
+// A build whose DWARF says what the column says: it is not read, unless someone says where it is.
+Test(real_debug_file, known_builds)
+{
+    static const char *const names[] = {"debian", "debian-dbg"};
+    for (size_t i = 0; i < LENGTH(names); i++) {
+        struct real_core core = real_make_core(names[i], "kernel", "seed_leak.py 5");
+        struct real_run run = REAL_RUN("-v", "--format=json", core.path, core.interpreter);
+        json_t *report = real_parse(run.output);
+        compare_report(&core, report);
+        cr_expect_str_eq(real_string(report, "interpreter.layout_source"), "builtin");
+        cr_expect_eq(real_number(report, "interpreter.layout_dwarf_members"), 0, "%s", names[i]);
+        cr_expect(json_is_true(real_json(report, "interpreter.layout_known_build")), "%s",
+                  names[i]);
+        expect_match(run.errors, real_format("*: no DWARF needed, the build-id of %s is known\n*",
+                                             core.interpreter));
+        run = REAL_RUN("--width=0", core.path, core.interpreter);
+        expect_match(run.output, "*\nLayout       built-in column 2.7.18-x86_64*, which fits this "
+                                 "build, a known one\n*");
+        report =
+            real_parse(run_json(&core, real_format("--debug-path=%s", debug_directory())).output);
+        cr_expect_str_eq(real_string(report, "interpreter.layout_source"), "dwarf", "%s", names[i]);
+        cr_expect_not(json_is_true(real_json(report, "interpreter.layout_known_build")));
+        cr_expect_gt(real_number(report, "interpreter.layout_dwarf_members"), 200, "%s", names[i]);
+        cr_expect_eq(real_number(report, "interpreter.layout_dwarf_differences"), 0, "%s",
+                     names[i]);
+        cr_expect_eq(real_number(report, "interpreter.layout_dwarf_added"), 0, "%s", names[i]);
+    }
 }
 
 Test(real_debug_file, text)

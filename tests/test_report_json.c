@@ -179,7 +179,7 @@ Test(report_json, the_whole)
         "\"layout_rivals\": 0, \"layout_by_version\": false, \"gc_head_by_evidence\": false, "
         "\"trace_refs\": false, \"count_allocs\": false, \"pymalloc\": null, \"pymalloc_debug\": false, "
         "\"digit_bits\": null, \"read_from_core\": false, \"interpreters\": 1, \"static_data_missing\": 0, \"layout_dwarf_file\": null, "
-        "\"layout_dwarf_found\": null, \"debug_file_notes\": [], \"layout_dwarf_different\": []}, "
+        "\"layout_dwarf_added\": 0, \"layout_known_build\": false, \"layout_dwarf_found\": null, \"debug_file_notes\": [], \"layout_dwarf_different\": []}, "
         "\"collector\": {\"enabled\": true, \"collecting\": false, \"debug_flags\": 0, "
         "\"debug_flag_names\": [], \"flags_source\": \"symbol\", \"listed_aside\": 0, "
         "\"generations\": [{\"threshold\": 700, \"count\": 0, \"objects\": 3}, {\"threshold\": 10, "

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "core_lines.h"
 #include "readahead.h"
 
 // The public struct comes first, so that a core is freed as what it was allocated as.
@@ -442,7 +443,11 @@ static struct failure *read_core(struct core_file *file)
     if (core->signal == 0 && core->thread_count > 0)
         core->signal = core->threads[0].signal;
     bool damaged = core->unpacked && core->unpacked->damage;
-    core->complete = core->bytes_missing == 0 && core->thread_count > 0 && !damaged;
+    core->lines_contradict = core_lines_contradict(core);
+    if (core->lines_contradict) // then it goes by what memory says of the files
+        core->mapping_count = 0;
+    core->complete =
+        core->bytes_missing == 0 && core->thread_count > 0 && !damaged && !core->lines_contradict;
     return NULL;
 }
 

@@ -58,6 +58,7 @@ struct core {
     size_t segment_count;
     struct core_mapping *mappings; // in the note's order; none without NT_FILE
     size_t mapping_count;
+    bool lines_contradict;       // NT_FILE is not true (core_lines.h), and left out
     struct core_thread *threads; // in the notes' order: the first is the one that died
     size_t thread_count;
     struct core_auxv *auxv;

@@ -68,10 +68,51 @@ bool discovery_is_marked(struct heap *heap, vaddr at)
     return bit != DISCOVERY_NO_BIT && test_bit(heap, bit);
 }
 
-void discovery_note_break(struct heap *heap, vaddr at)
+// Elements of a list are never the heads of others.
+static bool is_generation(const struct heap *heap, vaddr at)
 {
-    if (heap->losses.broken_links++ == 0)
-        heap->losses.first_broken_link = at;
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++)
+        if (at == heap->runtime->generations[i].head)
+            return true;
+    return false;
+}
+
+static bool is_lost(struct heap *heap, vaddr at)
+{
+    enum memory_status status;
+    uint32_t size = layout_offset(&heap->runtime->layout, LAYOUT_PyGC_Head_sizeof);
+    return !memory_view(heap->runtime->memory, at, size, &status) && status == MEMORY_NOT_SAVED;
+}
+
+static void note_lost_head(struct heap *heap, vaddr head)
+{
+    const struct tear place = {.at = head, .target = head, .kind = TEAR_NO_HEAD};
+    if (is_lost(heap, head))
+        heap->losses.tears.lost++;
+    else
+        tears_add(&heap->losses.tears, &place);
+}
+
+void discovery_note_tear(struct heap *heap, const struct discovery_element *from, bool forward)
+{
+    struct discovery_element to;
+    struct tear place = {.at = from->at,
+                         .target = forward ? from->next : from->previous,
+                         .forward = forward,
+                         .kind = TEAR_NOWHERE};
+    if (discovery_read(heap, place.target, &to)) {
+        place.back = forward ? to.previous : to.next;
+        if (place.back != from->at)
+            place.kind = TEAR_DISAGREE;
+        else if (discovery_is_marked(heap, to.at))
+            place.kind = TEAR_TWICE;
+        else if (is_generation(heap, to.at))
+            place.kind = TEAR_HEAD;
+    } else if (is_lost(heap, place.target)) {
+        heap->losses.tears.lost++;
+        return;
+    }
+    tears_add(&heap->losses.tears, &place);
 }
 
 bool discovery_step(struct heap *heap, const struct discovery_element *from, bool forward,
@@ -86,39 +127,37 @@ bool discovery_step(struct heap *heap, const struct discovery_element *from, boo
 static bool step(struct heap *heap, struct discovery_element *from, bool forward)
 {
     struct discovery_element to;
-    if (!discovery_step(heap, from, forward, &to) || !discovery_take(heap, &to))
+    if (!discovery_step(heap, from, forward, &to) || is_generation(heap, to.at) ||
+        !discovery_take(heap, &to))
         return false;
     *from = to;
     return true;
 }
 
+// Do the two ends of a ring meet?
+static bool meet(const struct discovery_element ends[2])
+{
+    return ends[1].next == ends[0].at && ends[0].previous == ends[1].at;
+}
+
 // Returns how many elements the ring has, as far as they can be reached.
 static uint64_t chase_ring(struct heap *heap, vaddr head)
 {
-    struct discovery_element left, right;
+    struct discovery_element ends[2]; // what the way forward, [1], and the way back have reached
+    bool holds[2] = {true, true};
     uint64_t count = 0;
-    if (!discovery_read(heap, head, &left)) {
-        discovery_note_break(heap, head);
+    if (!discovery_read(heap, head, &ends[1])) {
+        note_lost_head(heap, head);
         return 0;
     }
-    right = left;
-    bool left_holds = true, right_holds = true;
-    // Until the two meet, the one's next element is not the other's last.
-    while ((left_holds || right_holds) && left.next != right.at && right.previous != left.at) {
-        if (left_holds) {
-            left_holds = step(heap, &left, true);
-            count += left_holds;
-            if (!left_holds)
-                discovery_note_break(heap, left.at);
-            else if (left.next == right.at)
-                break;
-        }
-        if (right_holds) {
-            right_holds = step(heap, &right, false);
-            count += right_holds;
-            if (!right_holds)
-                discovery_note_break(heap, right.at);
-        }
+    ends[0] = ends[1];
+    for (bool forward = true; (holds[0] || holds[1]) && !meet(ends); forward = !forward) {
+        if (!holds[forward])
+            continue;
+        holds[forward] = step(heap, &ends[forward], forward);
+        count += holds[forward];
+        if (!holds[forward])
+            discovery_note_tear(heap, &ends[forward], forward);
     }
     return count;
 }

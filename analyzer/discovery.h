@@ -94,8 +94,8 @@ bool discovery_is_object(struct heap *heap, const struct discovery_element *elem
 bool discovery_take(struct heap *heap, const struct discovery_element *element);
 bool discovery_is_marked(struct heap *heap, vaddr at);
 
-// Counts a place where a list does not hold together.
-void discovery_note_break(struct heap *heap, vaddr at);
+// Counts the place where a list does not hold together behind an element, in a direction.
+void discovery_note_tear(struct heap *heap, const struct discovery_element *from, bool forward);
 
 // Calls `visit` with each element of a ring, from its first, until it no longer holds together.
 void discovery_walk(struct heap *heap, vaddr head, void (*visit)(void *context, vaddr element),

@@ -85,6 +85,20 @@ vaddr heap_address(const struct heap *heap, uint32_t number)
     return heap_cursor_next(&cursor);
 }
 
+static void note_unreadable(struct heap *heap)
+{
+    struct heap_losses *losses = &heap->losses;
+    uint64_t left = losses->unreadable_objects;
+    if (left > HEAP_UNREADABLE_TOLD)
+        left = HEAP_UNREADABLE_TOLD;
+    vaddr *at = losses->unreadable_at;
+    for (uint32_t number = 0; left && number < heap->count; number++)
+        if (heap->type[number] == HEAP_NO_TYPE) {
+            *at++ = heap_address(heap, number);
+            left--;
+        }
+}
+
 static struct failure *build(struct heap *heap, const struct runtime_source *source, unsigned jobs)
 {
     struct failure *failure = object_types_init(&heap->types, heap->runtime, source);
@@ -95,11 +109,12 @@ static struct failure *build(struct heap *heap, const struct runtime_source *sou
     failure = extraction_run(heap, jobs);
     if (failure)
         return failure;
+    note_unreadable(heap);
     if (heap->count && heap->losses.unreadable_objects == heap->count)
         return failure_create(FAILURE_DAMAGED,
                               "none of the %u elements on the collector's lists is an object that "
                               "can be read (%llu broken links)",
-                              heap->count, (unsigned long long)heap->losses.broken_links);
+                              heap->count, (unsigned long long)heap->losses.tears.count);
     return NULL;
 }
 

@@ -22,6 +22,7 @@
 #include "object.h"
 #include "progress.h"
 #include "runtime.h"
+#include "tears.h"
 #include "traverse.h"
 
 enum {
@@ -52,17 +53,21 @@ enum {
     HEAP_OPAQUE_REASONS
 };
 
+enum {
+    HEAP_UNREADABLE_TOLD = 8 // addresses that are kept
+};
+
 struct heap_range; // a span with tracked objects, and where its bits start
 
 // What could not be read. Any of these but objects_in_flux makes the report's numbers lower bounds.
 struct heap_losses {
-    uint64_t broken_links;       // places where a ring of a generation does not hold together
-    vaddr first_broken_link;     // the list element after which the first of them came
+    struct tears tears;          // places where a list does not hold together
     uint64_t objects_in_flux;    // gc_refs of a collection in progress; nothing is lost by that
     bool lists_unknown;          // one was in progress, and nothing can tell if all was found
     uint64_t unreadable_objects; // no type, or their own bytes not saved
-    uint64_t unreadable_parts;   // tables, items, frames of readable objects
-    uint64_t unreadable_sizes;   // sizes that had to be guessed low
+    vaddr unreadable_at[HEAP_UNREADABLE_TOLD]; // the first of them
+    uint64_t unreadable_parts;                 // tables, items, frames of readable objects
+    uint64_t unreadable_sizes;                 // sizes that had to be guessed low
 };
 
 struct heap {
@@ -108,7 +113,7 @@ static inline bool heap_shows_collection(const struct heap *heap)
 {
     // (Where lists are broken, what was found elsewhere may be what they lost.)
     return heap->losses.objects_in_flux || heap->listed_on_stacks ||
-           (heap->listed_elsewhere && !heap->losses.broken_links);
+           (heap->listed_elsewhere && !tears_any(&heap->losses.tears));
 }
 
 // Failures: NO_MEMORY, UNSUPPORTED (more objects or references than 32 bits can number), DAMAGED

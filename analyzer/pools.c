@@ -10,9 +10,10 @@
 // it is known.
 //
 // All of that is guessing, and the proof makes up for it. Let S be the objects taken and the three
-// list heads. In true rings gc_next is a permutation of S: every element is the next of exactly
-// one. So the sum of a hash over S must equal the sum of the same hash over the gc_next of S. An
-// object missed, one too many, or one from another list makes a difference in it.
+// list heads. In true rings the links (x, gc_next of x) of S are the links (gc_prev of x, x) of S,
+// and then gc_next is a permutation of it. So the sum of a hash over the ones must equal the sum of
+// the same hash over the others. An object missed, one too many, one from another list, or a link
+// that the other direction contradicts makes a difference in it.
 #include "pools.h"
 
 #include <pthread.h>
@@ -48,8 +49,8 @@ struct sweep;
 struct sweep_part {
     struct sweep *sweep;
     struct memory memory;
-    uint64_t members; // hash sum over the objects
-    uint64_t nexts;   // and over their gc_next
+    uint64_t forward;  // hash sum over the links by gc_next
+    uint64_t backward; // and over those by gc_prev
     // What gc_next leads to outside of the pools, or in pages that nobody had seen yet.
     vaddr *outside;
     size_t outside_count;
@@ -78,6 +79,12 @@ static uint64_t hash(vaddr address)
     uint64_t mixed = address * UINT64_C(0x9E3779B97F4A7C15);
     mixed ^= mixed >> 32;
     return mixed * UINT64_C(0xD6E8FEB86659FD93);
+}
+
+// Of a link: an element and the next one.
+static uint64_t hash_link(vaddr at, vaddr next)
+{
+    return hash(at * UINT64_C(0xA0761D6478BD642F) + next);
 }
 
 // --- pages
@@ -308,8 +315,8 @@ static bool take(struct sweep_part *part, vaddr at, const uint8_t *bytes, vaddr 
         return false;
     heap->bits[bit / 64] |= UINT64_C(1) << (bit % 64);
     *next = layout_uint(layout, format, bytes, LAYOUT_PyGC_Head_gc_next);
-    part->members += hash(at);
-    part->nexts += hash(*next);
+    part->forward += hash_link(at, *next);
+    part->backward += hash_link(layout_uint(layout, format, bytes, LAYOUT_PyGC_Head_gc_prev), at);
     return true;
 }
 
@@ -363,33 +370,32 @@ static bool add_heads(struct sweep_part *part)
 {
     const struct runtime *runtime = part->sweep->heap->runtime;
     for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++) {
-        uint64_t next;
-        vaddr head = runtime->generations[i].head;
-        if (layout_read(&runtime->layout, &part->memory, head, LAYOUT_PyGC_Head_gc_next, &next) !=
-            MEMORY_OK)
+        struct discovery_element head;
+        if (!discovery_read(part->sweep->heap, runtime->generations[i].head, &head))
             return false;
-        part->members += hash(head);
-        part->nexts += hash(next);
-        follow_outside(part, next);
+        part->forward += hash_link(head.at, head.next);
+        part->backward += hash_link(head.previous, head.at);
+        follow_outside(part, head.next);
     }
     return true;
 }
 
-// Adds the parts up: true when the set is a permutation under gc_next.
+// Adds the parts up: true when the links forward are the links backward. Then each element's next
+// one is in the set, and no other's.
 static bool prove(struct sweep *sweep)
 {
     struct sweep_part *first = &sweep->parts[0];
     bool complete = add_heads(first);
-    uint64_t members = 0, nexts = 0;
+    uint64_t forward = 0, backward = 0;
     for (unsigned job = 0; job < sweep->jobs; job++)
         for (size_t i = 0; i < sweep->parts[job].outside_count; i++)
             follow_outside(first, sweep->parts[job].outside[i]);
     for (unsigned job = 0; job < sweep->jobs; job++) {
-        members += sweep->parts[job].members;
-        nexts += sweep->parts[job].nexts;
+        forward += sweep->parts[job].forward;
+        backward += sweep->parts[job].backward;
         complete = complete && !sweep->parts[job].no_memory && !sweep->parts[job].in_flux;
     }
-    return complete && members == nexts;
+    return complete && forward == backward;
 }
 
 static bool init_sweep(struct sweep *sweep)
@@ -434,6 +440,25 @@ bool pools_mark_objects(struct heap *heap, unsigned jobs)
 
 // --- what the rings left out
 
+// Is an element on a list, as far as what is left shows?
+static bool is_stray(struct sweep_part *part, vaddr page, const uint8_t *bytes, uint32_t block)
+{
+    const struct heap *heap = part->sweep->heap;
+    const struct layout *layout = &heap->runtime->layout;
+    uint32_t pad = heap->runtime->debug_pad;
+    const uint8_t *element = bytes + block + pad;
+    vaddr head = page + block + pad;
+    struct pools_page pool;
+    if (is_linked(part, head, element) ||
+        (heap->runtime->memory_lost && may_be_linked(part, head, element)))
+        return true;
+    // Both neighbours may be damaged. What was freed was untracked before (PyObject_GC_Del).
+    return heap->losses.tears.count &&
+           layout_int(layout, part->memory.format, element, LAYOUT_PyGC_Head_gc_refs) ==
+               GC_REACHABLE &&
+           pools_read_page(heap->runtime, page, bytes, &pool) && !pools_is_free(&pool, block);
+}
+
 static void look_at_page(struct sweep_part *part, vaddr page, uint64_t number, const uint8_t *bytes)
 {
     struct sweep *sweep = part->sweep;
@@ -447,10 +472,7 @@ static void look_at_page(struct sweep_part *part, vaddr page, uint64_t number, c
         vaddr head = page + at + pad;
         if (discovery_is_marked(sweep->heap, head))
             sweep->met_marked = true;
-        else if (discovery_read(sweep->heap, head, &element) &&
-                 (is_linked(part, head, bytes + at + pad) ||
-                  (sweep->heap->runtime->memory_lost &&
-                   may_be_linked(part, head, bytes + at + pad))) &&
+        else if (discovery_read(sweep->heap, head, &element) && is_stray(part, page, bytes, at) &&
                  discovery_is_object(sweep->heap, &element))
             sweep->found(sweep->context, head);
     }

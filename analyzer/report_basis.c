@@ -378,11 +378,8 @@ static void put_coverage(const struct report *report, FILE *file)
             "             LOSS: names, lines or what else the cycles are told by could not be read, "
             "%" PRIu64 " time%s: not saved in the core\n",
             report->lost_reads, plural(report->lost_reads));
-    if (losses->broken_links)
-        fprintf(file,
-                "             LOSS: %" PRIu64 " broken link%s in the collector's lists, the first "
-                "after 0x%" PRIx64 "\n",
-                losses->broken_links, plural(losses->broken_links), losses->first_broken_link);
+    put_tears(&losses->tears, file);
+    put_unreadable(losses, file);
     if (losses->lists_unknown)
         fputs("             DOUBT: a collection was in progress, and neither pools nor stacks show "
               "what it has set aside\n",

@@ -265,18 +265,19 @@ static json_t *make_heap(const struct report *report)
         value_number(totals->objects[COLLECT_KEPT]), report_state_name(COLLECT_SUSPECT),
         value_number(totals->objects[COLLECT_SUSPECT]));
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "objects",
-        value_number(heap->count), "edges", value_number(heap->edges), "bytes",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "objects", value_number(heap->count), "edges", value_number(heap->edges), "bytes",
         value_number(heap->bytes), "opaque_objects", value_number(heap->opaque_objects),
         "emulated_objects", value_number(heap->coded_objects), "opaque_types",
         make_opaque_types(report), "opaque_reasons",
         make_reasons(report->opaque_reasons, report->opaque_reason_count), "unreadable_objects",
-        value_number(losses->unreadable_objects), "unreadable_parts",
-        value_number(losses->unreadable_parts + losses->unreadable_sizes), "lost_reads",
-        value_number(report->lost_reads), "broken_links", value_number(losses->broken_links),
-        "objects_in_flux", value_number(losses->objects_in_flux), "overdrawn_objects",
-        value_number(totals->overdrawn), "states", states, "complete",
-        json_boolean(report_is_complete(report)));
+        value_number(losses->unreadable_objects), "unreadable_objects_at", value_unreadable(losses),
+        "unreadable_parts", value_number(losses->unreadable_parts + losses->unreadable_sizes),
+        "lost_reads", value_number(report->lost_reads), "broken_links",
+        value_number(losses->tears.count), "broken_links_at", value_tears(&losses->tears),
+        "lost_links", value_number(losses->tears.lost), "objects_in_flux",
+        value_number(losses->objects_in_flux), "overdrawn_objects", value_number(totals->overdrawn),
+        "states", states, "complete", json_boolean(report_is_complete(report)));
 }
 
 static const char *source_name(enum garbage_source source)

@@ -42,7 +42,7 @@ bool report_saves_all(const struct report *report)
 bool report_is_complete(const struct report *report)
 {
     const struct heap_losses *losses = &report->heap->losses;
-    return !losses->broken_links && !losses->lists_unknown && !lists_are_odd(report) &&
+    return !tears_any(&losses->tears) && !losses->lists_unknown && !lists_are_odd(report) &&
            !losses->unreadable_objects && !losses->unreadable_parts && !losses->unreadable_sizes &&
            !report->findings->unread_edges && report->garbage_read == report->garbage_length &&
            report->garbage_source != GARBAGE_NOT_FOUND && !report->garbage_lost &&

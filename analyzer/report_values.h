@@ -19,6 +19,11 @@ json_t *value_interpreter(const struct interpreter *interpreter);
 // The member of "core" that tells what a cut one has lost; null for a whole one.
 json_t *value_missing(const struct missing *missing);
 
+// An array of the places where the collector's lists are broken.
+json_t *value_tears(const struct tears *tears);
+// An array of the addresses of objects that have no type that can be read.
+json_t *value_unreadable(const struct heap_losses *losses);
+
 // The first members of every JSON document of this program: schema_version, tool.
 json_t *value_document(void);
 

@@ -139,7 +139,10 @@ const char *core_state_words(const struct core *core)
 {
     if (core->complete)
         return "complete";
-    return core->unpacked && core->unpacked->damage ? "DAMAGED" : "without thread notes";
+    if (core->unpacked && core->unpacked->damage)
+        return "DAMAGED";
+    return core->lines_contradict ? "its list of files contradicts its segments"
+                                  : "without thread notes";
 }
 
 void put_unpacked(const struct unpacked *unpacked, FILE *file)

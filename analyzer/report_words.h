@@ -26,6 +26,11 @@ void put_rest(uint64_t count, const char *noun, const char *option, FILE *file);
 // How much of a cut core is missing, and what lay there; the line ends. Nothing for a whole one.
 void put_missing(const struct missing *missing, FILE *file);
 
+// Where the collector's lists are broken, lines of the coverage; nothing where they are whole.
+void put_tears(const struct tears *tears, FILE *file);
+// Which objects have no type that can be read; nothing where all have one.
+void put_unreadable(const struct heap_losses *losses, FILE *file);
+
 // A name of the dead process, made harmless, "..." for the middle of a very long one; NULL is "?".
 void put_name(FILE *file, const char *name);
 

@@ -60,33 +60,33 @@ static bool is_on_stack(const struct strays *strays, vaddr at)
     return false;
 }
 
-// Takes the objects that follow in one direction. True: up to the head of the list, in *head.
-// False: the list does not hold together.
-static bool follow(struct strays *strays, struct discovery_element at, bool forward, vaddr *head)
+// Takes the objects that follow in one direction, *at becomes the last of them. True: up to the
+// head of the list. False: the list does not hold together.
+static bool follow(struct strays *strays, struct discovery_element *at, bool forward)
 {
     struct discovery_element to;
-    while (discovery_step(strays->heap, &at, forward, &to)) {
+    while (discovery_step(strays->heap, at, forward, &to)) {
         // What lies behind a head on a stack may look like an object's.
-        if (is_on_stack(strays, to.at) || !discovery_is_object(strays->heap, &to)) {
-            *head = to.at;
+        if (is_on_stack(strays, to.at) || !discovery_is_object(strays->heap, &to))
             return true;
-        }
         if (!take(strays, &to))
             break;
-        at = to;
+        *at = to;
     }
-    discovery_note_break(strays->heap, at.at);
+    discovery_note_tear(strays->heap, at, forward);
     return false;
 }
 
 static void take_list(struct strays *strays, const struct discovery_element *first)
 {
-    vaddr end, start;
+    struct discovery_element last = *first, foremost = *first;
     if (!take(strays, first))
         return;
-    bool ends = follow(strays, *first, true, &end), starts = follow(strays, *first, false, &start);
-    if (ends && starts && start != end)
-        discovery_note_break(strays->heap, start);
+    bool ends = follow(strays, &last, true), starts = follow(strays, &foremost, false);
+    if (ends && starts && foremost.previous != last.next)
+        tears_add(
+            &strays->heap->losses.tears,
+            &(struct tear){.at = last.at, .target = last.next, .forward = true, .kind = TEAR_HEAD});
 }
 
 // --- evidence
@@ -200,7 +200,8 @@ struct failure *strays_find(struct heap *heap, const struct runtime_source *sour
 {
     // The proof by pools is one for all objects in them, so then there is something to look for
     // only if large objects were set aside.
-    bool whole = heap->by_pools || (heap->runtime->collecting.known && !heap->losses.broken_links);
+    bool whole =
+        heap->by_pools || (heap->runtime->collecting.known && !tears_any(&heap->losses.tears));
     if (whole && !is_collecting(heap))
         return NULL;
     struct strays strays = {.heap = heap, .source = source};

@@ -149,8 +149,7 @@ Test(damage, broken_gc_next)
     finish(&damage);
 }
 
-// The same in the other direction, in which nobody has to walk: nothing is lost either way, and the
-// exit status agrees with what the report says.
+// The same in the other direction, in which nobody has to walk: nothing is lost, but it is damage.
 Test(damage, broken_gc_prev)
 {
     struct damage damage = prepare("broken_prev.core", "seed_leak.py 5");
@@ -158,10 +157,7 @@ Test(damage, broken_gc_prev)
         uint64_t at = damage.ring.heads[i * damage.ring.count / 8] + GC_PREV;
         uint64_t right = real_peek(damage.path, at);
         real_patch(damage.path, at, 0);
-        struct real_run run = REAL_RUN("--format=json", "--limit=0", damage.path);
-        json_t *report = real_parse(run.output);
-        cr_expect_eq(run.status, real_number(report, "heap.broken_links") ? 1 : 0, "row %zu", i);
-        cr_expect_eq(json_is_true(real_json(report, "heap.complete")), run.status == 0);
+        json_t *report = expect_loss(&damage, "heap.broken_links");
         cr_expect(
             json_equal(real_json(report, "heap.objects"), real_json(damage.whole, "heap.objects")),
             "row %zu", i);
@@ -338,7 +334,7 @@ Test(damage, zeroed_pages)
     cr_expect_geq(real_number(report, "heap.objects"), whole - 100);
     cr_expect_lt(real_number(report, "heap.objects"), whole);
     struct real_run text = REAL_RUN("--width=0", damage.path, damage.core.interpreter);
-    cr_expect_not_null(strstr(text.output, "in the collector's lists, the first after 0x"));
+    cr_expect_not_null(strstr(text.output, "broken links in the collector's lists:\n"));
     finish(&damage);
 }
 

@@ -12,7 +12,7 @@
 
 static void expect_no_losses(void)
 {
-    cr_assert_eq(heap->losses.broken_links, 0, "%s", world);
+    cr_assert_eq(heap->losses.tears.count, 0, "%s", world);
     cr_assert_eq(heap->losses.unreadable_objects, 0, "%s", world);
     cr_assert_eq(heap->losses.unreadable_parts, 0, "%s", world);
     cr_assert_eq(heap->losses.unreadable_sizes, 0, "%s", world);

@@ -189,7 +189,7 @@ Test(report_basis, collections_in_progress)
     cr_assert(report_is_complete(&report));
     // Found past the breaks of a damaged list.
     heap.losses.objects_in_flux = heap.listed_on_stacks = 0;
-    heap.losses.broken_links = 2;
+    heap.losses.tears.count = 2;
     collecting->known = false;
     expect_line("Collector    enabled, generations 3 / 97 / 900 objects, thresholds 700/10/10, "
                 "counts 0/1/2");
@@ -304,13 +304,23 @@ static void expect_loss(const char *line)
 
 Test(report_basis, losses)
 {
-    heap.losses.broken_links = 2;
-    heap.losses.first_broken_link = 0x7f0000001000;
-    expect_loss("             LOSS: 2 broken links in the collector's lists, the first after "
-                "0x7f0000001000");
+    heap.losses.tears = (struct tears){2,
+                                       {{0x7f0000001000, 0x10, 0, true, TEAR_NOWHERE},
+                                        {0x1000, 0x2000, 0x3000, true, TEAR_DISAGREE}},
+                                       0};
+    expect_loss("             LOSS: 2 broken links in the collector's lists:");
+    heap.losses.tears.lost = 1234;
+    expect_loss("             LOSS: 1,234 links of the collector's lists lead into memory that is "
+                "missing");
     heap.losses.unreadable_objects = 10;
     expect_loss("Coverage     990 objects read, 4,321 references, 121 KiB; 0 opaque, 10 "
                 "unreadable");
+    heap.losses.unreadable_objects = 1234;
+    for (vaddr i = 0; i < HEAP_UNREADABLE_TOLD; i++)
+        heap.losses.unreadable_at[i] = 0x1000 * (i + 1);
+    expect_line("             LOSS: 1,234 objects cannot be read, the first at 0x1000, 0x2000, "
+                "0x3000, 0x4000, 0x5000, 0x6000, 0x7000, 0x8000");
+    set_report();
     heap.losses.unreadable_parts = 3;
     heap.losses.unreadable_sizes = 4;
     expect_loss("             LOSS: 3 tables or item arrays and 4 sizes could not be read");
@@ -336,17 +346,46 @@ Test(report_basis, losses)
     expect_loss("             LOSS: only 1234 items of gc.garbage could be read");
 }
 
+// Each with its address, as far as there is room.
+Test(report_basis, broken_links)
+{
+    static const struct tear tears[] = {
+        {0x7f0000001000, 0x10, 0, true, TEAR_NOWHERE},
+        {0x1000, 0x2000, 0x3000, true, TEAR_DISAGREE},
+        {0x1000, 0x2000, 0x3000, false, TEAR_DISAGREE},
+        {0x1000, 0x2000, 0, false, TEAR_TWICE},
+        {0x1000, 0x2000, 0, true, TEAR_HEAD},
+        {0x1000, 0x1000, 0, false, TEAR_NO_HEAD},
+    };
+    heap.losses.tears.count = 1234567;
+    memcpy(heap.losses.tears.kept, tears, sizeof(tears));
+    expect_line("             LOSS: 1,234,567 broken links in the collector's lists:");
+    expect_line("             gc_next of 0x7f0000001000 leads to 0x10, where no element can be");
+    expect_line("             gc_next of 0x1000 leads to 0x2000, whose gc_prev leads to 0x3000");
+    expect_line("             gc_prev of 0x1000 leads to 0x2000, whose gc_next leads to 0x3000");
+    expect_line("             gc_prev of 0x1000 leads to 0x2000, which was counted already");
+    expect_line("             gc_next of 0x1000 leads to 0x2000, the head of another list");
+    expect_line("             the head of a list at 0x1000 cannot be read");
+    expect_line("             and 1,234,559 more");
+}
+
 Test(report_basis, losses_of_one)
 {
-    heap.losses.broken_links = heap.losses.unreadable_parts = heap.losses.unreadable_sizes = 1;
+    heap.losses.tears.count = heap.losses.unreadable_parts = heap.losses.unreadable_sizes = 1;
+    heap.losses.tears.kept[0] = (struct tear){0x1000, 0x2000, 0, true, TEAR_NOWHERE};
+    heap.losses.tears.lost = 1;
+    heap.losses.unreadable_objects = 1;
+    heap.losses.unreadable_at[0] = 0x1000;
     totals.overdrawn = 1;
     findings.unread_edges = report.garbage_read = report.opaque_type_count = 1;
-    heap.losses.first_broken_link = 0x1000;
     heap.opaque_objects = report.opaque_reason_count = 1;
     opaque_reasons[0].objects = 1;
     expect_line("             1 object opaque: its traversal does not end (1)");
-    expect_line("             LOSS: 1 broken link in the collector's lists, the first after "
-                "0x1000");
+    expect_line("             LOSS: 1 broken link in the collector's lists:");
+    expect_line("             gc_next of 0x1000 leads to 0x2000, where no element can be");
+    expect_line("             LOSS: 1 link of the collector's lists leads into memory that is "
+                "missing");
+    expect_line("             LOSS: 1 object cannot be read, at 0x1000");
     expect_line("             LOSS: 1 table or item array and 1 size could not be read");
     expect_line("             DOUBT: 1 object with more references than ob_refcnt");
     expect_line("             LOSS: 1 edge could not be named");

@@ -187,7 +187,8 @@ Test(report_json, the_whole)
         "\"heap\": {\"objects\": 1000, \"edges\": 4321, \"bytes\": 123456, \"opaque_objects\": 0, "
         "\"emulated_objects\": 0, "
         "\"opaque_types\": [], \"opaque_reasons\": [], \"unreadable_objects\": "
-        "0, \"unreadable_parts\": 0, \"lost_reads\": 0, \"broken_links\": 0, \"objects_in_flux\": 0, "
+        "0, \"unreadable_objects_at\": [], \"unreadable_parts\": 0, \"lost_reads\": 0, \"broken_links\": 0, \"broken_links_at\": [], "
+        "\"lost_links\": 0, \"objects_in_flux\": 0, "
         "\"overdrawn_objects\": 0, \"states\": {\"reachable\": 992, \"uncollectable\": 8, "
         "\"pending\": 0, \"trash\": 0, \"kept\": 0, \"suspect\": 0}, \"complete\": true}, "
         "\"garbage\": {\"address\": \"0x7f34e9500000\", \"source\": \"symbol\", \"length\": 2, "
@@ -325,10 +326,29 @@ Test(report_json, kinds_of_finalizers)
 Test(report_json, losses)
 {
     expect_json("heap.complete", "true");
+    heap.losses.unreadable_objects = 2;
+    heap.losses.unreadable_at[0] = 0x1000;
+    heap.losses.unreadable_at[1] = 0x2000;
+    expect_json("heap.unreadable_objects_at", "[\"0x1000\",\"0x2000\"]");
     heap.losses.unreadable_parts = 3;
     heap.losses.unreadable_sizes = 4;
     expect_json("heap.unreadable_parts", "7");
     expect_json("heap.complete", "false");
+    heap.losses.tears.count = 3;
+    heap.losses.tears.lost = 5;
+    heap.losses.tears.kept[0] = (struct tear){0x1000, 0x2000, 0x3000, false, TEAR_DISAGREE};
+    heap.losses.tears.kept[1] = (struct tear){0x1000, 0x2000, 0, true, TEAR_TWICE};
+    heap.losses.tears.kept[2] = (struct tear){0x4000, 0x4000, 0, false, TEAR_NO_HEAD};
+    expect_json("heap.broken_links", "3");
+    expect_json("heap.lost_links", "5");
+    expect_json("heap.broken_links_at.0",
+                "{\"address\":\"0x1000\",\"link\":\"gc_prev\",\"target\":\"0x2000\","
+                "\"found\":\"leads elsewhere\",\"back\":\"0x3000\"}");
+    expect_json("heap.broken_links_at.1",
+                "{\"address\":\"0x1000\",\"link\":\"gc_next\",\"target\":\"0x2000\","
+                "\"found\":\"counted already\",\"back\":null}");
+    expect_json("heap.broken_links_at.2", "{\"address\":\"0x4000\",\"link\":null,\"target\":null,"
+                                          "\"found\":\"head not readable\",\"back\":null}");
     report.garbage_length = 10;
     expect_json("garbage.length", "10");
     report.pending_finalizers = 7;

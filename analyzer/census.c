@@ -18,7 +18,7 @@ static bool init_part(struct census_work *work, struct census_part *part)
     part->types.runtime = &part->runtime;
     type_cache_init(&part->type_cache, &heap->types, &work->lock);
     part->mappings = calloc(work->source->mapping_count + 1, sizeof(*part->mappings));
-    part->arenas = calloc(CENSUS_ARENAS_MAX / 8, 1);
+    part->arenas = calloc(CENSUS_ARENAS_MAX / 64, sizeof(*part->arenas));
     return part->mappings && part->arenas;
 }
 
@@ -76,11 +76,11 @@ static void add_part(struct census *census, const struct census_part *part)
 
 static void count_arenas(struct census *census, const struct census_part *parts, unsigned jobs)
 {
-    for (size_t i = 0; i < CENSUS_ARENAS_MAX / 8; i++) {
-        unsigned bits = 0;
+    for (size_t i = 0; i < CENSUS_ARENAS_MAX / 64; i++) {
+        uint64_t bits = 0;
         for (unsigned job = 0; job < jobs; job++)
             bits |= parts[job].arenas[i];
-        census->pools.arenas += (uint64_t)__builtin_popcount(bits);
+        census->pools.arenas += (uint64_t)__builtin_popcountll(bits);
     }
 }
 

@@ -284,7 +284,7 @@ static void count_pool(struct census_part *part, vaddr page, const uint8_t *byte
     const uint64_t *tracked = find_bits(part->work->heap, page);
     uint64_t live = pool->blocks - pool->free;
     if (pool->arena < CENSUS_ARENAS_MAX)
-        part->arenas[pool->arena / 8] |= (uint8_t)(1u << (pool->arena % 8));
+        part->arenas[pool->arena / 64] |= UINT64_C(1) << (pool->arena % 64);
     if (!live) {
         pools->free_pools++;
         pools->free_pool_bytes += POOLS_PAGE_SIZE;

@@ -45,7 +45,7 @@ struct census_part {
     struct census_count parts;
     struct census_count cached;
     struct census_pools pools;
-    uint8_t *arenas; // one bit per arena: has pools
+    uint64_t *arenas; // one bit per arena: has pools
     bool no_memory;
 };
 

@@ -166,6 +166,8 @@ static void find_losses(struct check *check)
     const struct check_amount *memory = check->memory;
     if (check->core->bytes_missing)
         check->losses |= CHECK_CUT;
+    if (check->core->bytes_overlapping)
+        check->losses |= CHECK_OVERLAP;
     if (!check->core->thread_count)
         check->losses |= CHECK_NO_THREADS;
     if (memory[CHECK_PRIVATE].saved < memory[CHECK_PRIVATE].memory ||

@@ -38,6 +38,7 @@ enum check_loss {
     CHECK_GARBAGE_UNREAD = 1 << 5, // gc.garbage is known, its length is not saved
     CHECK_STREAM_DAMAGED = 1 << 6, // what the core was packed in
     CHECK_CUT = 1 << 7,            // the headers promise more than the file has
+    CHECK_OVERLAP = 1 << 8,        // segments share addresses or bytes of the file
 };
 
 struct check {

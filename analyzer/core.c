@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "core_overlap.h"
 
 // The public struct comes first, so that a core is freed as what it was allocated as.
 struct core_file {
@@ -440,8 +441,10 @@ static struct failure *read_core(struct core_file *file)
     if (core->signal == 0 && core->thread_count > 0)
         core->signal = core->threads[0].signal;
     bool damaged = core->unpacked && core->unpacked->damage;
-    core->complete = core->bytes_missing == 0 && core->thread_count > 0 && !damaged;
-    return NULL;
+    failure = core_overlap_count(core, &core->bytes_overlapping);
+    core->complete = core->bytes_missing == 0 && core->bytes_overlapping == 0 &&
+                     core->thread_count > 0 && !damaged;
+    return failure;
 }
 
 struct failure *core_open(const char *path, struct core **core)

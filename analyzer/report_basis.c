@@ -366,6 +366,12 @@ static void put_coverage(const struct report *report, FILE *file)
         fprintf(file, "             %s object%s of extension types visited by their own code\n",
                 grouped(heap->coded_objects, count), plural(heap->coded_objects));
     put_stream_damage(report->core, file);
+    if (report->core->bytes_overlapping)
+        fprintf(
+            file,
+            "             LOSS: the core's headers are damaged: %s of it are in two segments at "
+            "once\n",
+            sized(report->core->bytes_overlapping, bytes));
     if (report->interpreter->source.data_missing)
         fprintf(file,
                 "             LOSS: %s of the interpreter's static data not saved in the core\n",

@@ -139,7 +139,8 @@ const char *core_state_words(const struct core *core)
 {
     if (core->complete)
         return "complete";
-    return core->unpacked && core->unpacked->damage ? "DAMAGED" : "without thread notes";
+    bool damaged = core->bytes_overlapping || (core->unpacked && core->unpacked->damage);
+    return damaged ? "DAMAGED" : "without thread notes";
 }
 
 void put_unpacked(const struct unpacked *unpacked, FILE *file)

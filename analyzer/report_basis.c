@@ -380,7 +380,7 @@ static void put_coverage(const struct report *report, FILE *file)
         fprintf(
             file,
             "             LOSS: names, lines or what else the cycles are told by could not be read, "
-            "%" PRIu64 " time%s: not saved in the core\n",
+            "%" PRIu64 " time%s: not saved in the core, or damaged\n",
             report->lost_reads, plural(report->lost_reads));
     if (losses->broken_links)
         fprintf(file,

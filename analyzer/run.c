@@ -58,15 +58,30 @@ static void forget_lost_reads(struct run *run, uint64_t before)
     run->process->memory.lost_reads = before;
 }
 
+static void confine(struct run *run,
+                    enum confinement (*step)(const char *const *removable, size_t count),
+                    const char *what)
+{
+    const char *const removable[] = {run->options->output, run->options->graph};
+    enum confinement confinement = step(removable, sizeof(removable) / sizeof(*removable));
+    if (confinement == CONFINED)
+        run_tell(run, "confined: %s, no network, no other programs (seccomp)", what);
+    else
+        run_tell(run, "not confined: %s", confinement_text(confinement));
+}
+
+void run_confine_writing(struct run *run)
+{
+    if (!run->options->debug.ask_servers)
+        confine(run, confine_writing, "other files are only read");
+}
+
 // From here on nothing is opened.
-static void confine(struct run *run)
+static void confine_all(struct run *run)
 {
     // jansson would open /dev/urandom for its first object.
     json_object_seed(0);
-    const char *const removable[] = {run->options->output, run->options->graph};
-    enum confinement confinement = confine_files(removable, sizeof(removable) / sizeof(*removable));
-    run_tell(run, "%sconfined: %s", confinement == CONFINED ? "" : "not ",
-             confinement_text(confinement));
+    confine(run, confine_files, "no other files");
 }
 
 static struct failure *open_process(struct run *run)
@@ -76,6 +91,7 @@ static struct failure *open_process(struct run *run)
         return failure;
     const struct core *core = run->core;
     run_note_unpacking(run, core);
+    run_confine_writing(run);
     progress_phase(run->progress, "reading the core", NULL, 0);
     core_read_ahead(core);
     failure = process_open(core, &run->options->process, &run->process);
@@ -224,7 +240,7 @@ static struct failure *read_heap(struct run *run)
              : runtime->generations_by_symbol ? "by their symbol"
                                               : "through _PyGC_generation0");
     note_debug_file(run);
-    confine(run);
+    confine_all(run);
     // A recognition looks at anything; but what it could not read of the version is missed.
     bool tried_all = run->interpreter->recognition && *runtime->version;
     uint64_t lost = tried_all ? 0 : run->process->memory.lost_reads;

@@ -41,8 +41,9 @@ static FILE *open_output(void)
 static struct failure *look_at(struct run *run)
 {
     const struct options *options = run->options;
-    struct failure *failure = check_init(&run->check, options->core, &options->unpack,
-                                         &options->process, &options->debug);
+    struct failure *failure = check_init(&run->check, options->core, &options->unpack);
+    if (!failure)
+        failure = check_look(&run->check, &options->process, &options->debug);
     if (failure)
         return failure;
     FILE *file = open_output();

@@ -121,6 +121,17 @@ static const char *garbage_source_words(enum garbage_source source)
     return words[source];
 }
 
+// NULL is in the static variable. Every collection makes the list if there is none
+// (handle_garbage, Modules/gcmodule.c), and what it has looked at is in an older generation.
+static bool is_none_impossible(const struct run *run)
+{
+    const struct runtime_flag *collecting = &run->interpreter->runtime.collecting;
+    bool older = false;
+    for (unsigned i = 1; i < RUNTIME_GENERATIONS; i++)
+        older = older || run->heap->generation_objects[i];
+    return older && !(collecting->known && collecting->value);
+}
+
 // The collector's own list. What the gc module has under that name may be another one by now: the
 // collector goes on with the one that its static variable points to.
 static void choose_garbage(struct run *run)
@@ -140,8 +151,11 @@ static void choose_garbage(struct run *run)
         report->garbage = 0;
         report->garbage_source = GARBAGE_NOT_FOUND;
     }
-    if (report->garbage_source == GARBAGE_NOT_FOUND)
+    bool damaged = report->garbage_source == GARBAGE_NONE_YET && is_none_impossible(run);
+    if (report->garbage_source == GARBAGE_NOT_FOUND || damaged)
         report->garbage_source = heap_find_garbage(run->heap, source, &report->garbage);
+    if (damaged && report->garbage_source == GARBAGE_EMPTY)
+        report->garbage_source = GARBAGE_NOT_FOUND;
     bool found = report->garbage || report->garbage_source == GARBAGE_NONE_YET;
     if (run->core->bytes_missing && !found) // it may have been a list that is lost
         report->garbage_source = GARBAGE_LOST;

@@ -129,6 +129,30 @@ Test(damage, static_data_not_saved)
     finish(&damage);
 }
 
+// The collector's variable, gc's dictionary, stale words: without any of the words that lead to the
+// list it is still found, or known to be lost.
+Test(damage, words_that_lead_to_garbage)
+{
+    struct damage damage = prepare("no_garbage.core", "seed_leak.py 5");
+    uint64_t list = real_address(real_string(damage.whole, "garbage.address")), word, zero = 0;
+    int fd = open(damage.path, O_RDWR), words = 0, told = 0;
+    for (off_t at = 0; pread(fd, &word, sizeof(word), at) == sizeof(word); at += sizeof(word)) {
+        if (word != list)
+            continue;
+        cr_assert_eq(pwrite(fd, &zero, sizeof(zero), at), sizeof(zero));
+        struct real_run run = REAL_RUN("-q", "--format=json", "--limit=0", damage.path);
+        words++;
+        told += run.status != 0;
+        if (run.status == 0)
+            expect_same_findings(&damage, real_parse(run.output));
+        cr_assert_eq(pwrite(fd, &word, sizeof(word), at), sizeof(word));
+    }
+    close(fd);
+    cr_expect_geq(words, 2);
+    cr_expect_geq(told, 2, "%d of %d", told, words);
+    finish(&damage);
+}
+
 // A header that says where another's bytes are, or that these were elsewhere: what then is not
 // found is not there to be found, and that must be told.
 Test(damage, segments_out_of_place)

@@ -80,7 +80,7 @@ static void count_arenas(struct census *census, const struct census_part *parts,
         uint64_t bits = 0;
         for (unsigned job = 0; job < jobs; job++)
             bits |= parts[job].arenas[i];
-        census->pools.arenas += (uint64_t)__builtin_popcountll(bits);
+        census->pools.arenas += heap_count_bits(bits);
     }
 }
 

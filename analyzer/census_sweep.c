@@ -265,7 +265,7 @@ static const uint64_t *find_bits(struct heap *heap, vaddr page)
     if (!range || range->start % POOLS_PAGE_SIZE ||
         range->size - (page - range->start) < POOLS_PAGE_SIZE)
         return NULL;
-    return &heap->bits[(range->first_bit + (page - range->start) / DISCOVERY_GRAIN) / 64];
+    return &heap->bits[(range->first_bit + (page - range->start) / HEAP_GRAIN) / 64];
 }
 
 // Most pools have nothing else.
@@ -273,7 +273,7 @@ static bool are_all_tracked(const uint64_t *tracked, uint64_t live)
 {
     uint64_t count = 0;
     for (unsigned i = 0; i < POOLS_PAGE_WORDS; i++)
-        count += (uint64_t)__builtin_popcountll(tracked[i]);
+        count += heap_count_bits(tracked[i]);
     return count == live;
 }
 
@@ -301,7 +301,7 @@ static void count_pool(struct census_part *part, vaddr page, const uint8_t *byte
         return;
     for (uint32_t i = 0, at = pool->first; i < pool->blocks; i++, at += pool->block_size) {
         uint32_t own = at + pad;
-        if (tracked && (tracked[own / DISCOVERY_GRAIN / 64] >> (own / DISCOVERY_GRAIN % 64) & 1))
+        if (tracked && (tracked[own / HEAP_GRAIN / 64] >> (own / HEAP_GRAIN % 64) & 1))
             continue;
         if (!pool->free || !pools_is_free(pool, at))
             count_block(part, page + own, bytes + own, pool->block_size - 2 * pad,

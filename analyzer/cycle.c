@@ -53,22 +53,23 @@ static const uint32_t *component_members(const struct cycle_finder *finder, uint
 
 // --- a ring has one cycle: its only edges
 
-static uint32_t ring_edge(const struct cycle_finder *finder, uint32_t node)
+static uint32_t ring_edge(const struct cycle_finder *finder, uint32_t component, uint32_t node)
 {
     const struct graph *graph = &finder->heap->graph;
-    uint32_t component = finder->components->of[node], edge = graph->rows[node];
+    uint32_t edge = graph->rows[node];
     while (finder->components->of[graph->targets[edge]] != component)
         edge++;
     return edge;
 }
 
-static bool follow_ring(struct cycle_finder *finder, uint32_t start, uint32_t count)
+static bool follow_ring(struct cycle_finder *finder, uint32_t component, uint32_t start)
 {
+    uint32_t count = component_size(finder, component);
     if (!reserve_links(finder, count))
         return false;
     uint32_t node = start;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t edge = ring_edge(finder, node);
+        uint32_t edge = ring_edge(finder, component, node);
         finder->links[i] = (struct shape_link){.node = node, .edge = edge};
         node = finder->heap->graph.targets[edge];
     }
@@ -275,15 +276,36 @@ static bool search_cycle(struct cycle_finder *finder, const uint32_t *starts, si
     return done;
 }
 
+// The first member with a finalizer, or GRAPH_NONE.
+static uint32_t first_with_finalizer(const struct cycle_finder *finder, uint32_t component)
+{
+    const uint32_t *members = component_members(finder, component);
+    for (uint32_t i = 0; i < component_size(finder, component); i++)
+        if (heap_has_finalizer(finder->heap, members[i]))
+            return members[i];
+    return GRAPH_NONE;
+}
+
+bool cycle_follow(struct cycle_finder *finder, uint32_t component, size_t *length)
+{
+    uint32_t start = first_with_finalizer(finder, component);
+    *length = 0;
+    if (start == GRAPH_NONE)
+        return true;
+    *length = CYCLE_NO_RING;
+    if (!graph_component_is_ring(&finder->heap->graph, finder->components, component))
+        return true;
+    *length = component_size(finder, component);
+    return follow_ring(finder, component, start);
+}
+
 bool cycle_find(struct cycle_finder *finder, uint32_t component, size_t *length)
 {
     uint32_t starts[CYCLE_STARTS_MAX];
-    size_t count = choose_starts(finder, component, starts);
-    *length = 0;
-    if (count == 0)
+    if (!cycle_follow(finder, component, length))
+        return false;
+    if (*length != CYCLE_NO_RING)
         return true;
-    if (!graph_component_is_ring(&finder->heap->graph, finder->components, component))
-        return search_cycle(finder, starts, count, length);
-    *length = component_size(finder, component);
-    return follow_ring(finder, starts[0], (uint32_t)*length);
+    *length = 0;
+    return search_cycle(finder, starts, choose_starts(finder, component, starts), length);
 }

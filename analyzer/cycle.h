@@ -47,4 +47,10 @@ enum {
 };
 bool cycle_find(struct cycle_finder *finder, uint32_t component, size_t *length);
 
+// The same where the component is one ring and so has but one cycle; *length is CYCLE_NO_RING when
+// it is not. Reads columns of the heap and nothing of the process: threads with a finder each may
+// call it at a time.
+#define CYCLE_NO_RING SIZE_MAX
+bool cycle_follow(struct cycle_finder *finder, uint32_t component, size_t *length);
+
 #endif

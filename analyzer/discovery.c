@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "column.h"
 #include "pools.h"
 #include "strays.h"
 
@@ -53,8 +54,8 @@ static bool test_bit(const struct heap *heap, uint64_t bit)
 
 bool discovery_take(struct heap *heap, const struct discovery_element *element)
 {
-    uint64_t bit;
-    if (!discovery_find_bit(heap, element->at, &bit) || test_bit(heap, bit))
+    uint64_t bit = discovery_bit(heap, element->at);
+    if (bit == DISCOVERY_NO_BIT || test_bit(heap, bit))
         return false;
     heap->bits[bit / 64] |= UINT64_C(1) << (bit % 64);
     heap->losses.objects_in_flux += element->refs != GC_REACHABLE;
@@ -63,8 +64,8 @@ bool discovery_take(struct heap *heap, const struct discovery_element *element)
 
 bool discovery_is_marked(struct heap *heap, vaddr at)
 {
-    uint64_t bit;
-    return discovery_find_bit(heap, at, &bit) && test_bit(heap, bit);
+    uint64_t bit = discovery_bit(heap, at);
+    return bit != DISCOVERY_NO_BIT && test_bit(heap, bit);
 }
 
 void discovery_note_break(struct heap *heap, vaddr at)
@@ -153,8 +154,8 @@ bool discovery_is_object(struct heap *heap, const struct discovery_element *elem
 static bool is_list_head(struct heap *heap, vaddr at)
 {
     struct discovery_element head, element;
-    if (!discovery_read(heap, at, &head) || head.next == at || head.next % DISCOVERY_GRAIN ||
-        head.previous % DISCOVERY_GRAIN)
+    if (!discovery_read(heap, at, &head) || head.next == at || head.next % HEAP_GRAIN ||
+        head.previous % HEAP_GRAIN)
         return false;
     for (int forward = 0; forward < 2; forward++)
         if (discovery_step(heap, &head, forward, &element) &&
@@ -190,14 +191,14 @@ static struct failure *make_bitmap(struct heap *heap, uint64_t *bit_count)
         const struct memory_span *span = &memory->spans[i];
         if (!span->bytes)
             continue;
-        vaddr start = span->start & ~(vaddr)(DISCOVERY_GRAIN - 1);
+        vaddr start = span->start & ~(vaddr)(HEAP_GRAIN - 1);
         uint64_t size = span->size + (span->start - start);
         heap->ranges[heap->range_count++] =
             (struct heap_range){.start = start, .size = size, .first_bit = bits};
-        bits += (size / DISCOVERY_GRAIN / 64 + 1) * 64;
+        bits += (size / HEAP_GRAIN / 64 + 1) * 64;
     }
     *bit_count = bits;
-    heap->bits = calloc(bits / 64 + 1, sizeof(*heap->bits));
+    heap->bits = column_create_zeroed(bits / 64, sizeof(*heap->bits));
     return heap->bits ? NULL : failure_no_memory();
 }
 
@@ -208,7 +209,7 @@ static void drop_empty_ranges(struct heap *heap)
     for (size_t i = 0; i < heap->range_count; i++) {
         struct heap_range range = heap->ranges[i];
         uint64_t word = range.first_bit / 64,
-                 last = (range.first_bit + range.size / DISCOVERY_GRAIN) / 64;
+                 last = (range.first_bit + range.size / HEAP_GRAIN) / 64;
         while (word < last && !heap->bits[word])
             word++;
         if (heap->bits[word])
@@ -222,12 +223,12 @@ static void drop_empty_ranges(struct heap *heap)
 static struct failure *make_ranks(struct heap *heap, uint64_t bit_count)
 {
     uint64_t words = bit_count / 64 + 1, count = 0;
-    heap->ranks = reallocarray(NULL, words, sizeof(*heap->ranks));
+    heap->ranks = column_create(words, sizeof(*heap->ranks));
     if (!heap->ranks)
         return failure_no_memory();
     for (uint64_t word = 0; word < words; word++) {
         heap->ranks[word] = (uint32_t)count;
-        count += (uint64_t)__builtin_popcountll(heap->bits[word]);
+        count += heap_count_bits(heap->bits[word]);
     }
     if (count >= GRAPH_NONE)
         return failure_create(FAILURE_UNSUPPORTED,

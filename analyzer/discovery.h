@@ -15,7 +15,6 @@ struct heap_range {
 };
 
 enum {
-    DISCOVERY_GRAIN = 8, // a PyGC_Head stands on a multiple of this (pymalloc's and malloc's)
     DISCOVERY_HINTS = 1024,
     DISCOVERY_HINT_SHIFT = 20,
     // gc_refs while no collection is in progress (Modules/gcmodule.c)
@@ -42,28 +41,32 @@ static inline const struct heap_range *discovery_find_range(struct heap *heap, v
     return at - range->start < range->size ? range : discovery_find_range_slow(heap, at);
 }
 
-// The bit of a list element; false when none can stand there.
-static inline bool discovery_find_bit(struct heap *heap, vaddr head, uint64_t *bit)
+#define DISCOVERY_NO_BIT UINT64_MAX
+
+// The bit of a list element; DISCOVERY_NO_BIT when none can stand there.
+static inline uint64_t discovery_bit(struct heap *heap, vaddr head)
 {
     const struct heap_range *range = discovery_find_range(heap, head);
-    if (!range || head % DISCOVERY_GRAIN)
-        return false;
-    *bit = range->first_bit + (head - range->start) / DISCOVERY_GRAIN;
-    return true;
+    if (!range || head % HEAP_GRAIN)
+        return DISCOVERY_NO_BIT;
+    return range->first_bit + (head - range->start) / HEAP_GRAIN;
 }
 
-// heap_find, to be inlined where it is asked for every reference.
-static inline bool discovery_find_number(struct heap *heap, vaddr object, uint32_t *number)
+// The same of an object, which its PyGC_Head stands before.
+static inline uint64_t discovery_object_bit(struct heap *heap, vaddr object)
 {
-    uint64_t bit;
-    vaddr head = object - layout_offset(&heap->runtime->layout, LAYOUT_PyGC_Head_sizeof);
-    if (!discovery_find_bit(heap, head, &bit))
+    return discovery_bit(heap,
+                         object - layout_offset(&heap->runtime->layout, LAYOUT_PyGC_Head_sizeof));
+}
+
+// The number of the object whose bit that is; false: there is none.
+static inline bool discovery_number_of_bit(const struct heap *heap, uint64_t bit, uint32_t *number)
+{
+    uint64_t word = heap->bits[bit / 64];
+    if (!(word >> (bit % 64) & 1))
         return false;
-    uint64_t word = heap->bits[bit / 64] >> (bit % 64);
-    if (!(word & 1))
-        return false;
-    uint64_t below = heap->bits[bit / 64] & ((UINT64_C(1) << (bit % 64)) - 1);
-    *number = heap->ranks[bit / 64] + (uint32_t)__builtin_popcountll(below);
+    uint64_t below = word & ((UINT64_C(1) << (bit % 64)) - 1);
+    *number = heap->ranks[bit / 64] + heap_count_bits(below);
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "column.h"
 #include "discovery.h"
 #include "parallel.h"
 #include "type_cache.h"
@@ -14,19 +15,27 @@
 #define REFCNT_MAX (INT64_C(1) << 40)
 
 enum {
-    FOUND_MAX = 1024,     // references taken from an object at a time
+    FOUND_MAX = 1024,     // references at hand at a time
+    BATCH_ENOUGH = 192,   // references, after which they become edges
+    BATCH_OBJECTS = 64,   // objects whose references are at hand at a time
     CACHED_LABELS = 1024, // per thread
     CACHED_COMMON = 1024, // per thread
     PREFETCH_AHEAD = 8,   // objects
     PREFETCH_LINES = 4,
     PROGRESS_STEP = 1 << 14,
     EDGES_EXPECTED = 4, // an object; most heaps have fewer, and what is not used is never touched
-    PART_MULTIPLE = 64, // parts begin at multiples, so that no two share a byte of a bit array
 };
 
 struct cached_label {
     struct visit_place place;
     uint16_t label;
+};
+
+// An object whose references are at hand, and how many there were before its first.
+struct batched {
+    uint32_t number;
+    uint32_t found;
+    bool begun; // some of its references are edges already
 };
 
 // One thread's part.
@@ -40,8 +49,12 @@ struct part {
     uint32_t first, end;
     uint32_t number; // the object at hand
     struct visitor visitor;
+    // Of several objects, so that what their edges need is fetched for all of them at once.
     vaddr found[FOUND_MAX];
     struct visit_place places[FOUND_MAX];
+    uint64_t bits[FOUND_MAX]; // where in the bitmap; DISCOVERY_NO_BIT: nowhere
+    struct batched batch[BATCH_OBJECTS];
+    size_t batched;
     uint32_t *targets;
     uint16_t *labels;
     uint64_t edges;
@@ -168,23 +181,62 @@ static bool is_common(struct part *part, vaddr object)
     return true;
 }
 
-// Turns the references found so far into edges.
+// Finds out where each reference's bit is and asks for the words that will be read there: on an
+// aged heap every one of them is a cache miss.
+static void look_up_bits(struct part *part, size_t count)
+{
+    struct heap *heap = part->heap;
+    for (size_t i = 0; i < count; i++) {
+        part->bits[i] = discovery_object_bit(heap, part->found[i]);
+        if (part->bits[i] == DISCOVERY_NO_BIT)
+            continue;
+        __builtin_prefetch(&heap->bits[part->bits[i] / 64]);
+        __builtin_prefetch(&heap->ranks[part->bits[i] / 64]);
+    }
+}
+
+// Makes edges of an object's references, those from `first` to `end` of what is at hand.
+static void add_edges(struct part *part, const struct batched *object, size_t first, size_t end)
+{
+    struct heap *heap = part->heap;
+    bool owns = false;
+    // Within the part; made absolute when the parts are put together.
+    if (!object->begun)
+        part->extraction->rows[object->number] = (uint32_t)part->edges;
+    for (size_t i = first; i < end; i++) {
+        if (part->bits[i] != DISCOVERY_NO_BIT &&
+            discovery_number_of_bit(heap, part->bits[i], &part->targets[part->edges]))
+            part->labels[part->edges++] = find_label(part, &part->places[i]);
+        else
+            owns = owns || !is_common(part, part->found[i]);
+    }
+    if (owns)
+        heap->owners[object->number / 8] |= (uint8_t)(1u << (object->number % 8));
+}
+
+// Turns all references at hand into edges. The last object may have more to come.
 static void flush_edges(struct visitor *visitor)
 {
     struct part *part = (struct part *)((char *)visitor - offsetof(struct part, visitor));
     size_t count = visitor->count;
     visitor->count = 0;
-    if (part->failure || !reserve_edges(part, count))
-        return;
-    bool owns = false;
-    for (size_t i = 0; i < count; i++) {
-        if (discovery_find_number(part->heap, visitor->found[i], &part->targets[part->edges]))
-            part->labels[part->edges++] = find_label(part, &part->places[i]);
-        else
-            owns = owns || !is_common(part, visitor->found[i]);
+    if (!part->failure && reserve_edges(part, count)) {
+        look_up_bits(part, count);
+        for (size_t i = 0; i < part->batched; i++)
+            add_edges(part, &part->batch[i], part->batch[i].found,
+                      i + 1 < part->batched ? part->batch[i + 1].found : count);
     }
-    if (owns)
-        part->heap->owners[part->number / 8] |= (uint8_t)(1u << (part->number % 8));
+    if (part->batched)
+        part->batch[0] = (struct batched){part->batch[part->batched - 1].number, 0, true};
+    part->batched = part->batched ? 1 : 0;
+}
+
+// Room for one more object in the batch.
+static void begin_object(struct part *part, uint32_t number)
+{
+    if (part->visitor.count >= BATCH_ENOUGH || part->batched == BATCH_OBJECTS)
+        flush_edges(&part->visitor);
+    part->batch[part->batched++] = (struct batched){number, (uint32_t)part->visitor.count, false};
 }
 
 // --- objects
@@ -224,6 +276,7 @@ static void extract_object(struct part *part, uint32_t number, vaddr object)
     const struct layout *layout = &part->runtime.layout;
     enum memory_status status;
     part->number = part->code.number = number;
+    begin_object(part, number);
     const uint8_t *bytes = memory_view(&part->memory, object,
                                        layout_offset(layout, LAYOUT_PyVarObject_ob_size), &status);
     const struct type_cache_entry *cached =
@@ -246,7 +299,6 @@ static void extract_object(struct part *part, uint32_t number, vaddr object)
         heap->finalizers[number / 8] |= (uint8_t)(1u << (number % 8));
     uint32_t opaque = part->visitor.opaque;
     traverse_object(&part->types, type, object, &part->visitor);
-    flush_edges(&part->visitor);
     if (type->opaque)
         note_opaque(part, type, part->visitor.opaque == opaque);
 }
@@ -280,14 +332,13 @@ static void extract_part(void *context, unsigned job)
         }
         if (i % PROGRESS_STEP == 0)
             progress_add(part->heap->progress, PROGRESS_STEP);
-        // Within the part; made absolute when the parts are put together.
-        extraction->rows[i] = (uint32_t)part->edges;
         extract_object(part, i, object);
         if (part->edges >= UINT32_MAX && !part->failure)
             part->failure = failure_create(
                 FAILURE_UNSUPPORTED, "the heap has more references than this program numbers (%u)",
                 UINT32_MAX);
     }
+    flush_edges(&part->visitor);
 }
 
 // --- all parts
@@ -296,9 +347,6 @@ static void init_part(struct extraction *extraction, unsigned job)
 {
     struct heap *heap = extraction->heap;
     struct part *part = &extraction->parts[job];
-    uint64_t parts = heap->count / PART_MULTIPLE + 1;
-    uint64_t first = parts * job / extraction->jobs * PART_MULTIPLE;
-    uint64_t end = parts * (job + 1) / extraction->jobs * PART_MULTIPLE;
     part->extraction = extraction;
     part->heap = heap;
     memory_share(heap->runtime->memory, &part->memory);
@@ -308,8 +356,8 @@ static void init_part(struct extraction *extraction, unsigned job)
     type_cache_init(&part->object_types, &heap->types, &extraction->lock);
     type_cache_init(&part->target_types, &heap->types, &extraction->lock);
     part->code = (struct heap_code){.code = heap->code.code, .memory = &part->memory};
-    part->first = first < heap->count ? (uint32_t)first : heap->count;
-    part->end = end < heap->count ? (uint32_t)end : heap->count;
+    part->first = parallel_first(heap->count, extraction->jobs, job);
+    part->end = parallel_first(heap->count, extraction->jobs, job + 1);
     // Its share of the common arrays.
     uint64_t start = (uint64_t)part->first * EDGES_EXPECTED + (uint64_t)job * FOUND_MAX;
     part->capacity = (uint64_t)(part->end - part->first) * EDGES_EXPECTED + FOUND_MAX;
@@ -376,8 +424,8 @@ static void add_losses(struct heap *heap, const struct part *part)
 // New common arrays for all edges, when a part has moved out of the old ones.
 static bool make_room(struct heap *heap, uint64_t total, uint32_t **targets, uint16_t **labels)
 {
-    *targets = reallocarray(NULL, total + 1, sizeof(**targets));
-    *labels = reallocarray(NULL, total + 1, sizeof(**labels));
+    *targets = column_create(total, sizeof(**targets));
+    *labels = column_create(total, sizeof(**labels));
     if (*targets && *labels)
         return true;
     free(*targets);
@@ -385,6 +433,18 @@ static bool make_room(struct heap *heap, uint64_t total, uint32_t **targets, uin
     *targets = heap->targets;
     *labels = heap->edge_labels;
     return false;
+}
+
+// What the last parts' edges have moved away from is of no more use. (Where it cannot be given
+// back, it stays.)
+static void give_back_room(struct heap *heap)
+{
+    uint32_t *targets = reallocarray(heap->targets, heap->edges + 1, sizeof(*targets));
+    uint16_t *labels = reallocarray(heap->edge_labels, heap->edges + 1, sizeof(*labels));
+    if (targets)
+        heap->targets = targets;
+    if (labels)
+        heap->edge_labels = labels;
 }
 
 // Puts the parts' edges one behind the other. Where no part has moved out they only close up, to
@@ -422,6 +482,7 @@ static struct failure *join_parts(struct extraction *extraction)
     heap->targets = targets;
     heap->edge_labels = labels;
     heap->edges = edges;
+    give_back_room(heap);
     return NULL;
 }
 
@@ -449,13 +510,13 @@ static struct failure *run_parts(struct extraction *extraction)
 
 static struct failure *allocate_columns(struct heap *heap)
 {
-    size_t count = (size_t)heap->count + 1;
-    heap->type = reallocarray(NULL, count, sizeof(*heap->type));
-    heap->sizes = reallocarray(NULL, count, sizeof(*heap->sizes));
-    heap->gc_refs = reallocarray(NULL, count, sizeof(*heap->gc_refs));
+    size_t count = heap->count;
+    heap->type = column_create(count, sizeof(*heap->type));
+    heap->sizes = column_create(count, sizeof(*heap->sizes));
+    heap->gc_refs = column_create(count, sizeof(*heap->gc_refs));
     uint64_t edges = (uint64_t)heap->count * EDGES_EXPECTED + PARALLEL_JOBS_MAX * FOUND_MAX;
-    heap->targets = reallocarray(NULL, edges, sizeof(*heap->targets));
-    heap->edge_labels = reallocarray(NULL, edges, sizeof(*heap->edge_labels));
+    heap->targets = column_create(edges, sizeof(*heap->targets));
+    heap->edge_labels = column_create(edges, sizeof(*heap->edge_labels));
     heap->finalizers = calloc(count / 8 + 1, 1);
     heap->owners = calloc(count / 8 + 1, 1);
     heap->opaque = calloc(count / 8 + 1, 1);
@@ -477,13 +538,13 @@ struct failure *extraction_run(struct heap *heap, unsigned jobs)
     struct failure *failure = allocate_columns(heap);
     if (failure)
         return failure;
-    extraction.rows = reallocarray(NULL, (size_t)heap->count + 1, sizeof(*extraction.rows));
+    extraction.rows = column_create(heap->count, sizeof(*extraction.rows));
     extraction.parts = calloc(extraction.jobs, sizeof(*extraction.parts));
     if (extraction.rows && extraction.parts) {
         pthread_mutex_init(&extraction.lock, NULL);
         failure = run_parts(&extraction);
         pthread_mutex_destroy(&extraction.lock);
-        heap->graph = (struct graph){heap->count, extraction.rows, heap->targets};
+        heap->graph = (struct graph){heap->count, extraction.rows, heap->targets, extraction.jobs};
     } else {
         free(extraction.rows);
         failure = failure_no_memory();

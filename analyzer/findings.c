@@ -9,6 +9,7 @@
 
 #include "changes.h"
 #include "cycle.h"
+#include "groups.h"
 #include "held.h"
 #include "remedy.h"
 #include "shape.h"
@@ -17,31 +18,14 @@ enum {
     FINALIZERS_MAX = 64, // classes with __del__ told per finding
 };
 
-// Components with equal keys.
-struct group {
-    uint64_t hash;
-    uint64_t *words; // the key, and the state in front of it
-    size_t word_count;
-    uint32_t first; // component
-    uint32_t finding;
-    uint64_t count;
-};
-
 struct folding {
     struct heap *heap;
     const uint8_t *states;
     struct findings *findings;
     struct graph_components components;
     struct cycle_finder finder;
-    uint32_t *group_of; // per component, or GRAPH_NONE: no finalizer in it
-    struct group *groups;
-    size_t group_count;
-    size_t group_capacity;
-    uint32_t *table; // hash table of group numbers + 1
-    size_t table_size;
+    struct groups groups;
     uint64_t remedy_work;
-    uint64_t *words; // the key at hand
-    size_t word_capacity;
 };
 
 static uint32_t component_size(const struct folding *folding, uint32_t component)
@@ -52,98 +36,6 @@ static uint32_t component_size(const struct folding *folding, uint32_t component
 static const uint32_t *component_members(const struct folding *folding, uint32_t component)
 {
     return folding->components.members + folding->components.starts[component];
-}
-
-// --- groups
-
-static bool grow_groups(struct folding *folding)
-{
-    if (folding->group_count == folding->group_capacity) {
-        size_t capacity = folding->group_capacity ? folding->group_capacity * 2 : 64;
-        struct group *groups = realloc(folding->groups, capacity * sizeof(*groups));
-        if (!groups)
-            return false;
-        folding->groups = groups;
-        folding->group_capacity = capacity;
-    }
-    if (folding->group_count * 2 < folding->table_size)
-        return true;
-    size_t size = folding->table_size ? folding->table_size * 2 : 256;
-    uint32_t *table = calloc(size, sizeof(*table));
-    if (!table)
-        return false;
-    for (size_t i = 0; i < folding->group_count; i++) {
-        size_t slot = folding->groups[i].hash & (size - 1);
-        while (table[slot])
-            slot = (slot + 1) & (size - 1);
-        table[slot] = (uint32_t)i + 1;
-    }
-    free(folding->table);
-    folding->table = table;
-    folding->table_size = size;
-    return true;
-}
-
-// The group with the key in folding->words, made if there is none.
-static bool find_group(struct folding *folding, uint32_t component, size_t word_count,
-                       uint32_t *group)
-{
-    size_t size = word_count * sizeof(*folding->words);
-    uint64_t hash = XXH3_64bits(folding->words, size);
-    if (!grow_groups(folding))
-        return false;
-    size_t slot = hash & (folding->table_size - 1);
-    for (; folding->table[slot]; slot = (slot + 1) & (folding->table_size - 1)) {
-        struct group *known = &folding->groups[folding->table[slot] - 1];
-        if (known->hash == hash && known->word_count == word_count &&
-            memcmp(known->words, folding->words, size) == 0) {
-            *group = folding->table[slot] - 1;
-            return true;
-        }
-    }
-    uint64_t *words = malloc(size);
-    if (!words)
-        return false;
-    memcpy(words, folding->words, size);
-    folding->groups[folding->group_count] =
-        (struct group){.hash = hash, .words = words, .word_count = word_count, .first = component};
-    *group = (uint32_t)folding->group_count++;
-    folding->table[slot] = *group + 1;
-    return true;
-}
-
-// Leaves the key of the component's cycle in folding->words.
-static bool make_key(struct folding *folding, uint32_t component, size_t length)
-{
-    size_t count = length * SHAPE_KEY_WORDS + 1;
-    if (count > folding->word_capacity) {
-        uint64_t *words = realloc(folding->words, count * 2 * sizeof(*words));
-        if (!words)
-            return false;
-        folding->words = words;
-        folding->word_capacity = count * 2;
-    }
-    folding->words[0] = folding->states[component_members(folding, component)[0]];
-    shape_make_key(folding->heap, folding->finder.links, length, folding->words + 1);
-    return true;
-}
-
-// Post: group_of is set for every component; a group's `first` is its first component.
-static bool group_components(struct folding *folding)
-{
-    for (uint32_t i = 0; i < folding->components.count; i++) {
-        size_t length;
-        folding->group_of[i] = GRAPH_NONE;
-        if (!cycle_find(&folding->finder, i, &length))
-            return false;
-        if (length == 0)
-            continue;
-        if (!make_key(folding, i, length))
-            return false;
-        if (!find_group(folding, i, length * SHAPE_KEY_WORDS + 1, &folding->group_of[i]))
-            return false;
-    }
-    return true;
 }
 
 // --- findings
@@ -230,11 +122,11 @@ static struct failure *describe_groups(struct folding *folding)
     struct findings *findings = folding->findings;
     struct text_index index = {0};
     struct failure *failure = NULL;
-    findings->items = calloc(folding->group_count + 1, sizeof(*findings->items));
-    if (!text_index_init(&index, folding->group_count) || !findings->items)
+    findings->items = calloc(folding->groups.count + 1, sizeof(*findings->items));
+    if (!text_index_init(&index, folding->groups.count) || !findings->items)
         failure = failure_no_memory();
-    for (size_t i = 0; i < folding->group_count && !failure; i++)
-        failure = describe_group(folding, &folding->groups[i], &index);
+    for (size_t i = 0; i < folding->groups.count && !failure; i++)
+        failure = describe_group(folding, &folding->groups.items[i], &index);
     text_index_deinit(&index, findings->count);
     return failure;
 }
@@ -290,41 +182,55 @@ static bool note_finalizer(struct folding *folding, struct finding *finding, uin
     return true;
 }
 
-static void count_size(struct finding_sizes *sizes, uint32_t size, bool first)
+// The finalizers of a component's members.
+static bool note_finalizers(struct folding *folding, struct finding *finding, uint32_t component)
 {
-    if (first || size < sizes->least)
-        sizes->least = size;
-    if (size > sizes->most)
-        sizes->most = size;
-    sizes->counts[31 - __builtin_clz(size)]++;
+    const uint32_t *members = component_members(folding, component);
+    for (uint32_t i = 0; i < component_size(folding, component); i++)
+        if (heap_has_finalizer(folding->heap, members[i]) &&
+            !note_finalizer(folding, finding, members[i]))
+            return false;
+    return true;
 }
 
-// Adds one component to its finding.
-static bool count_component(struct folding *folding, uint32_t component)
+// The finding's first component is its example.
+static void note_example(struct folding *folding, struct finding *finding, uint32_t component)
 {
-    struct finding *finding =
-        &folding->findings->items[folding->groups[folding->group_of[component]].finding];
     const uint32_t *members = component_members(folding, component);
     uint32_t size = component_size(folding, component);
-    uint64_t bytes = 0;
-    bool first = finding->count++ == 0;
+    finding->example_objects = size;
     for (uint32_t i = 0; i < size; i++) {
-        bytes += heap_size(folding->heap, members[i]);
-        if (!heap_has_finalizer(folding->heap, members[i]))
-            continue;
-        if (first && !finding->example)
+        finding->example_bytes += heap_size(folding->heap, members[i]);
+        if (!finding->example && heap_has_finalizer(folding->heap, members[i]))
             finding->example = heap_address(folding->heap, members[i]);
-        if (!note_finalizer(folding, finding, members[i]))
-            return false;
     }
-    finding->objects += size;
-    finding->bytes += bytes;
-    count_size(&finding->sizes, size, first);
-    if (first) {
-        finding->example_objects = size;
-        finding->example_bytes = bytes;
+}
+
+// Adds one group to its finding.
+static bool count_group(struct folding *folding, const struct group *group)
+{
+    struct finding *finding = &folding->findings->items[group->finding];
+    if (finding->count == 0) {
+        note_example(folding, finding, group->first);
+        finding->sizes.least = group->sizes.least;
     }
-    return true;
+    finding->count += group->count;
+    finding->objects += group->objects;
+    finding->bytes += group->bytes;
+    if (group->sizes.least < finding->sizes.least)
+        finding->sizes.least = group->sizes.least;
+    if (group->sizes.most > finding->sizes.most)
+        finding->sizes.most = group->sizes.most;
+    for (unsigned i = 0; i < FINDING_SIZES; i++)
+        finding->sizes.counts[i] += group->sizes.counts[i];
+    return group->first_plain == GRAPH_NONE ||
+           note_finalizers(folding, finding, group->first_plain);
+}
+
+static uint32_t finding_of(const struct folding *folding, uint32_t component)
+{
+    uint32_t group = folding->groups.of[component];
+    return group == GRAPH_NONE ? GRAPH_NONE : folding->groups.items[group].finding;
 }
 
 // A component of a finding whose components differ in size.
@@ -357,10 +263,8 @@ static bool find_medians(struct folding *folding)
     if (!components)
         return false;
     for (uint32_t i = 0; i < folding->components.count; i++) {
-        if (folding->group_of[i] == GRAPH_NONE)
-            continue;
-        uint32_t finding = folding->groups[folding->group_of[i]].finding;
-        if (findings[finding].sizes.least != findings[finding].sizes.most)
+        uint32_t finding = finding_of(folding, i);
+        if (finding != GRAPH_NONE && findings[finding].sizes.least != findings[finding].sizes.most)
             components[count++] = (struct sized_component){finding, component_size(folding, i)};
     }
     qsort(components, count, sizeof(*components), by_finding_and_size);
@@ -374,9 +278,15 @@ static bool find_medians(struct folding *folding)
 
 static bool count_components(struct folding *folding)
 {
-    for (uint32_t i = 0; i < folding->components.count; i++)
-        if (folding->group_of[i] != GRAPH_NONE && !count_component(folding, i))
+    const struct groups *groups = &folding->groups;
+    for (size_t i = 0; i < groups->count; i++)
+        if (!count_group(folding, &groups->items[i]))
             return false;
+    for (size_t i = 0; i < groups->single_count; i++) {
+        uint32_t finding = finding_of(folding, groups->single[i]);
+        if (!note_finalizers(folding, &folding->findings->items[finding], groups->single[i]))
+            return false;
+    }
     return find_medians(folding);
 }
 
@@ -387,9 +297,7 @@ static struct failure *measure_held(struct folding *folding)
     for (uint32_t i = 0; i < folding->heap->count; i++) {
         uint32_t component = owners[i];
         if (component != GRAPH_NONE)
-            owners[i] = folding->group_of[component] == GRAPH_NONE
-                            ? GRAPH_NONE
-                            : folding->groups[folding->group_of[component]].finding;
+            owners[i] = finding_of(folding, component);
     }
     return held_measure(folding->heap, folding->states, owners, folding->findings);
 }
@@ -421,9 +329,8 @@ static struct failure *fold(struct folding *folding)
                                  COLLECT_UNCOLLECTABLE | COLLECT_PENDING | COLLECT_SUSPECT,
                                  &folding->components))
         return failure_no_memory();
-    folding->group_of = malloc((folding->components.count + 1) * sizeof(*folding->group_of));
     cycle_finder_init(&folding->finder, heap, &folding->components);
-    if (!folding->group_of || !group_components(folding))
+    if (!groups_create(&folding->finder, folding->states, &folding->groups))
         return failure_no_memory();
     struct failure *failure = describe_groups(folding);
     if (failure)
@@ -459,12 +366,7 @@ static struct failure *create(struct heap *heap, const uint8_t *states, bool wit
         folding.components.of = NULL;
     }
     graph_components_destroy(&folding.components);
-    for (size_t i = 0; i < folding.group_count; i++)
-        free(folding.groups[i].words);
-    free(folding.groups);
-    free(folding.table);
-    free(folding.group_of);
-    free(folding.words);
+    groups_deinit(&folding.groups);
     if (failure)
         findings_destroy(made);
     else

@@ -6,7 +6,8 @@
 // were left after it with an index not below its own. Finished nodes get values above every index
 // in use, so that seeing one changes nothing; nodes outside the marked part get the largest value
 // of all, before the walk, and need no test in it. Each node is on the path of the walk, or in the
-// backlog of those left but not finished, or in neither: one array holds both, from its two ends.
+// backlog of those left but not finished, or in neither. Both are short but in large components,
+// and grow when they have to.
 //
 // Cycles. A breadth-first walk from `start` stops at the first edge back to `start`, so the length
 // is known and every node has its distance. Going back through what was met, last first, a node
@@ -19,17 +20,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "column.h"
+
+// A node of the path.
+struct walk_step {
+    uint32_t node;
+    uint32_t edge; // that is being looked at
+    bool sunk;     // it saw something before it, so it is no root
+};
+
 struct walk {
     const struct graph *graph;
     // Per node: 0 not met; index while unfinished; GRAPH_NONE not wanted or in no cycle; else its
     // component, numbered downwards from FIRST_ID. Becomes graph_components.of.
     uint32_t *index;
-    uint32_t *stack; // the path from its low end, the backlog from its high end
-    uint32_t *edges; // per node of the path: the edge that is being looked at
-    bool *sunk;      // per node of the path: it saw something before it, so it is no root
+    struct walk_step *path;
     uint32_t depth;
-    uint32_t backlog; // where in `stack` the backlog begins
-    uint32_t wanted;  // size of the arrays but `index`
+    uint32_t path_capacity;
+    uint32_t *backlog;
+    uint32_t waiting; // in it
+    uint32_t backlog_capacity;
+    uint32_t wanted; // nodes: no path and no backlog is longer
     uint32_t next_index;
     uint32_t next_id;
     uint32_t members; // how many nodes have an id
@@ -40,9 +51,8 @@ struct walk {
 static void walk_deinit(struct walk *walk)
 {
     free(walk->index);
-    free(walk->stack);
-    free(walk->edges);
-    free(walk->sunk);
+    free(walk->path);
+    free(walk->backlog);
 }
 
 // After it: index is 0 for the nodes to walk, GRAPH_NONE for the others.
@@ -50,52 +60,64 @@ static bool walk_init(struct walk *walk, const struct graph *graph, const uint8_
                       uint8_t wanted)
 {
     *walk = (struct walk){.graph = graph, .next_index = 1, .next_id = FIRST_ID};
-    // One more than needed everywhere, so that a size of 0 does not look like a failure.
-    walk->index = reallocarray(NULL, (size_t)graph->nodes + 1, sizeof(*walk->index));
+    walk->index = column_create(graph->nodes, sizeof(*walk->index));
     if (!walk->index)
         return false;
     for (uint32_t node = 0; node < graph->nodes; node++) {
         walk->index[node] = marks[node] & wanted ? 0 : GRAPH_NONE;
         walk->wanted += marks[node] & wanted ? 1 : 0;
     }
-    walk->backlog = walk->wanted;
-    walk->stack = reallocarray(NULL, (size_t)walk->wanted + 1, sizeof(*walk->stack));
-    walk->edges = reallocarray(NULL, (size_t)walk->wanted + 1, sizeof(*walk->edges));
-    walk->sunk = reallocarray(NULL, (size_t)walk->wanted + 1, sizeof(*walk->sunk));
-    if (walk->stack && walk->edges && walk->sunk)
-        return true;
-    walk_deinit(walk);
-    return false;
+    return true;
 }
 
-static void walk_enter(struct walk *walk, uint32_t node)
+// Room for one more entry; never for more than there are nodes to walk.
+static __attribute__((noinline)) bool walk_grow(const struct walk *walk, void **array, size_t size,
+                                                uint32_t *capacity)
 {
+    uint64_t more = (uint64_t)*capacity * 2 + 1024;
+    uint32_t wanted = more < walk->wanted ? (uint32_t)more : walk->wanted;
+    void *grown = reallocarray(*array, wanted, size);
+
+    if (!grown)
+        return false;
+    *array = grown;
+    *capacity = wanted;
+    return true;
+}
+
+static inline __attribute__((always_inline)) bool walk_enter(struct walk *walk, uint32_t node)
+{
+    void *path = walk->path;
+
+    if (walk->depth == walk->path_capacity) {
+        if (!walk_grow(walk, &path, sizeof(*walk->path), &walk->path_capacity))
+            return false;
+        walk->path = path;
+    }
     walk->index[node] = walk->next_index++;
-    walk->stack[walk->depth] = node;
-    walk->edges[walk->depth] = walk->graph->rows[node];
-    walk->sunk[walk->depth] = false;
-    walk->depth++;
+    walk->path[walk->depth++] = (struct walk_step){node, walk->graph->rows[node], false};
+    return true;
 }
 
 // Goes on with the edges of the path's last node, up to a target not met before. Returns that, or
 // GRAPH_NONE after the last edge. The edge is not passed: on the way back it is looked at again,
 // with what the target's index has become.
-static uint32_t walk_advance(struct walk *walk)
+static inline __attribute__((always_inline)) uint32_t walk_advance(struct walk *walk)
 {
-    uint32_t top = walk->depth - 1;
-    uint32_t node = walk->stack[top];
+    struct walk_step *top = &walk->path[walk->depth - 1];
+    uint32_t node = top->node;
     uint32_t end = walk->graph->rows[node + 1];
 
-    for (uint32_t edge = walk->edges[top]; edge < end; edge++) {
+    for (uint32_t edge = top->edge; edge < end; edge++) {
         uint32_t target = walk->graph->targets[edge];
 
         if (walk->index[target] == 0) {
-            walk->edges[top] = edge;
+            top->edge = edge;
             return target;
         }
         if (walk->index[target] < walk->index[node]) {
             walk->index[node] = walk->index[target];
-            walk->sunk[top] = true;
+            top->sunk = true;
         }
     }
     return GRAPH_NONE;
@@ -111,12 +133,12 @@ static bool node_has_loop(const struct graph *graph, uint32_t node)
 }
 
 // Finishes the component of which `root` is the root: the backlog above it, and itself.
-static void walk_finish(struct walk *walk, uint32_t root)
+static inline __attribute__((always_inline)) void walk_finish(struct walk *walk, uint32_t root)
 {
     uint32_t size = 1;
 
-    for (; walk->backlog < walk->wanted; walk->backlog++, size++) {
-        uint32_t node = walk->stack[walk->backlog];
+    for (; walk->waiting > 0; walk->waiting--, size++) {
+        uint32_t node = walk->backlog[walk->waiting - 1];
 
         if (walk->index[node] < walk->index[root])
             break;
@@ -131,32 +153,44 @@ static void walk_finish(struct walk *walk, uint32_t root)
     walk->members += size;
 }
 
-static void walk_leave(struct walk *walk)
+static inline __attribute__((always_inline)) bool walk_leave(struct walk *walk)
 {
-    uint32_t node = walk->stack[--walk->depth];
+    const struct walk_step *step = &walk->path[--walk->depth];
+    void *backlog = walk->backlog;
 
-    if (walk->sunk[walk->depth])
-        walk->stack[--walk->backlog] = node;
-    else
-        walk_finish(walk, node);
+    if (!step->sunk) {
+        walk_finish(walk, step->node);
+        return true;
+    }
+    if (walk->waiting == walk->backlog_capacity) {
+        if (!walk_grow(walk, &backlog, sizeof(*walk->backlog), &walk->backlog_capacity))
+            return false;
+        walk->backlog = backlog;
+    }
+    walk->backlog[walk->waiting++] = step->node;
+    return true;
 }
 
 // After it: index is the id of its cyclic component, or GRAPH_NONE.
-static void walk_run(struct walk *walk)
+static bool walk_run(struct walk *walk)
 {
     for (uint32_t node = 0; node < walk->graph->nodes; node++) {
         if (walk->index[node] != 0)
             continue;
-        walk_enter(walk, node);
+        if (!walk_enter(walk, node))
+            return false;
         while (walk->depth > 0) {
             uint32_t target = walk_advance(walk);
 
-            if (target != GRAPH_NONE)
-                walk_enter(walk, target);
-            else
-                walk_leave(walk);
+            if (target != GRAPH_NONE) {
+                if (!walk_enter(walk, target))
+                    return false;
+            } else if (!walk_leave(walk)) {
+                return false;
+            }
         }
     }
+    return true;
 }
 
 // After it: of holds final numbers, given in the order of the smallest members, and starts[c] is
@@ -203,24 +237,28 @@ bool graph_components_create(const struct graph *graph, const uint8_t *marks, ui
 
     if (!walk_init(&walk, graph, marks, wanted))
         return false;
-    walk_run(&walk);
+    if (!walk_run(&walk)) {
+        walk_deinit(&walk);
+        return false;
+    }
     // These two go before the outputs come, to keep the peak low.
-    free(walk.edges);
-    free(walk.sunk);
-    walk.edges = NULL;
-    walk.sunk = NULL;
+    free(walk.path);
+    free(walk.backlog);
+    walk.path = NULL;
+    walk.backlog = NULL;
 
     made.count = FIRST_ID - walk.next_id;
     made.of = walk.index;
-    made.starts = reallocarray(NULL, (size_t)made.count + 1, sizeof(*made.starts));
-    made.members = reallocarray(NULL, (size_t)walk.members + 1, sizeof(*made.members));
+    made.starts = column_create(made.count, sizeof(*made.starts));
+    made.members = column_create(walk.members, sizeof(*made.members));
     if (!made.starts || !made.members) {
         free(made.starts);
         free(made.members);
         walk_deinit(&walk);
         return false;
     }
-    components_number(&made, graph->nodes, walk.stack);
+    // A component has a member or more, so that there is room for their numbers.
+    components_number(&made, graph->nodes, made.members);
     components_fill(&made, graph->nodes);
     walk.index = NULL;
     walk_deinit(&walk);

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "parallel.h"
+
 #define GRAPH_NONE UINT32_MAX
 
 // Rows of targets, compressed: the edges of node n are rows[n] .. rows[n + 1] - 1, in the order in
@@ -17,7 +19,19 @@ struct graph {
     uint32_t nodes;
     const uint32_t *rows; // nodes + 1 entries
     const uint32_t *targets;
+    unsigned jobs; // threads that may work on it at a time; no result depends on it. 0 counts as 1
 };
+
+enum {
+    GRAPH_SHARED_NODES = 1 << 14 // with fewer, threads are not worth their start
+};
+
+// How many threads a pass over the whole graph should have.
+static inline unsigned graph_jobs(const struct graph *graph)
+{
+    unsigned jobs = graph->jobs < PARALLEL_JOBS_MAX ? graph->jobs : PARALLEL_JOBS_MAX;
+    return jobs && graph->nodes >= GRAPH_SHARED_NODES ? jobs : 1;
+}
 
 // The cyclic strongly connected components of a part of a graph: those of two or more nodes, and
 // single nodes with an edge to themselves. Numbered by their smallest member.

@@ -14,7 +14,8 @@ enum {
 
 bool heap_find(struct heap *heap, vaddr object, uint32_t *number)
 {
-    return discovery_find_number(heap, object, number);
+    uint64_t bit = discovery_object_bit(heap, object);
+    return bit != DISCOVERY_NO_BIT && discovery_number_of_bit(heap, bit, number);
 }
 
 // The word of bits that holds the object's: the last one with no more objects before it.
@@ -44,10 +45,12 @@ static size_t find_range_of_word(const struct heap *heap, uint64_t word)
     return low;
 }
 
-static vaddr address_of_bit(const struct heap *heap, size_t range, uint64_t bit)
+// Where an object with the lowest bit of the cursor's word would be.
+static vaddr first_place(const struct heap_cursor *cursor)
 {
-    return heap->ranges[range].start + (bit - heap->ranges[range].first_bit) * DISCOVERY_GRAIN +
-           layout_offset(&heap->runtime->layout, LAYOUT_PyGC_Head_sizeof);
+    const struct heap_range *range = &cursor->heap->ranges[cursor->range];
+    return range->start + (cursor->word * 64 - range->first_bit) * HEAP_GRAIN +
+           layout_offset(&cursor->heap->runtime->layout, LAYOUT_PyGC_Head_sizeof);
 }
 
 void heap_cursor_init(struct heap_cursor *cursor, const struct heap *heap, uint32_t first)
@@ -57,12 +60,13 @@ void heap_cursor_init(struct heap_cursor *cursor, const struct heap *heap, uint3
         return;
     cursor->word = find_word(heap, first);
     cursor->range = find_range_of_word(heap, cursor->word);
+    cursor->first_place = first_place(cursor);
     cursor->left = heap->bits[cursor->word];
     for (uint32_t before = heap->ranks[cursor->word]; before < first; before++)
         cursor->left &= cursor->left - 1;
 }
 
-vaddr heap_cursor_next(struct heap_cursor *cursor)
+void heap_cursor_advance(struct heap_cursor *cursor)
 {
     const struct heap *heap = cursor->heap;
     while (!cursor->left)
@@ -71,9 +75,7 @@ vaddr heap_cursor_next(struct heap_cursor *cursor)
     while (cursor->range + 1 < heap->range_count &&
            heap->ranges[cursor->range + 1].first_bit <= cursor->word * 64)
         cursor->range++;
-    uint64_t bit = cursor->word * 64 + (uint64_t)__builtin_ctzll(cursor->left);
-    cursor->left &= cursor->left - 1;
-    return address_of_bit(heap, cursor->range, bit);
+    cursor->first_place = first_place(cursor);
 }
 
 vaddr heap_address(const struct heap *heap, uint32_t number)

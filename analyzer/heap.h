@@ -25,7 +25,8 @@
 #include "traverse.h"
 
 enum {
-    HEAP_NO_TYPE = -1
+    HEAP_NO_TYPE = -1,
+    HEAP_GRAIN = 8, // a PyGC_Head stands on a multiple of this (pymalloc's and malloc's)
 };
 
 #define HEAP_SIZE_LARGE UINT32_MAX
@@ -124,17 +125,39 @@ bool heap_find(struct heap *heap, vaddr object, uint32_t *number);
 // The address of an object (not of its PyGC_Head). A search: to go through all, use a cursor.
 vaddr heap_address(const struct heap *heap, uint32_t number);
 
+// How many bits are set, where the processor's own instruction may not be asked for (x86-64 of
+// 2003 has none, and the compiler then calls a function).
+static inline uint32_t heap_count_bits(uint64_t word)
+{
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
 // Goes through the objects in the order of their numbers.
 struct heap_cursor {
     const struct heap *heap;
     size_t range;
     uint64_t word;
-    uint64_t left; // bits of the word still to come
+    uint64_t left;     // bits of the word still to come
+    vaddr first_place; // of an object with the lowest of its bits
 };
 // The first object that heap_cursor_next gives is `first`.
 void heap_cursor_init(struct heap_cursor *cursor, const struct heap *heap, uint32_t first);
+
+// The rare half of heap_cursor_next: goes to the next word with an object.
+void heap_cursor_advance(struct heap_cursor *cursor);
+
 // Must not be called more often than there are objects.
-vaddr heap_cursor_next(struct heap_cursor *cursor);
+static inline vaddr heap_cursor_next(struct heap_cursor *cursor)
+{
+    if (!cursor->left)
+        heap_cursor_advance(cursor);
+    vaddr object = cursor->first_place + (vaddr)__builtin_ctzll(cursor->left) * HEAP_GRAIN;
+    cursor->left &= cursor->left - 1;
+    return object;
+}
 
 uint64_t heap_size(struct heap *heap, uint32_t number);
 

@@ -12,6 +12,7 @@
 enum {
     DEAD_STATES = COLLECT_UNCOLLECTABLE | COLLECT_PENDING,
     FOUND_MAX = 256,
+    CURSOR_SKIPS = 64, // objects; with more between two, the second is searched for
 };
 #define SHARED (GRAPH_NONE - 1)
 
@@ -72,8 +73,9 @@ static bool spread_from(struct spread *spread, uint32_t node)
     uint32_t *owners = spread->measure->owners, owner = owners[node];
     for (uint32_t edge = graph->rows[node]; edge < graph->rows[node + 1]; edge++) {
         uint32_t target = graph->targets[edge];
-        if (!(spread->measure->states[target] & DEAD_STATES) ||
-            (spread->members[target / 8] >> (target % 8) & 1) || owners[target] == owner ||
+        // Most lead to members; and of all arrays that of their bits is the smallest.
+        if ((spread->members[target / 8] >> (target % 8) & 1) ||
+            !(spread->measure->states[target] & DEAD_STATES) || owners[target] == owner ||
             owners[target] == SHARED)
             continue;
         owners[target] = owners[target] == GRAPH_NONE ? owner : SHARED;
@@ -304,19 +306,38 @@ static void measure_tracked(struct measure *measure, const uint8_t *members)
     struct heap *heap = measure->heap;
     struct heap_cursor cursor;
     heap_cursor_init(&cursor, heap, 0);
+    uint32_t at = 0; // the node that the cursor gives next
     for (uint32_t node = 0; node < heap->count && !measure->no_memory; node++) {
-        vaddr object = heap_cursor_next(&cursor);
         if (!(measure->states[node] & DEAD_STATES) || heap->type[node] == HEAP_NO_TYPE)
             continue;
         if (!(members[node / 8] >> (node % 8) & 1))
             charge(measure->findings, measure->owners[node], heap_size(heap, node));
         const struct object_type *type = &heap->types.types[heap->type[node]];
+        bool owns = heap_owns_untracked(heap, node);
+        if (!owns && !type->owned.count)
+            continue;
+        if (node - at > CURSOR_SKIPS)
+            heap_cursor_init(&cursor, heap, at = node);
+        for (; at < node; at++)
+            heap_cursor_next(&cursor);
+        vaddr object = heap_cursor_next(&cursor);
+        at++;
         measure->in_graph = true;
-        if (heap_owns_untracked(heap, node))
+        if (owns)
             visit(measure, type, object, measure->owners[node]);
         measure->in_graph = false;
         if (type->owned.count)
             visit_owned(measure, type, object, measure->owners[node]);
+    }
+}
+
+static void set_members(uint8_t *members, const uint32_t *owners, uint32_t count)
+{
+    for (uint32_t node = 0; node < count; node += 8) {
+        unsigned bits = 0;
+        for (uint32_t i = 0; i < 8 && node + i < count; i++)
+            bits |= (unsigned)(owners[node + i] != GRAPH_NONE) << i;
+        members[node / 8] = (uint8_t)bits;
     }
 }
 
@@ -335,8 +356,7 @@ struct failure *held_measure(struct heap *heap, const uint8_t *states, uint32_t 
                                             .full = count_references,
                                             .run_code = heap_code_run,
                                             .code = &heap->code};
-        for (uint32_t node = 0; node < heap->count; node++)
-            members[node / 8] |= (uint8_t)((owners[node] != GRAPH_NONE) << (node % 8));
+        set_members(members, owners, heap->count);
         done = spread_owners(measure, members);
     }
     if (done) {

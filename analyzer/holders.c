@@ -268,7 +268,7 @@ static struct holders_target *list_targets(struct holding *holding, size_t *coun
     struct holders *holders = holding->holders;
     struct holders_target *targets = NULL;
     for (uint32_t word = 0; word <= holding->heap->count / 64; word++)
-        holders->audited += (uint64_t)__builtin_popcountll(holding->audited[word]);
+        holders->audited += heap_count_bits(holding->audited[word]);
     if (holders->audited > AUDIT_MAX) {
         holders->audit_cut = holders->audited - AUDIT_MAX;
         holders->audited = AUDIT_MAX;

@@ -187,9 +187,9 @@ static struct hit *join_hits(struct scan *scan, size_t *count, bool *cut)
 // The tracked object whose block holds the address.
 static bool find_tracked(struct heap *heap, vaddr at, uint32_t *number, vaddr *object)
 {
-    uint64_t bit;
-    const struct heap_range *range = discovery_find_range(heap, at & ~(vaddr)(DISCOVERY_GRAIN - 1));
-    if (!range || !discovery_find_bit(heap, at & ~(vaddr)(DISCOVERY_GRAIN - 1), &bit))
+    const struct heap_range *range = discovery_find_range(heap, at);
+    uint64_t bit = discovery_bit(heap, at & ~(vaddr)(HEAP_GRAIN - 1));
+    if (!range || bit == DISCOVERY_NO_BIT)
         return false;
     uint64_t word = bit / 64, left = heap->bits[word] & (UINT64_MAX >> (63 - bit % 64));
     for (unsigned i = 0; !left && i < BACK_WORDS_MAX && word > range->first_bit / 64; i++)
@@ -197,7 +197,7 @@ static bool find_tracked(struct heap *heap, vaddr at, uint32_t *number, vaddr *o
     if (!left)
         return false;
     bit = word * 64 + 63 - (uint64_t)__builtin_clzll(left);
-    *object = range->start + (bit - range->first_bit) * DISCOVERY_GRAIN +
+    *object = range->start + (bit - range->first_bit) * HEAP_GRAIN +
               layout_offset(&heap->runtime->layout, LAYOUT_PyGC_Head_sizeof);
     if (!heap_find(heap, *object, number) || heap->type[*number] == HEAP_NO_TYPE)
         return false;

@@ -1,10 +1,23 @@
-// The same work for several parts, each in a thread of its own.
+// The same work for several parts, each in a thread of its own. It does not know what work.
 #ifndef ANALYZER_PARALLEL_H
 #define ANALYZER_PARALLEL_H
 
+#include <stdint.h>
+
 enum {
-    PARALLEL_JOBS_MAX = 64
+    PARALLEL_JOBS_MAX = 64,
+    // Ranges begin at multiples, so that no two share a byte of a bit array or a cache line of
+    // bytes.
+    PARALLEL_MULTIPLE = 64,
 };
+
+// Where a job's range of `count` things begins; that of job `jobs` is where the last one's ends.
+static inline uint32_t parallel_first(uint32_t count, unsigned jobs, unsigned job)
+{
+    uint64_t multiples = count / PARALLEL_MULTIPLE + 1;
+    uint64_t first = multiples * job / jobs * PARALLEL_MULTIPLE;
+    return first < count ? (uint32_t)first : count;
+}
 
 // How many processors this process may use, at most PARALLEL_JOBS_MAX.
 unsigned parallel_processors(void);

@@ -246,7 +246,6 @@ static bool take(struct sweep_part *part, vaddr at, const uint8_t *bytes, vaddr 
     struct heap *heap = part->sweep->heap;
     const struct layout *layout = &heap->runtime->layout;
     struct memory_format format = heap->runtime->memory->format;
-    uint64_t bit;
     int64_t refs = layout_int(layout, format, bytes, LAYOUT_PyGC_Head_gc_refs);
     if (refs == GC_UNTRACKED)
         return false;
@@ -258,7 +257,8 @@ static bool take(struct sweep_part *part, vaddr at, const uint8_t *bytes, vaddr 
         part->in_flux = part->in_flux || is_linked(part, at, bytes);
         return false;
     }
-    if (!discovery_find_bit(heap, at, &bit) || (heap->bits[bit / 64] >> (bit % 64) & 1))
+    uint64_t bit = discovery_bit(heap, at);
+    if (bit == DISCOVERY_NO_BIT || (heap->bits[bit / 64] >> (bit % 64) & 1))
         return false;
     heap->bits[bit / 64] |= UINT64_C(1) << (bit % 64);
     *next = layout_uint(layout, format, bytes, LAYOUT_PyGC_Head_gc_next);

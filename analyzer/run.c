@@ -9,6 +9,7 @@
 
 #include "census_process.h"
 #include "collect.h"
+#include "column.h"
 #include "confine.h"
 #include "holders_process.h"
 #include "note.h"
@@ -277,7 +278,7 @@ static struct failure *collect(struct run *run)
 {
     struct heap *heap = run->heap;
     uint32_t list;
-    run->states = reallocarray(NULL, (size_t)heap->count + 1, sizeof(*run->states));
+    run->states = column_create(heap->count, sizeof(*run->states));
     if (!run->states)
         return failure_no_memory();
     if (!run->report.garbage || !heap_find(heap, run->report.garbage, &list))

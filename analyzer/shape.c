@@ -34,12 +34,18 @@ vaddr shape_find_class(struct heap *heap, uint32_t node)
     return find_class(heap, node, 0);
 }
 
+// Is the class of an object all that says where its __del__ comes from?
+static bool is_del_of_class(enum finalizer_rule rule)
+{
+    return rule == FINALIZER_ALWAYS || rule == FINALIZER_NEVER;
+}
+
 vaddr shape_find_del_source(struct heap *heap, uint32_t node, vaddr *class)
 {
     enum finalizer_rule rule = heap->type[node] == HEAP_NO_TYPE
                                    ? FINALIZER_NEVER
                                    : heap->types.types[heap->type[node]].finalizer;
-    bool by_class = rule == FINALIZER_ALWAYS || rule == FINALIZER_NEVER;
+    bool by_class = is_del_of_class(rule);
     vaddr object = by_class ? 0 : heap_address(heap, node);
     *class = find_class(heap, node, object);
     return by_class ? *class : object_find_del_source(heap->runtime, rule, object, *class);
@@ -121,6 +127,26 @@ static uint64_t edge_key(struct heap *heap, const struct shape_link *link,
         return label;
     return XXH64(&(uint64_t){unlabelled_key(heap, link, before)}, sizeof(uint64_t), 0) | UINT64_C(1)
                                                                                              << 63;
+}
+
+bool shape_make_plain_key(const struct heap *heap, const struct shape_link *links, size_t count,
+                          uint64_t *words)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t node = links[i].node;
+        int32_t type = heap->type[node];
+        uint16_t label = heap->edge_labels[links[i].edge];
+        bool has_finalizer = heap_has_finalizer(heap, node);
+        enum finalizer_rule rule =
+            type == HEAP_NO_TYPE ? FINALIZER_NEVER : heap->types.types[type].finalizer;
+        if (label == HEAP_NO_LABEL || rule == FINALIZER_INSTANCE ||
+            (has_finalizer && !is_del_of_class(rule)))
+            return false;
+        words[i * SHAPE_KEY_WORDS] = (type == HEAP_NO_TYPE ? 0 : heap->types.types[type].address) ^
+                                     (uint64_t)has_finalizer << 63;
+        words[i * SHAPE_KEY_WORDS + 1] = label;
+    }
+    return true;
 }
 
 void shape_make_key(struct heap *heap, const struct shape_link *links, size_t count,

@@ -20,6 +20,12 @@ enum {
 void shape_make_key(struct heap *heap, const struct shape_link *links, size_t count,
                     uint64_t *words);
 
+// The same key, of the heap's columns alone, so that threads may make keys at a time. False: an
+// object or a place has to be looked at, or the class of an object does not say where its __del__
+// comes from.
+bool shape_make_plain_key(const struct heap *heap, const struct shape_link *links, size_t count,
+                          uint64_t *words);
+
 // The class that an object shows to Python code: in_class of an old-style instance, else its type.
 vaddr shape_find_class(struct heap *heap, uint32_t node);
 

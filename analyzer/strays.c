@@ -177,11 +177,11 @@ static void look_at_all(struct strays *strays)
     strays->count = 0;
     for (size_t i = 0; i < heap->range_count; i++) {
         const struct heap_range *range = &heap->ranges[i];
-        for (uint64_t word = 0; word <= range->size / DISCOVERY_GRAIN / 64; word++) {
+        for (uint64_t word = 0; word <= range->size / HEAP_GRAIN / 64; word++) {
             uint64_t left = heap->bits[range->first_bit / 64 + word];
             for (; left && !strays->no_memory; left &= left - 1)
-                look_at(strays, range->start + (word * 64 + (uint64_t)__builtin_ctzll(left)) *
-                                                   DISCOVERY_GRAIN);
+                look_at(strays,
+                        range->start + (word * 64 + (uint64_t)__builtin_ctzll(left)) * HEAP_GRAIN);
         }
     }
     while (strays->count && !strays->no_memory)

@@ -166,6 +166,8 @@ static void find_losses(struct check *check)
     const struct check_amount *memory = check->memory;
     if (check->core->bytes_missing)
         check->losses |= CHECK_CUT;
+    if (check->core->bytes_overlapping)
+        check->losses |= CHECK_OVERLAP;
     if (!check->core->thread_count)
         check->losses |= CHECK_NO_THREADS;
     if (memory[CHECK_PRIVATE].saved < memory[CHECK_PRIVATE].memory ||
@@ -180,8 +182,8 @@ static void find_losses(struct check *check)
 }
 
 // As far as it goes; the first obstacle is the refusal.
-static struct failure *look(struct check *check, const struct process_options *options,
-                            const struct debug_file_options *debug)
+struct failure *check_look(struct check *check, const struct process_options *options,
+                           const struct debug_file_options *debug)
 {
     count_memory(check);
     guess_filter(check);
@@ -204,17 +206,10 @@ static struct failure *look(struct check *check, const struct process_options *o
 }
 
 struct failure *check_init(struct check *check, const char *core,
-                           const struct unpack_options *unpack,
-                           const struct process_options *options,
-                           const struct debug_file_options *debug)
+                           const struct unpack_options *unpack)
 {
     *check = (struct check){0};
-    struct failure *failure = core_open_with(core, unpack, &check->core);
-    if (!failure)
-        failure = look(check, options, debug);
-    if (failure)
-        check_deinit(check);
-    return failure;
+    return core_open_with(core, unpack, &check->core);
 }
 
 void check_deinit(struct check *check)

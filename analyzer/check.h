@@ -38,6 +38,7 @@ enum check_loss {
     CHECK_GARBAGE_UNREAD = 1 << 5, // gc.garbage is known, its length is not saved
     CHECK_STREAM_DAMAGED = 1 << 6, // what the core was packed in
     CHECK_CUT = 1 << 7,            // the headers promise more than the file has
+    CHECK_OVERLAP = 1 << 8,        // segments share addresses or bytes of the file
 };
 
 struct check {
@@ -56,10 +57,12 @@ struct check {
     struct failure *refusal; // why there can be no report; NULL: there can
 };
 
-// Failures: those of core_open, NO_MEMORY. What comes later is the refusal.
-struct failure *
-check_init(struct check *check, const char *core, const struct unpack_options *unpack,
-           const struct process_options *options, const struct debug_file_options *debug)
+// Opens the core. Failures: those of core_open_with.
+struct failure *check_init(struct check *check, const char *core,
+                           const struct unpack_options *unpack) __attribute__((warn_unused_result));
+// Looks at it, once. Failure: NO_MEMORY; all others are the refusal.
+struct failure *check_look(struct check *check, const struct process_options *options,
+                           const struct debug_file_options *debug)
     __attribute__((warn_unused_result));
 void check_deinit(struct check *check);
 

@@ -3,7 +3,7 @@
 const char *confinement_text(enum confinement confinement)
 {
     static const char *const texts[] = {
-        [CONFINED] = "no other files, no network, no other programs (seccomp)",
+        [CONFINED] = "it is",
         [CONFINE_NOT_BUILT] = "this program was built without libseccomp (-Dseccomp=enabled)",
         [CONFINE_SANITIZED] = "this program was built with a sanitizer, which needs files",
         [CONFINE_REFUSED] = "the kernel takes no seccomp filter",
@@ -24,11 +24,13 @@ const char *confinement_text(enum confinement confinement)
 #if defined(HAVE_SECCOMP) && !defined(SANITIZED)
 
 #    include <errno.h>
+#    include <fcntl.h>
 #    include <sched.h>
 #    include <seccomp.h>
 #    include <stdbool.h>
 #    include <stdint.h>
 #    include <sys/ioctl.h>
+#    include <sys/prctl.h>
 
 #    define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -106,6 +108,15 @@ static const int allowed[] = {
     SCMP_SYS(ugetrlimit),
 };
 
+// To find files, and to make the filter of the last step.
+static const int finding[] = {
+    SCMP_SYS(stat),       SCMP_SYS(stat64),   SCMP_SYS(lstat),     SCMP_SYS(lstat64),
+    SCMP_SYS(access),     SCMP_SYS(statfs),   SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
+    SCMP_SYS(readlink),   SCMP_SYS(fstatfs),  SCMP_SYS(statfs64),  SCMP_SYS(fstatfs64),
+    SCMP_SYS(readlinkat), SCMP_SYS(getdents), SCMP_SYS(getcwd),    SCMP_SYS(getdents64),
+    SCMP_SYS(seccomp),
+};
+
 static bool add_all(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -133,6 +144,18 @@ static bool add_special(scmp_filter_ctx filter)
             0;
 }
 
+static bool add_opening(scmp_filter_ctx filter)
+{
+    const uint64_t writing = O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY);
+    // openat2 has its flags in memory; nothing here calls it.
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
+                            SCMP_A1(SCMP_CMP_MASKED_EQ, writing, O_RDONLY)) == 0 &&
+           seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+                            SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY)) == 0 &&
+           seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+                            SCMP_A0(SCMP_CMP_EQ, PR_SET_NO_NEW_PRIVS)) == 0;
+}
+
 static bool add_removable(scmp_filter_ctx filter, const char *path)
 {
     scmp_datum_t pointer = (uintptr_t)path;
@@ -158,17 +181,35 @@ enum confinement confine_network(void)
                   : CONFINE_REFUSED;
 }
 
-enum confinement confine_files(const char *const *removable, size_t count)
+// What both of the later steps have. NULL: the filter cannot be made.
+static scmp_filter_ctx begin_closed(const char *const *removable, size_t count)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (!filter)
-        return CONFINE_REFUSED;
+        return NULL;
     bool complete = add_all(filter, SCMP_ACT_KILL_PROCESS, killing, LENGTH(killing)) &&
                     add_all(filter, SCMP_ACT_ALLOW, allowed, LENGTH(allowed)) &&
                     add_special(filter);
     for (size_t i = 0; i < count; i++)
         complete = complete && add_removable(filter, removable[i]);
-    return load(filter, complete);
+    if (complete)
+        return filter;
+    seccomp_release(filter);
+    return NULL;
+}
+
+enum confinement confine_writing(const char *const *removable, size_t count)
+{
+    scmp_filter_ctx filter = begin_closed(removable, count);
+    return filter ? load(filter, add_all(filter, SCMP_ACT_ALLOW, finding, LENGTH(finding)) &&
+                                     add_opening(filter))
+                  : CONFINE_REFUSED;
+}
+
+enum confinement confine_files(const char *const *removable, size_t count)
+{
+    scmp_filter_ctx filter = begin_closed(removable, count);
+    return filter ? load(filter, true) : CONFINE_REFUSED;
 }
 
 #else
@@ -182,6 +223,11 @@ enum confinement confine_files(const char *const *removable, size_t count)
 enum confinement confine_network(void)
 {
     return WHY_NOT;
+}
+
+enum confinement confine_writing(const char *const *removable, size_t count)
+{
+    return confine_files(removable, count);
 }
 
 enum confinement confine_files(const char *const *removable, size_t count)

@@ -1,7 +1,7 @@
 // Gives up what the program needs no more: a core is data from a stranger, and so are the files
 // that fit to it.
 //
-// A seccomp filter (libseccomp) for all threads, in two steps, each only ever adding to the one
+// A seccomp filter (libseccomp) for all threads, in three steps, each only ever adding to the one
 // before. It does not undo what happened before it, and does not keep the program from its own
 // memory and its open files. What is forbidden fails with EPERM, so that a report is still made,
 // but the attempt to run another program or to reach a network kills the program: nothing here does
@@ -22,12 +22,16 @@ enum confinement {
 // server is to be asked.
 enum confinement confine_network(void);
 
-// Second step, when all files are open: reading and writing what is open, memory, threads, signals
+// Second step, when the core is open and other files are still looked for: as the last one, but
+// files may be found, and opened to be read. Not to be called when a server is to be asked.
+enum confinement confine_writing(const char *const *removable, size_t count);
+
+// Last step, when all files are open: reading and writing what is open, memory, threads, signals
 // and clocks are left, nothing that has a path. Of the `count` strings at `removable` (each may be
 // NULL) the file may still be removed, by this very pointer.
 enum confinement confine_files(const char *const *removable, size_t count);
 
-// To follow "confined: " or "not confined: ".
+// Why it is not, to follow "not confined: ".
 const char *confinement_text(enum confinement confinement);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "command.h"
 #include "core_lines.h"
+#include "core_overlap.h"
 #include "readahead.h"
 
 // The public struct comes first, so that a core is freed as what it was allocated as.
@@ -446,9 +447,10 @@ static struct failure *read_core(struct core_file *file)
     core->lines_contradict = core_lines_contradict(core);
     if (core->lines_contradict) // then it goes by what memory says of the files
         core->mapping_count = 0;
-    core->complete =
-        core->bytes_missing == 0 && core->thread_count > 0 && !damaged && !core->lines_contradict;
-    return NULL;
+    failure = core_overlap_count(core, &core->bytes_overlapping);
+    core->complete = core->bytes_missing == 0 && core->bytes_overlapping == 0 &&
+                     core->thread_count > 0 && !damaged && !core->lines_contradict;
+    return failure;
 }
 
 struct failure *core_open(const char *path, struct core **core)

@@ -72,7 +72,9 @@ struct core {
     int signal;             // si_signo, else the first thread's; 0: none (a dump of a live process)
     uint64_t bytes_missing; // that headers promise beyond the end of the file
     uint64_t notes_missing; // of these, in notes
-    bool complete;          // none missing, the notes are there, and what it was packed in was good
+    uint64_t bytes_overlapping; // of segments at an address, or a place of the file, of another one
+    bool complete; // none missing or overlapping, the notes are there, and what it was packed in
+                   // was good
 
     // private
     int fd;

@@ -32,7 +32,7 @@ enum {
     // And so many more for every visit; the loop around one takes four to ten.
     EMULATOR_BLOCKS_PER_VISIT = 64,
     // No object has so many references (512 MiB of them), nor more than its memory has words. Code
-    // that visits in a circle is stopped after one or two million.
+    // that visits in a circle is stopped after 20 or 30 thousand.
     EMULATOR_VISITS_MAX = 1 << 26,
     EMULATOR_STACK_SIZE = 8 << 20, // what Linux gives a thread
     // Basic blocks until a function must have come to the read that is looked for.

@@ -12,6 +12,8 @@
 #include "parallel.h"
 #include "type_cache.h"
 
+#define REFCNT_MAX (INT64_C(1) << 40)
+
 enum {
     FOUND_MAX = 1024,     // references at hand at a time
     BATCH_ENOUGH = 192,   // references, after which they become edges
@@ -280,12 +282,17 @@ static void extract_object(struct part *part, uint32_t number, vaddr object)
                                        layout_offset(layout, LAYOUT_PyVarObject_ob_size), &status);
     const struct type_cache_entry *cached =
         bytes ? type_cache_find(&part->object_types, object_ob_type(&part->runtime, bytes)) : NULL;
-    if (!cached || cached->index == HEAP_NO_TYPE) {
+    // The collector would jump to NULL for what is tracked and has no traversal.
+    if (!cached || cached->index == HEAP_NO_TYPE || !cached->type.has_gc ||
+        !cached->type.tp_traverse) {
         set_unreadable(part);
         return;
     }
     const struct object_type *type = &cached->type;
     int64_t refcnt = object_refcnt(&part->runtime, bytes);
+    // A reference has been counted for each: nothing runs for so long.
+    if (refcnt < 0 || refcnt > REFCNT_MAX)
+        part->visitor.unreadable++;
     heap->gc_refs[number] = refcnt < 0 || refcnt > INT32_MAX ? INT32_MAX : (int32_t)refcnt;
     heap->type[number] = cached->index;
     set_size(part, type, object);

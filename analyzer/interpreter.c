@@ -287,9 +287,28 @@ static struct failure *find_recognized_data(struct interpreter *interpreter)
     return NULL;
 }
 
-// How much of the interpreter's writable segments the core says it has, and does not have. No
-// kernel leaves out any of these, so it is damage.
-static uint64_t count_missing_data(const struct interpreter *interpreter, struct process *process)
+// How much of the writable segments of the interpreter's file the core has nothing at.
+static uint64_t count_unmapped_data(const struct interpreter *interpreter, struct process *process)
+{
+    const uint64_t page = 4096;
+    uint64_t unmapped = 0;
+    for (size_t i = 0; !interpreter->recognition && i < interpreter->source.data_count; i++) {
+        const struct runtime_range *range = &interpreter->data[i];
+        for (vaddr at = range->start; at < range->end;) {
+            const struct memory_span *span = memory_find(&process->memory, at);
+            vaddr next = span ? span->start + span->size : (at & ~(page - 1)) + page;
+            if (!span)
+                unmapped += (next < range->end ? next : range->end) - at;
+            if (next <= at)
+                break;
+            at = next;
+        }
+    }
+    return unmapped;
+}
+
+// How much of the interpreter's writable segments the core says it has, and does not have.
+static uint64_t count_unsaved_data(const struct interpreter *interpreter, struct process *process)
 {
     const struct core *core = process->core;
     const struct runtime_range *image = &interpreter->source.image;
@@ -327,7 +346,8 @@ static struct failure *find_data(struct interpreter *interpreter, struct process
     interpreter->source.data = interpreter->data;
     interpreter->source.code = &interpreter->code;
     if (!failure)
-        interpreter->source.data_missing = count_missing_data(interpreter, process);
+        interpreter->source.data_missing = // no kernel leaves out any of these: it is damage
+            count_unsaved_data(interpreter, process) + count_unmapped_data(interpreter, process);
     return failure;
 }
 

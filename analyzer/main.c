@@ -43,11 +43,14 @@ static struct failure *read_reports(struct run *run)
 {
     const struct options *options = run->options;
     struct failure *failure = NULL;
+    bool is_report = options->compare && ledger_is_report(options->core);
+    if (options->merge || is_report) // no core is to be unpacked
+        run_confine_writing(run);
     for (size_t i = 0; options->merge && i < options->argument_count && !failure; i++)
         failure = ledger_add_file(&run->now, options->arguments[i]);
     if (options->compare)
         failure = ledger_add_file(&run->old, options->compare);
-    if (options->compare && !failure && ledger_is_report(options->core))
+    if (is_report && !failure)
         failure = ledger_add_file(&run->now, options->core);
     return failure;
 }
@@ -169,16 +172,23 @@ static void confine_before_files(struct run *run)
         confine_network();
 }
 
+static struct failure *check(struct run *run)
+{
+    const struct options *options = run->options;
+    struct failure *failure = check_init(&run->check, options->core, &options->unpack);
+    if (failure)
+        return failure;
+    run_note_unpacking(run, run->check.core);
+    run_confine_writing(run);
+    return check_look(&run->check, &options->process, &options->debug);
+}
+
 static struct failure *run_steps(struct run *run, struct output *output, struct output *graph)
 {
     confine_before_files(run);
     if (run->options->check) {
-        struct failure *failure = check_init(&run->check, run->options->core, &run->options->unpack,
-                                             &run->options->process, &run->options->debug);
-        if (failure)
-            return failure;
-        run_note_unpacking(run, run->check.core);
-        return write_outputs(run, output, graph);
+        struct failure *failure = check(run);
+        return failure ? failure : write_outputs(run, output, graph);
     }
     struct failure *failure = read_reports(run);
     if (!failure && run->now.processes == 0) // no report stands for the core

@@ -368,6 +368,12 @@ static void put_coverage(const struct report *report, FILE *file)
         fprintf(file, "             %s object%s of extension types visited by their own code\n",
                 grouped(heap->coded_objects, count), plural(heap->coded_objects));
     put_stream_damage(report->core, file);
+    if (report->core->bytes_overlapping)
+        fprintf(
+            file,
+            "             LOSS: the core's headers are damaged: %s of it are in two segments at "
+            "once\n",
+            sized(report->core->bytes_overlapping, bytes));
     if (report->interpreter->source.data_missing)
         fprintf(file,
                 "             LOSS: %s of the interpreter's static data not saved in the core\n",
@@ -376,7 +382,7 @@ static void put_coverage(const struct report *report, FILE *file)
         fprintf(
             file,
             "             LOSS: names, lines or what else the cycles are told by could not be read, "
-            "%" PRIu64 " time%s: not saved in the core\n",
+            "%" PRIu64 " time%s: not saved in the core, or damaged\n",
             report->lost_reads, plural(report->lost_reads));
     put_tears(&losses->tears, file);
     put_unreadable(losses, file);

@@ -31,6 +31,8 @@ static const struct {
      "nothing to do: the report tells what it had set aside, as far as it is found"},
     {CHECK_STREAM_DAMAGED, "what the core was packed in is damaged",
      "what came before the damage is used; copy it again"},
+    {CHECK_OVERLAP, "the core's headers are damaged: segments overlap",
+     "one of them has another's bytes; copy the core again"},
     {CHECK_GARBAGE_UNREAD, "gc.garbage is not saved", "nothing to do: its items are lost"},
 };
 

@@ -61,14 +61,15 @@ json_t *value_core(const struct core *core, const struct missing *missing, bool 
         snprintf(text, sizeof(text), "signal %d", core->signal);
         signal = text;
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:s?, s:s, s:o, s:b, s:o, s:o, s:o}", "file",
-                     value_name(core->path), "size", value_number(core->size), "pid",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:s?, s:s, s:o, s:b, s:o, s:o, s:o, s:o}",
+                     "file", value_name(core->path), "size", value_number(core->size), "pid",
                      core->has_prpsinfo ? value_number(core->pid) : json_null(), "command",
                      value_name(core->command), "arguments",
                      value_name(has_more && with_values ? core->arguments : NULL),
                      "arguments_hidden", has_more && !with_values, "signal", signal, "architecture",
                      core->architecture, "threads", value_number(core->thread_count), "complete",
-                     core->complete, "bytes_missing", value_number(core->bytes_missing), "missing",
+                     core->complete, "bytes_missing", value_number(core->bytes_missing),
+                     "bytes_overlapping", value_number(core->bytes_overlapping), "missing",
                      value_missing(missing), "unpacked", make_unpacked(core->unpacked));
 }
 

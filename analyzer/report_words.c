@@ -139,7 +139,7 @@ const char *core_state_words(const struct core *core)
 {
     if (core->complete)
         return "complete";
-    if (core->unpacked && core->unpacked->damage)
+    if (core->bytes_overlapping || (core->unpacked && core->unpacked->damage))
         return "DAMAGED";
     return core->lines_contradict ? "its list of files contradicts its segments"
                                   : "without thread notes";

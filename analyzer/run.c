@@ -62,15 +62,30 @@ static void forget_lost_reads(struct run *run, uint64_t before)
     run->process->memory.lost_reads = before;
 }
 
+static void confine(struct run *run,
+                    enum confinement (*step)(const char *const *removable, size_t count),
+                    const char *what)
+{
+    const char *const removable[] = {run->options->output, run->options->graph};
+    enum confinement confinement = step(removable, sizeof(removable) / sizeof(*removable));
+    if (confinement == CONFINED)
+        run_tell(run, "confined: %s, no network, no other programs (seccomp)", what);
+    else
+        run_tell(run, "not confined: %s", confinement_text(confinement));
+}
+
+void run_confine_writing(struct run *run)
+{
+    if (!run->options->debug.ask_servers)
+        confine(run, confine_writing, "other files are only read");
+}
+
 // From here on nothing is opened.
-static void confine(struct run *run)
+static void confine_all(struct run *run)
 {
     // jansson would open /dev/urandom for its first object.
     json_object_seed(0);
-    const char *const removable[] = {run->options->output, run->options->graph};
-    enum confinement confinement = confine_files(removable, sizeof(removable) / sizeof(*removable));
-    run_tell(run, "%sconfined: %s", confinement == CONFINED ? "" : "not ",
-             confinement_text(confinement));
+    confine(run, confine_files, "no other files");
 }
 
 static struct failure *open_process(struct run *run)
@@ -80,6 +95,7 @@ static struct failure *open_process(struct run *run)
         return failure;
     struct core *core = run->core;
     run_note_unpacking(run, core);
+    run_confine_writing(run);
     progress_phase(run->progress, "reading the core", NULL, 0);
     core_read_ahead(core);
     failure = process_open(core, &run->options->process, &run->process);
@@ -109,6 +125,17 @@ static const char *garbage_source_words(enum garbage_source source)
     return words[source];
 }
 
+// NULL is in the static variable. Every collection makes the list if there is none
+// (handle_garbage, Modules/gcmodule.c), and what it has looked at is in an older generation.
+static bool is_none_impossible(const struct run *run)
+{
+    const struct runtime_flag *collecting = &run->interpreter->runtime.collecting;
+    bool older = false;
+    for (unsigned i = 1; i < RUNTIME_GENERATIONS; i++)
+        older = older || run->heap->generation_objects[i];
+    return older && !(collecting->known && collecting->value);
+}
+
 // The collector's own list. What the gc module has under that name may be another one by now: the
 // collector goes on with the one that its static variable points to.
 static void choose_garbage(struct run *run)
@@ -128,8 +155,11 @@ static void choose_garbage(struct run *run)
         report->garbage = 0;
         report->garbage_source = GARBAGE_NOT_FOUND;
     }
-    if (report->garbage_source == GARBAGE_NOT_FOUND)
+    bool damaged = report->garbage_source == GARBAGE_NONE_YET && is_none_impossible(run);
+    if (report->garbage_source == GARBAGE_NOT_FOUND || damaged)
         report->garbage_source = heap_find_garbage(run->heap, source, &report->garbage);
+    if (damaged && report->garbage_source == GARBAGE_EMPTY)
+        report->garbage_source = GARBAGE_NOT_FOUND;
     bool found = report->garbage || report->garbage_source == GARBAGE_NONE_YET;
     if (run->core->bytes_missing && !found) // it may have been a list that is lost
         report->garbage_source = GARBAGE_LOST;
@@ -231,7 +261,7 @@ static struct failure *read_heap(struct run *run)
              : runtime->generations_by_symbol ? "by their symbol"
                                               : "through _PyGC_generation0");
     note_debug_file(run);
-    confine(run);
+    confine_all(run);
     // A recognition looks at anything; but what it could not read of the version is missed.
     bool tried_all = run->interpreter->recognition && *runtime->version;
     uint64_t lost = tried_all ? 0 : run->process->memory.lost_reads;

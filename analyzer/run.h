@@ -48,6 +48,10 @@ void run_deinit(struct run *run);
 // own the program has by now. Most of what it frees stays with it (mallopt in main.c).
 void run_tell(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+// Gives up everything but reading files, unless servers are to be asked (confine.h): for what has
+// no core, or has opened it.
+void run_confine_writing(struct run *run);
+
 // How the core was made plain, as far as it concerns this machine; the report has the rest.
 void run_note_unpacking(struct run *run, const struct core *core);
 

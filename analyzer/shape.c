@@ -161,11 +161,19 @@ void shape_make_key(struct heap *heap, const struct shape_link *links, size_t co
 
 // --- names
 
+// What a cycle is told by is a live object: where it is none, its bytes are damaged.
+static void note_lost_name(struct heap *heap)
+{
+    heap->runtime->memory->lost_reads++;
+}
+
 static void read_name(struct heap *heap, vaddr str, char *name)
 {
     uint64_t length;
-    if (object_read_str(heap->runtime, str, name, NAME_MAX_BYTES, &length) != MEMORY_OK)
-        snprintf(name, NAME_MAX_BYTES, "?");
+    if (object_read_str(heap->runtime, str, name, NAME_MAX_BYTES, &length) == MEMORY_OK)
+        return;
+    snprintf(name, NAME_MAX_BYTES, "?");
+    note_lost_name(heap);
 }
 
 // Item `index` of a tuple of names.
@@ -210,9 +218,11 @@ static char *redacted_key(struct heap *heap, const char *before, vaddr key)
 {
     uint32_t type;
     char *text;
-    const char *name = object_find_type(&heap->types, key, &type) == MEMORY_OK
-                           ? heap->types.types[type].name
-                           : "?";
+    const char *name = "?";
+    if (object_find_type(&heap->types, key, &type) == MEMORY_OK)
+        name = heap->types.types[type].name;
+    else
+        note_lost_name(heap);
     return asprintf(&text, "%s[%s]", before, name) < 0 ? NULL : text;
 }
 

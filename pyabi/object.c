@@ -313,7 +313,8 @@ static enum memory_status read_type(const struct runtime *runtime, vaddr address
     type->has_gc = type->tp_flags & TPFLAGS_HAVE_GC;
     bool sane = type->tp_basicsize >= 0 && type->tp_basicsize < OBJECT_SIZE_MAX &&
                 type->tp_itemsize >= 0 && type->tp_itemsize < OBJECT_SIZE_MAX &&
-                type->tp_dictoffset > -OBJECT_SIZE_MAX && type->tp_dictoffset < OBJECT_SIZE_MAX;
+                type->tp_dictoffset > -OBJECT_SIZE_MAX && type->tp_dictoffset < OBJECT_SIZE_MAX &&
+                type->tp_dictoffset % format.word_size == 0;
     // A type is an object whose type is a type: `type` itself, or a class derived from it.
     return sane && is_subtype(runtime, object_ob_type(runtime, bytes),
                               runtime->types[RUNTIME_TYPE_type])

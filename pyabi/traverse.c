@@ -81,7 +81,7 @@ static inline __attribute__((always_inline)) void run_dict(const struct run *run
     unsigned size = layout_offset(layout, LAYOUT_PyDictEntry_sizeof);
     unsigned key_at = layout_offset(layout, LAYOUT_PyDictEntry_me_key);
     unsigned value_at = layout_offset(layout, LAYOUT_PyDictEntry_me_value);
-    uint64_t mask;
+    uint64_t mask, used = 0;
     const uint8_t *entry =
         run_table(run, LAYOUT_PyDictObject_ma_table, LAYOUT_PyDictObject_ma_smalltable,
                   LAYOUT_PyDictObject_ma_mask, size, &mask);
@@ -91,12 +91,16 @@ static inline __attribute__((always_inline)) void run_dict(const struct run *run
         vaddr value = format_word(run->format, entry + value_at);
         if (!value)
             continue; // empty, or deleted: a dummy key without a value
+        used++;
         vaddr key = format_word(run->format, entry + key_at);
         struct visit_place place = {.kind = VISIT_KEY, .label = "[key]", .key = key};
         visitor_add(run->visitor, key, labelled ? &place : NULL);
         place.kind = VISIT_VALUE;
         visitor_add(run->visitor, value, labelled ? &place : NULL);
     }
+    // Such as a page of zeroes in the middle of it.
+    if (used != layout_uint(layout, run->format, run->bytes, LAYOUT_PyDictObject_ma_used))
+        run->visitor->unreadable++;
 }
 
 // setobject.c marks deleted entries by a str "<dummy key>" of its own.

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,6 +34,23 @@ static int try_read_path(void)
 static int try_write_path(void)
 {
     return open(path, O_WRONLY);
+}
+
+static int try_update_path(void)
+{
+    return open(path, O_RDWR);
+}
+
+static int try_empty(void)
+{
+    return open(path, O_RDONLY | O_TRUNC);
+}
+
+static int try_find(void)
+{
+    struct stat found;
+    char text[PATH_MAX];
+    return stat(path, &found) == 0 && access(path, R_OK) == 0 && realpath(path, text) ? 0 : -1;
 }
 
 static int try_create(void)
@@ -176,10 +194,20 @@ static enum confinement by_files(void)
     return confine_files(removable, LENGTH(removable));
 }
 
-static enum confinement by_both(void)
+static enum confinement by_writing(void)
 {
-    enum confinement first = confine_network();
-    return first == CONFINED ? by_files() : first;
+    const char *const removable[] = {path, NULL};
+    return confine_writing(removable, LENGTH(removable));
+}
+
+// Every step adds to the one before.
+static enum confinement by_all(void)
+{
+    enum confinement (*const steps[])(void) = {confine_network, by_writing, by_files};
+    enum confinement confinement = CONFINED;
+    for (size_t i = 0; i < LENGTH(steps) && confinement == CONFINED; i++)
+        confinement = steps[i]();
+    return confinement;
 }
 
 struct row {
@@ -204,7 +232,7 @@ static bool is_possible(void)
     int status;
     pid_t pid = fork();
     if (pid == 0)
-        _exit((int)by_both());
+        _exit((int)by_all());
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     found = (enum confinement)WEXITSTATUS(status);
     cr_assert(WIFEXITED(status));
@@ -221,12 +249,21 @@ static bool is_possible(void)
     return found == CONFINED;
 }
 
+// Some of the tries remove it.
+static void make_file(void)
+{
+    int fd = open(path, O_CREAT | O_WRONLY, 0600);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(write(fd, "\177ELF", 4), 4);
+    close(fd);
+}
+
 static void init(void)
 {
     int fd = mkstemp(path);
     cr_assert_geq(fd, 0);
-    cr_assert_eq(write(fd, "\177ELF", 4), 4);
     close(fd);
+    make_file();
     opened = open(path, O_RDONLY);
     cr_assert_geq(opened, 0);
 }
@@ -260,7 +297,7 @@ Test(confine, nothing_that_has_a_path)
     if (!is_possible())
         return;
     expect_rows(by_files, rows, LENGTH(rows));
-    expect_rows(by_both, rows, LENGTH(rows));
+    expect_rows(by_all, rows, LENGTH(rows));
 }
 
 Test(confine, what_a_report_needs)
@@ -271,7 +308,41 @@ Test(confine, what_a_report_needs)
         {"unlink", try_unlink, 0},
     };
     if (is_possible())
-        expect_rows(by_both, rows, LENGTH(rows));
+        expect_rows(by_all, rows, LENGTH(rows));
+}
+
+Test(confine, files_are_only_read)
+{
+    static const struct row rows[] = {
+        {"open to read", try_read_path, 0},
+        {"find", try_find, 0},
+        {"open to write", try_write_path, EPERM},
+        {"open for both", try_update_path, EPERM},
+        {"open to empty", try_empty, EPERM},
+        {"create", try_create, EPERM},
+        {"temporary file", try_temporary, EPERM},
+        {"file in memory", try_memfd, EPERM},
+        {"directory", try_directory, EPERM},
+        {"rename", try_rename, EPERM},
+        {"unlink another", try_unlink_other, EPERM},
+        {"chmod", try_chmod, EPERM},
+        {"fork", try_fork, EPERM},
+        {"kill", try_kill, EPERM},
+        {"exec", try_exec, KILLED},
+        {"socket", try_socket, KILLED},
+        {"read", try_read, 0},
+        {"map", try_map, 0},
+        {"memory", try_memory, 0},
+        {"thread", try_thread, 0},
+        {"write", try_write, 0},
+        {"unlink", try_unlink, 0},
+    };
+    if (!is_possible())
+        return;
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        make_file();
+        expect_rows(by_writing, &rows[i], 1);
+    }
 }
 
 Test(confine, files_are_still_found_before)

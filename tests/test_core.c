@@ -280,6 +280,33 @@ Test(core, offset_beyond_everything)
     core_close(core);
 }
 
+// Bytes of the file, or addresses, that belong to two segments.
+Test(core, segments_that_overlap)
+{
+    static const struct {
+        size_t member;
+        uint64_t shift; // from what segments[0] has
+        uint64_t bytes;
+    } rows[] = {
+        {offsetof(Elf64_Phdr, p_offset), 0, 4}, {offsetof(Elf64_Phdr, p_offset), 3, 1},
+        {offsetof(Elf64_Phdr, p_offset), 4, 0}, {offsetof(Elf64_Phdr, p_vaddr), 0, 4},
+        {offsetof(Elf64_Phdr, p_vaddr), 1, 3},  {offsetof(Elf64_Phdr, p_vaddr), 4, 0},
+        {offsetof(Elf64_Phdr, p_vaddr), -8, 4}, {offsetof(Elf64_Phdr, p_vaddr), -16, 0},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        struct fakecore_file_image image = fakecore_build(&whole);
+        size_t first = image.headers + image.header_size + rows[i].member;
+        uint64_t value;
+        memcpy(&value, image.bytes + first, 8);
+        fakecore_patch(&image, first + image.header_size, value + rows[i].shift, 8);
+        struct core *core = open_image(&image);
+        cr_expect_eq(core->bytes_overlapping, rows[i].bytes, "row %zu: %llu", i,
+                     (unsigned long long)core->bytes_overlapping);
+        cr_expect_eq(core->complete, rows[i].bytes == 0, "row %zu", i);
+        core_close(core);
+    }
+}
+
 Test(core, missing_bytes_do_not_overflow)
 {
     struct fakecore_file_image image = fakecore_build(&whole);

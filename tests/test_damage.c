@@ -2,6 +2,7 @@
 // counted. And every run ends.
 #include "common.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,59 @@ Test(damage, static_data_not_saved)
         if (run.status == 1)
             cr_expect_gt(real_number(real_parse(run.output), "interpreter.static_data_missing"), 0);
     }
+    finish(&damage);
+}
+
+// The collector's variable, gc's dictionary, stale words: without any of the words that lead to the
+// list it is still found, or known to be lost.
+Test(damage, words_that_lead_to_garbage)
+{
+    struct damage damage = prepare("no_garbage.core", "seed_leak.py 5");
+    uint64_t list = real_address(real_string(damage.whole, "garbage.address")), word, zero = 0;
+    int fd = open(damage.path, O_RDWR), words = 0, told = 0;
+    for (off_t at = 0; pread(fd, &word, sizeof(word), at) == sizeof(word); at += sizeof(word)) {
+        if (word != list)
+            continue;
+        cr_assert_eq(pwrite(fd, &zero, sizeof(zero), at), sizeof(zero));
+        struct real_run run = REAL_RUN("-q", "--format=json", "--limit=0", damage.path);
+        words++;
+        told += run.status != 0;
+        if (run.status == 0)
+            expect_same_findings(&damage, real_parse(run.output));
+        cr_assert_eq(pwrite(fd, &word, sizeof(word), at), sizeof(word));
+    }
+    close(fd);
+    cr_expect_geq(words, 2);
+    cr_expect_geq(told, 2, "%d of %d", told, words);
+    finish(&damage);
+}
+
+// A header that says where another's bytes are, or that these were elsewhere: what then is not
+// found is not there to be found, and that must be told.
+Test(damage, segments_out_of_place)
+{
+    struct damage damage = prepare("out_of_place.core", "seed_leak.py 5");
+    Elf64_Ehdr header;
+    Elf64_Phdr segments[2]; // of other bytes
+    int fd = open(damage.path, O_RDWR), told = 0;
+    cr_assert_eq(pread(fd, &header, sizeof(header), 0), sizeof(header));
+    for (size_t i = 1; i < 2u * header.e_phnum; i++) {
+        off_t at = (off_t)(header.e_phoff + i / 2 * sizeof(Elf64_Phdr));
+        cr_assert_eq(pread(fd, segments, sizeof(Elf64_Phdr), at), sizeof(Elf64_Phdr));
+        if (segments[0].p_type != PT_LOAD || !segments[0].p_filesz)
+            continue;
+        segments[1] = segments[0];
+        segments[1].p_vaddr += i % 2 ? UINT64_C(1) << 40 : 0;
+        segments[1].p_offset -= i % 2 ? 0 : 4096;
+        cr_assert_eq(pwrite(fd, &segments[1], sizeof(Elf64_Phdr), at), sizeof(Elf64_Phdr));
+        struct real_run run = REAL_RUN("-q", "--format=json", "--limit=0", damage.path);
+        told += run.status != 0;
+        if (run.status == 0)
+            expect_same_findings(&damage, real_parse(run.output));
+        cr_assert_eq(pwrite(fd, &segments[0], sizeof(Elf64_Phdr), at), sizeof(Elf64_Phdr));
+    }
+    close(fd);
+    cr_expect_gt(told, 4);
     finish(&damage);
 }
 

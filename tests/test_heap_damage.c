@@ -252,6 +252,28 @@ Test(heap_damage, an_object_of_no_type)
     close_ring();
 }
 
+// What is on the collector's lists has a type that the collector can traverse.
+Test(heap_damage, an_object_of_a_type_that_is_not_collected)
+{
+    static const struct {
+        enum layout_member member;
+        uint64_t value;
+    } rows[] = {{LAYOUT_PyTypeObject_tp_flags, 0}, {LAYOUT_PyTypeObject_tp_traverse, 0}};
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        make_ring();
+        vaddr class = fakeheap_class(&fake, &(struct fakeheap_class){.name = "C"});
+        vaddr object = fakeheap_instance(&fake, class);
+        open_heap(1);
+        cr_assert_eq(heap->losses.unreadable_objects, 0);
+        close_heap();
+        fakeheap_set(&fake, class, rows[i].member, rows[i].value);
+        open_heap(1);
+        cr_assert_eq(heap->losses.unreadable_objects, 1, "row %zu", i);
+        cr_assert_eq(heap->gc_refs[number_of(object)], INT32_MAX, "row %zu", i);
+        close_ring();
+    }
+}
+
 Test(heap_damage, an_object_behind_its_head_that_was_not_saved)
 {
     make_ring();
@@ -286,7 +308,7 @@ Test(heap_damage, reference_counts_that_cannot_be)
 {
     make_ring();
     fakeheap_set(&fake, ring[0], LAYOUT_PyObject_ob_refcnt, (uint64_t)-1);
-    fakeheap_set(&fake, ring[1], LAYOUT_PyObject_ob_refcnt, UINT64_C(1) << 40);
+    fakeheap_set(&fake, ring[1], LAYOUT_PyObject_ob_refcnt, (UINT64_C(1) << 40) + 1);
     fakeheap_set(&fake, ring[2], LAYOUT_PyObject_ob_refcnt, INT32_MAX);
     fakeheap_set(&fake, ring[3], LAYOUT_PyObject_ob_refcnt, 0);
     open_heap(1);
@@ -294,6 +316,7 @@ Test(heap_damage, reference_counts_that_cannot_be)
     cr_assert_eq(heap->gc_refs[number_of(ring[1])], INT32_MAX);
     cr_assert_eq(heap->gc_refs[number_of(ring[2])], INT32_MAX);
     cr_assert_eq(heap->gc_refs[number_of(ring[3])], 0);
+    cr_assert_eq(heap->losses.unreadable_parts, 2); // the first two
     close_ring();
 }
 

@@ -95,6 +95,33 @@ Test(named_files, are_not_used)
     REAL_COMMAND("rm", "-rf", sysroot);
 }
 
+// -v says so, also where a sanitizer is in the way of it.
+Test(named_files, every_way_is_confined)
+{
+    struct real_core core = real_make_core("shared", "kernel", "seed_leak.py 5");
+    const char *report = real_format("%s/report", real_directory("named_confined"));
+    struct real_run made =
+        REAL_COMMAND(getenv("PYCORE_GARBAGE"), "-q", "--format=json", "-o", report, core.path);
+    cr_assert_eq(made.status, 0, "%s", made.errors);
+    const char *compare = real_format("--compare=%s", report);
+    const struct {
+        const char *option, *argument;
+        int steps;
+    } rows[] = {{"-q", core.path, 2},
+                {"--check", core.path, 1},
+                {"--merge", report, 1},
+                {compare, report, 1},
+                {compare, core.path, 2}};
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        struct real_run run = REAL_RUN("-v", rows[i].option, rows[i].argument);
+        int steps = 0;
+        cr_expect_eq(run.status, 0, "%s: %s", rows[i].option, run.errors);
+        for (const char *at = run.errors; (at = strstr(at, "confined: ")); at++)
+            steps++;
+        cr_expect_eq(steps, rows[i].steps, "%s: %s", rows[i].option, run.errors);
+    }
+}
+
 // By strace, where there is one: after the interpreter's files are found, nothing is opened, and
 // what is opened before is opened to be read.
 Test(named_files, nothing_is_opened_late)

@@ -337,7 +337,7 @@ Test(report_basis, losses)
     expect_loss("             LOSS: 7 edges could not be named");
     report.lost_reads = 3;
     expect_loss("             LOSS: names, lines or what else the cycles are told by could not be "
-                "read, 3 times: not saved in the core");
+                "read, 3 times: not saved in the core, or damaged");
     interpreter.source.data_missing = 8192;
     expect_loss(
         "             LOSS: 8.0 KiB of the interpreter's static data not saved in the core");

@@ -170,7 +170,7 @@ Test(report_json, the_whole)
         "\"core\": {\"file\": \"core.1234\", \"size\": 5242880, \"pid\": 1234, \"command\": "
         "\"python2.7 app.py\", \"arguments\": null, \"arguments_hidden\": false, \"signal\": "
         "\"SIGABRT\", \"architecture\": \"x86_64\", \"threads\": "
-        "1, \"complete\": true, \"bytes_missing\": 0, \"missing\": null, \"unpacked\": null}, "
+        "1, \"complete\": true, \"bytes_missing\": 0, \"bytes_overlapping\": 0, \"missing\": null, \"unpacked\": null}, "
         "\"interpreter\": {\"version\": \"2.7.18\", \"unicode\": \"ucs4\", \"debug_build\": false, "
         "\"file\": \"/usr/lib/libpython2.7.so.1.0\", \"build_id\": \"deadbeef\", \"build_id_match\": true, "
         "\"recognized_from\": \"file\", \"file_in_core\": \"/usr/lib/libpython2.7.so.1.0\", "

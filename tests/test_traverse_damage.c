@@ -158,6 +158,19 @@ WORLDS_SINCE(205, tables_that_are_not_there)
     }
 }
 
+// ma_used counts the values: with a page of zeroes there are fewer, with another's there may be
+// more.
+WORLDS(tables_with_other_items_than_are_counted)
+{
+    static const int changes[] = {-10, -1, 1, 1000};
+    for (size_t i = 0; i < LENGTH(changes); i++) {
+        vaddr dict = make_dict();
+        cr_assert_eq(traverse(dict).unreadable, 0, "%s", world);
+        fakeheap_set(&fake, dict, LAYOUT_PyDictObject_ma_used, (uint64_t)(10 + changes[i]));
+        expect_unreadable("dict", dict, 20);
+    }
+}
+
 WORLDS(tables_that_end_in_the_middle)
 {
     vaddr dict = make_dict();
@@ -394,6 +407,8 @@ WORLDS(types_that_are_none)
         {LAYOUT_PyTypeObject_tp_itemsize, 0x7fffffff},
         {LAYOUT_PyTypeObject_tp_dictoffset, 0x7fffffff},
         {LAYOUT_PyTypeObject_tp_dictoffset, (uint64_t)INT32_MIN},
+        {LAYOUT_PyTypeObject_tp_dictoffset, 2}, // no place for a pointer
+        {LAYOUT_PyTypeObject_tp_dictoffset, 17},
     };
     for (size_t i = 0; i < LENGTH(rows); i++) {
         vaddr class = make_class(NULL, 0), object = fakeheap_instance(&fake, class);

@@ -1,154 +1,143 @@
-// A core that is damaged: the input is a list of patches, of 12 bytes each, to the core that
-// FUZZ_CORE names. What then follows is all that is done for a report, up to it: recognition and
-// the choice of the layout, the heap, traversals, the collector, findings and names. With
-// FUZZ_RECOGNITION defined it ends with the recognition.
-//
-// A patch: place (4 bytes, in words, modulo the size of the core), kind (1), an operand (7).
+// A core that is damaged: the input is a byte that chooses the core, one of options, and patches
+// (samples.h). What then follows is all that the program does: recognition and the choice of the
+// layout, the heap, traversals, the collector, findings, holders, the census, and a report of one
+// kind. With FUZZ_RECOGNITION defined it is --check, which ends with the recognition.
 #include "fuzz.h"
 
-#include <string.h>
-
-#include "collect.h"
-#include "core.h"
-#include "failure.h"
-#include "findings.h"
-#include "heap.h"
-#include "interpreter.h"
-#include "process.h"
-#include "stacks.h"
+#include "run.h"
+#include "samples.h"
+#include "text_stream.h"
 
 enum {
-    PATCH_SIZE = 12,
-    PATCHES_MAX = 64,
-    KIND_WORD = 0, // the operand, sign-extended
-    KIND_FLIP,     // of the bit
-    KIND_COPY,     // of the word at that place
-    KIND_ADD,      // a small number
-    KIND_COUNT,
+    // Of the byte of options.
+    WITHOUT_FILE = 1, // of the interpreter
+    WITH_VALUES = 2,
+    WITHOUT_LIMIT = 4,
+    FORMAT_SHIFT = 3, // and from there on the format
 };
-
-static uint8_t *whole, *damaged;
-static size_t whole_size;
 
 int LLVMFuzzerInitialize(int *count, char ***arguments)
 {
-    const char *path = getenv("FUZZ_CORE");
-    FILE *file = path ? fopen(path, "rb") : NULL;
     (void)count;
     (void)arguments;
-    if (!file || fseek(file, 0, SEEK_END) != 0) {
-        fprintf(stderr, "FUZZ_CORE must name a core\n");
-        exit(64);
-    }
-    whole_size = (size_t)ftell(file) & ~(size_t)7;
-    rewind(file);
-    whole = malloc(whole_size);
-    damaged = malloc(whole_size);
-    if (!whole || !damaged || whole_size < 64 || fread(whole, 1, whole_size, file) != whole_size)
-        abort();
-    fclose(file);
+    samples_init();
     return 0;
 }
 
-static void apply(const uint8_t *patch)
+// What is written is looked at by nobody.
+static FILE *open_output(void)
 {
-    uint32_t place;
-    uint64_t operand = 0, word;
-    memcpy(&place, patch, 4);
-    memcpy(&operand, patch + 5, 7);
-    size_t at = (size_t)place * 8 % whole_size;
-    memcpy(&word, damaged + at, 8);
-    switch (patch[4] % KIND_COUNT) {
-    case KIND_WORD:
-        word = (uint64_t)((int64_t)(operand << 8) >> 8);
-        break;
-    case KIND_FLIP:
-        word ^= UINT64_C(1) << (operand & 63);
-        break;
-    case KIND_COPY:
-        memcpy(&word, whole + operand * 8 % whole_size, 8);
-        break;
-    case KIND_ADD:
-        word += (uint64_t)(int8_t)operand;
-        break;
-    }
-    memcpy(damaged + at, &word, 8);
+    static char *text;
+    static size_t size;
+    free(text);
+    text = NULL;
+    FILE *file = open_memstream(&text, &size);
+    if (!file)
+        abort();
+    return file;
 }
 
 #ifdef FUZZ_RECOGNITION
-static struct failure *look_at_heap(const struct interpreter *interpreter)
+static struct failure *look_at(struct run *run)
 {
-    (void)interpreter;
-    return NULL;
+    const struct options *options = run->options;
+    struct failure *failure = check_init(&run->check, options->core, &options->unpack);
+    if (!failure)
+        failure = check_look(&run->check, &options->process, &options->debug);
+    if (failure)
+        return failure;
+    FILE *file = open_output();
+    report_check_text(&run->check, file);
+    failure = report_check_json(&run->check, file);
+    fclose(file);
+    return failure;
 }
 #else
-static struct failure *look_at_findings(struct heap *heap, const uint8_t *states)
+static struct failure *write_text(const struct run *run, FILE *file)
 {
-    struct findings *findings = NULL;
-    struct stacks stacks = {0};
-    struct failure *failure = findings_create(heap, states, &findings);
-    if (!failure)
-        failure = findings_find_origins(findings, heap, 10);
-    if (!failure)
-        failure = stacks_read(heap->runtime, 100, &stacks);
-    stacks_deinit(&stacks);
-    findings_destroy(findings);
+    struct text_style style = {.ascii = true, .width = run->options->width};
+    FILE *stream = text_stream_open(file, &style);
+    if (!stream)
+        abort();
+    struct failure *failure = report_text(&run->report, stream);
+    fclose(stream);
     return failure;
 }
 
-static struct failure *look_at_heap(const struct interpreter *interpreter)
+static struct failure *write_drawing(struct run *run, FILE *file)
 {
-    struct heap *heap;
-    struct collect_totals totals;
-    struct failure *failure =
-        heap_create(&interpreter->runtime, &interpreter->source, 1, NULL, &heap);
+    struct failure *failure = NULL;
+    if (run->findings->count)
+        failure = drawing_init(&run->drawing, run->heap, run->states, &run->findings->items[0],
+                               run->options->limit, run->options->values);
+    if (!failure)
+        report_dot(&run->drawing, file);
+    return failure;
+}
+
+static struct failure *write_stacks(struct run *run, FILE *file)
+{
+    struct failure *failure = flame_init(&run->flame, run->heap, run->states, run->findings);
+    if (!failure)
+        report_folded(&run->flame, run->findings, run->options->limit, file);
+    return failure;
+}
+
+static struct failure *write_report(struct run *run, FILE *file)
+{
+    switch (run->options->format) {
+    case FORMAT_JSON:
+        return report_json(&run->report, file);
+    case FORMAT_MARKDOWN:
+        return report_markdown(&run->report, file);
+    case FORMAT_DOT:
+        return write_drawing(run, file);
+    case FORMAT_FOLDED:
+        return write_stacks(run, file);
+    case FORMAT_HTML: // its pictures are Graphviz's work
+        return report_graph(run->heap, run->states, file);
+    case FORMAT_TEXT:
+    case FORMAT_COUNT:
+        break;
+    }
+    return write_text(run, file);
+}
+
+static struct failure *look_at(struct run *run)
+{
+    struct failure *failure = run_analyze(run);
     if (failure)
         return failure;
-    uint8_t *states = malloc((size_t)heap->count + 1);
-    uint32_t list = GRAPH_NONE;
-    if (!states)
-        abort();
-    heap_find(heap, interpreter->runtime.garbage, &list);
-    collect_run(&heap->graph, heap->gc_refs, heap->finalizers, list, states, &totals);
-    heap_release_refcounts(heap);
-    failure = look_at_findings(heap, states);
-    free(states);
-    heap_destroy(heap);
+    run->report.garbage_objects = run->garbage_objects;
+    FILE *file = open_output();
+    failure = write_report(run, file);
+    fclose(file);
     return failure;
 }
 #endif
 
-static struct failure *look_at_process(struct process *process)
-{
-    static const struct debug_file_options debug = {.path = ""};
-    struct interpreter *interpreter;
-    struct failure *failure = interpreter_open(process, &debug, &interpreter);
-    if (failure)
-        return failure;
-    failure = look_at_heap(interpreter);
-    interpreter_close(interpreter);
-    return failure;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    static const struct process_options options = {.sysroot = "/nonexistent"};
-    struct core *core;
-    struct process *process;
-    memcpy(damaged, whole, whole_size);
-    for (size_t i = 0; i < PATCHES_MAX && (i + 1) * PATCH_SIZE <= size; i++)
-        apply(bytes + i * PATCH_SIZE);
-    struct failure *failure = core_open(fuzz_file(damaged, whole_size), &core);
-    if (failure) {
-        failure_destroy(failure);
+    if (size < 2)
         return 0;
-    }
-    failure = process_open(core, &options, &process);
-    if (!failure) {
-        failure = look_at_process(process);
-        process_close(process);
-    }
-    failure_destroy(failure);
-    core_close(core);
+    const struct sample *sample = samples_find(bytes[0]);
+    const unsigned wishes = bytes[1];
+    const struct options options = {
+        .core = sample->path,
+        .process = {.sysroot = wishes & WITHOUT_FILE ? "/nonexistent" : NULL},
+        .debug = {.path = ""},
+        .format = (wishes >> FORMAT_SHIFT) % FORMAT_COUNT,
+        .limit = wishes & WITHOUT_LIMIT ? 0 : 10,
+        .max_size = 60000,
+        .jobs = 1,
+        .values = wishes & WITH_VALUES,
+        .width = 100,
+        .quiet = true,
+    };
+    struct run run = {.options = &options};
+    sample_damage(sample, bytes + 2, size - 2);
+    failure_destroy(look_at(&run));
+    run_deinit(&run);
+    sample_restore(sample, bytes + 2, size - 2);
     return 0;
 }

@@ -461,14 +461,18 @@ static int64_t count_references(const struct heap *heap, uint32_t number)
     return count;
 }
 
-bool heap_is_static_list(struct heap *heap, const struct runtime_source *source, vaddr list)
+bool heap_is_held_outside(struct heap *heap, vaddr object)
 {
     uint32_t number;
+    return heap_find(heap, object, &number) &&
+           heap->gc_refs[number] > count_references(heap, number);
+}
+
+bool heap_is_static_list(struct heap *heap, const struct runtime_source *source, vaddr list)
+{
     // A word of static data may be stale (the list free list): only a reference that no object
     // accounts for shows that one holds the list.
-    return heap_find(heap, list, &number) &&
-           heap->gc_refs[number] > count_references(heap, number) &&
-           runtime_is_static_list(heap->runtime, source, list);
+    return heap_is_held_outside(heap, list) && runtime_is_static_list(heap->runtime, source, list);
 }
 
 enum garbage_source heap_find_garbage(struct heap *heap, const struct runtime_source *source,

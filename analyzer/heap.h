@@ -237,6 +237,9 @@ int64_t heap_read_refcnt(struct heap *heap, uint32_t number);
 // Writes the generation of every object, one byte each: walks the younger rings again.
 void heap_read_generations(struct heap *heap, uint8_t *generations);
 
+// Has an object references that no tracked object accounts for? Not after heap_release_refcounts.
+bool heap_is_held_outside(struct heap *heap, vaddr object);
+
 // Can the list that the gc module names be the collector's own? A list that the program has put in
 // its place is not: the interpreter's static data holds no reference to it.
 bool heap_is_static_list(struct heap *heap, const struct runtime_source *source, vaddr list);

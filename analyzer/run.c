@@ -150,12 +150,14 @@ static void choose_garbage(struct run *run)
             report->garbage_source = heap_find_lost_garbage(run->heap, &report->garbage);
         return;
     }
+    bool damaged = report->garbage_source == GARBAGE_NONE_YET && is_none_impossible(run);
     if (report->garbage_source == GARBAGE_BY_MODULE &&
         !heap_is_static_list(run->heap, source, report->garbage)) {
+        // The static variable that should account for the last reference may be what is damaged.
+        damaged = heap_is_held_outside(run->heap, report->garbage);
         report->garbage = 0;
         report->garbage_source = GARBAGE_NOT_FOUND;
     }
-    bool damaged = report->garbage_source == GARBAGE_NONE_YET && is_none_impossible(run);
     if (report->garbage_source == GARBAGE_NOT_FOUND || damaged)
         report->garbage_source = heap_find_garbage(run->heap, source, &report->garbage);
     if (damaged && report->garbage_source == GARBAGE_EMPTY)

@@ -89,8 +89,10 @@ enum memory_status class_find(const struct runtime *runtime, vaddr class, const 
             return MEMORY_OK;
         // That the dict itself is unmapped must not pass for an answer.
         if (status != MEMORY_UNMAPPED || layout_read(&runtime->layout, runtime->memory, dict,
-                                                     LAYOUT_PyObject_ob_type, &type) != MEMORY_OK)
+                                                     LAYOUT_PyObject_ob_type, &type) != MEMORY_OK) {
             cursor.unread = true;
+            runtime->memory->lost_reads++; // also where it is no dict: what it had is lost
+        }
     }
     return cursor.unread ? MEMORY_NONSENSE : MEMORY_UNMAPPED;
 }

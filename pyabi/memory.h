@@ -56,7 +56,8 @@ struct memory {
     size_t capacity;
     size_t last;         // the span of the last hit
     uint64_t saved;      // bytes in all spans that have some: no honest array is larger
-    uint64_t lost_reads; // views that were not given for want of lost bytes
+    uint64_t lost_reads; // views that were not given for want of lost bytes, and what readers found
+                         // to be damaged
     // Copies of ranges that lie across two spans, used in turn.
     uint8_t *joined[MEMORY_JOINED];
     unsigned joined_next;

@@ -49,15 +49,20 @@ struct damage {
     uint64_t leaked;  // one of them
 };
 
-static struct damage prepare(const char *name, const char *command)
+static struct damage prepare_on(const char *interpreter, const char *name, const char *command)
 {
-    struct damage damage = {.core = real_make_core("shared", "kernel", command)};
+    struct damage damage = {.core = real_make_core(interpreter, "kernel", command)};
     damage.whole = real_report(&damage.core, 0);
     const json_t *items = real_json(damage.whole, "garbage.objects");
     damage.leaked = real_address(json_string_value(json_array_get(items, 0)));
     damage.path = real_copy(damage.core.path, name);
     damage.ring = read_ring(damage.path, damage.leaked);
     return damage;
+}
+
+static struct damage prepare(const char *name, const char *command)
+{
+    return prepare_on("shared", name, command);
 }
 
 static void finish(struct damage *damage)
@@ -131,9 +136,9 @@ Test(damage, static_data_not_saved)
 
 // The collector's variable, gc's dictionary, stale words: without any of the words that lead to the
 // list it is still found, or known to be lost.
-Test(damage, words_that_lead_to_garbage)
+static void forget_garbage(const char *interpreter)
 {
-    struct damage damage = prepare("no_garbage.core", "seed_leak.py 5");
+    struct damage damage = prepare_on(interpreter, "no_garbage.core", "seed_leak.py 5");
     uint64_t list = real_address(real_string(damage.whole, "garbage.address")), word, zero = 0;
     int fd = open(damage.path, O_RDWR), words = 0, told = 0;
     for (off_t at = 0; pread(fd, &word, sizeof(word), at) == sizeof(word); at += sizeof(word)) {
@@ -148,8 +153,41 @@ Test(damage, words_that_lead_to_garbage)
         cr_assert_eq(pwrite(fd, &word, sizeof(word), at), sizeof(word));
     }
     close(fd);
-    cr_expect_geq(words, 2);
-    cr_expect_geq(told, 2, "%d of %d", told, words);
+    cr_expect_geq(words, 2, "%s", interpreter);
+    cr_expect_geq(told, 2, "%s: %d of %d", interpreter, told, words);
+    finish(&damage);
+}
+
+Test(damage, words_that_lead_to_garbage)
+{
+    forget_garbage("shared");
+}
+
+Test(damage, words_that_lead_to_garbage_without_symbols)
+{
+    forget_garbage("debian");
+}
+
+// Names, finalizers and who sets an attribute are told by it.
+Test(damage, class_without_its_dict)
+{
+    enum {
+        TP_DICT = 264
+    };
+    struct damage damage = prepare("no_dict.core", "seed_leak.py 5");
+    const json_t *cycle =
+        real_json(json_array_get(real_json(damage.whole, "findings"), 0), "cycle");
+    for (size_t i = 0; i < json_array_size(cycle); i++) {
+        const char *address = real_string(json_array_get(cycle, i), "address");
+        uint64_t type = real_peek(damage.path, real_address(address) + OB_TYPE);
+        uint64_t dict = real_peek(damage.path, type + TP_DICT);
+        static const uint64_t values[] = {8, 0x12345678, UINT64_MAX - 7};
+        for (size_t j = 0; j < LENGTH(values); j++) {
+            real_patch(damage.path, type + TP_DICT, values[j]);
+            report_on(&damage, 1);
+        }
+        real_patch(damage.path, type + TP_DICT, dict);
+    }
     finish(&damage);
 }
 

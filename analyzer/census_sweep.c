@@ -123,7 +123,7 @@ void census_count_tracked(struct census_part *part, unsigned job)
         if (!tally)
             return;
         if (size == HEAP_SIZE_LARGE) {
-            bool partial;
+            bool partial = false; // counted when it was read first
             size = object_size(&part->types, type, object, &partial);
         }
         add(&part->states[part->work->states[i]], size);

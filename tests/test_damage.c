@@ -168,6 +168,41 @@ Test(damage, words_that_lead_to_garbage_without_symbols)
     forget_garbage("debian");
 }
 
+// The program header of the segment that has an address.
+static off_t find_header(int fd, uint64_t address, Elf64_Phdr *found)
+{
+    Elf64_Ehdr header;
+    cr_assert_eq(pread(fd, &header, sizeof(header), 0), sizeof(header));
+    for (size_t i = 0; i < header.e_phnum; i++) {
+        off_t at = (off_t)(header.e_phoff + i * sizeof(*found));
+        cr_assert_eq(pread(fd, found, sizeof(*found), at), sizeof(*found));
+        if (found->p_type == PT_LOAD && address - found->p_vaddr < found->p_filesz)
+            return at;
+    }
+    cr_assert_fail("no segment has 0x%llx", (unsigned long long)address);
+    return 0;
+}
+
+// Instances with items, as many as the pointer says that stands there, and a segment that claims to
+// be so large: beyond 4 GiB an object is measured again for the census.
+Test(damage, objects_of_terabytes)
+{
+    enum {
+        TP_ITEMSIZE = 40
+    };
+    Elf64_Phdr header;
+    struct damage damage = prepare("large.core", "seed_leak.py 5");
+    int fd = open(damage.path, O_RDWR);
+    real_patch(damage.path, real_peek(damage.path, damage.leaked + OB_TYPE) + TP_ITEMSIZE, 1);
+    off_t at = find_header(fd, damage.leaked, &header);
+    header.p_memsz = UINT64_C(1) << 47;
+    cr_assert_eq(pwrite(fd, &header, sizeof(header), at), sizeof(header));
+    close(fd);
+    json_t *report = report_on(&damage, 1);
+    cr_expect_gt(real_number(report, "heap.bytes"), 1LL << 40);
+    finish(&damage);
+}
+
 // Names, finalizers and who sets an attribute are told by it.
 Test(damage, class_without_its_dict)
 {

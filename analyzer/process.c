@@ -11,7 +11,7 @@
 
 enum {
     PAGE = 4096,
-    HOLE_LEAST = 1 << 20 // smaller ones are not worth a span
+    HOLE_LEAST = 1 << 20 // smaller ones are not worth a span, but for a segment that has one anyway
 };
 
 // ---- Bytes of the core
@@ -35,7 +35,7 @@ static struct failure *add_saved(struct layer *layer, const struct core *core,
         // Whole pages of the process, so that pymalloc's pools stay in one piece.
         vaddr hole = (start + at + PAGE - 1) & ~(vaddr)(PAGE - 1);
         vaddr hole_end = (start + data) & ~(vaddr)(PAGE - 1);
-        if (hole_end > hole && hole_end - hole >= HOLE_LEAST) {
+        if (hole_end > hole && (hole_end - hole >= HOLE_LEAST || hole_end - hole == end)) {
             failure = layer_add(layer, start + piece, hole - start - piece, segment->bytes + piece);
             if (!failure)
                 failure =

@@ -105,6 +105,11 @@ static const char *read_descriptor(int fd)
     return keep(text);
 }
 
+static double seconds_of(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
 static struct real_run run_for(const char *const arguments[], unsigned seconds)
 {
     int output = memfd_create("stdout", MFD_CLOEXEC), errors = memfd_create("stderr", MFD_CLOEXEC);
@@ -114,12 +119,15 @@ static struct real_run run_for(const char *const arguments[], unsigned seconds)
     if (pid == 0)
         execute(arguments, output, errors, seconds);
     int status;
-    while (waitpid(pid, &status, 0) < 0)
+    struct rusage usage;
+    while (wait4(pid, &status, 0, &usage) < 0)
         cr_assert_eq(errno, EINTR);
     struct real_run run;
     run.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     run.output = read_descriptor(output);
     run.errors = read_descriptor(errors);
+    run.seconds = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+    run.memory = (uint64_t)usage.ru_maxrss * 1024;
     return run;
 }
 

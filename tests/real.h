@@ -71,6 +71,8 @@ struct real_run {
     int status;         // exit status; 128 + number of the signal; 14 after two minutes
     const char *output; // what it wrote to standard output
     const char *errors;
+    double seconds;  // of processor time
+    uint64_t memory; // resident at most, in bytes
 };
 
 // Runs pycore-garbage; `arguments` are those after the program's name, ended by NULL.

@@ -178,8 +178,12 @@ static void put_others(const struct finding *finding, size_t start, FILE *file)
         fputs(end < finding->break_count ? " ..." : ".", file);
 }
 
-void put_breaks(const struct finding *finding, FILE *file)
+void put_breaks(const struct report *report, const struct finding *finding, FILE *file)
 {
+    if (is_break_unnamed(report, finding)) {
+        put_unnamed_break(finding, file);
+        return;
+    }
     if (finding->set.count)
         put_set(finding, file);
     else if (finding->break_count)

@@ -202,9 +202,9 @@ void put_example(const struct finding *finding, FILE *file)
             plural(finding->example_objects), finding->example_bytes);
 }
 
-void put_points(const struct finding *finding, FILE *file)
+void put_points(const struct report *report, const struct finding *finding, FILE *file)
 {
-    put_breaks(finding, file);
+    put_breaks(report, finding, file);
     if (finding->held_objects) {
         fputc('\n', file);
         put_held(finding, file);

@@ -106,7 +106,7 @@ static void put_finding(const struct report *report, const struct finding *findi
             number, finding_head(report, finding, head), finding->signature);
     put_drawn(finding, sheet);
     fputs("<ul>\n<li>", sheet_use(sheet, NULL));
-    put_points(finding, sheet_use(sheet, &html_list));
+    put_points(report, finding, sheet_use(sheet, &html_list));
     fputs("</li>\n</ul>\n", sheet_use(sheet, NULL));
     if (has_contents(report, finding)) {
         fputs("<details>\n<summary>Values</summary>\n<pre>", sheet_use(sheet, NULL));

@@ -68,7 +68,7 @@ static void put_finding(const struct report *report, const struct finding *findi
             finding->signature);
     put_drawing(finding, sheet_use(sheet, &code));
     fputs("\n```\n\n- ", sheet_use(sheet, NULL));
-    put_points(finding, sheet_use(sheet, &list));
+    put_points(report, finding, sheet_use(sheet, &list));
     fputc('\n', sheet_use(sheet, NULL));
     if (has_contents(report, finding)) {
         fputs("\n```\n", file);

@@ -44,7 +44,13 @@ struct drawing_gap {
 struct drawing_gap find_gap(const struct finding *finding, size_t drawn_max);
 
 // Which reference to break, who sets it, what to do; a sentence each line. Has marked names.
-void put_breaks(const struct finding *finding, FILE *file);
+void put_breaks(const struct report *report, const struct finding *finding, FILE *file);
+
+// Of a cut core: is the reference to break told by a type or an attribute whose name is lost?
+bool is_break_unnamed(const struct report *report, const struct finding *finding);
+
+// Instead of it: what is lost, what is known still, what to do. For such a finding only.
+void put_unnamed_break(const struct finding *finding, FILE *file);
 
 // ".t of MyApiClient, set in cached_property.__get__ (seed_leak.py:21)"; only if there is a break
 // or a set, of which it tells two. Has marked names.
@@ -61,7 +67,7 @@ void put_sizes(const struct finding *finding, FILE *file);
 void put_example(const struct finding *finding, FILE *file);
 
 // All of these that there are, a line each.
-void put_points(const struct finding *finding, FILE *file);
+void put_points(const struct report *report, const struct finding *finding, FILE *file);
 
 // What the objects of the cycle hold, for a fixed pitch; only if there is something to be shown.
 bool has_contents(const struct report *report, const struct finding *finding);

@@ -143,15 +143,22 @@ static void put_kept_verdict(const struct report *report, FILE *file)
 }
 
 // What to change first, for those who read no further.
-static void put_largest(const struct findings *findings, FILE *file)
+static void put_largest(const struct report *report, FILE *file)
 {
+    const struct findings *findings = report->findings;
     const struct finding *largest = findings->items;
     char count[NUMBER_MAX];
     if (!findings->count || !(largest->break_count || largest->set.count))
         return;
-    fputs("Break ", file);
-    put_first_break(largest, file);
-    fprintf(file, ", to free %s cycle%s", grouped(largest->count, count), plural(largest->count));
+    bool unnamed = is_break_unnamed(report, largest);
+    if (unnamed) {
+        fputs("What to break cannot be named, for its name is in what is missing", file);
+    } else {
+        fputs("Break ", file);
+        put_first_break(largest, file);
+    }
+    fprintf(file, "%s %s cycle%s", unnamed ? "; it would free" : ", to free",
+            grouped(largest->count, count), plural(largest->count));
     if (findings->count > 1)
         fprintf(file, " (the largest of %s findings)", grouped(findings->count, count));
     fputs(".\n", file);
@@ -209,7 +216,7 @@ void put_verdict(const struct report *report, FILE *file)
     if (trash)
         fprintf(file, "Collectable trash waiting for a collection: %s object%s, %s.\n",
                 grouped(trash, count), plural(trash), sized(report->trash_bytes, bytes));
-    put_largest(report->findings, file);
+    put_largest(report, file);
     put_memory_verdict(report, file);
     if (report->contents)
         fputs("Values of the dead process are shown (--values): see to it who gets this.\n", file);
@@ -228,7 +235,7 @@ static void put_finding(const struct report *report, const struct finding *findi
     fprintf(file, "%*ssignature %s\n    ", width < 70 ? 72 - width : 2, "", finding->signature);
     put_drawing(finding, sheet_use(sheet, &indented));
     fputs("\n  ", sheet_use(sheet, NULL));
-    put_breaks(finding, sheet_use(sheet, &indented));
+    put_breaks(report, finding, sheet_use(sheet, &indented));
     sheet_use(sheet, NULL);
     fputc('\n', file);
     if (finding->held_objects) {

@@ -181,6 +181,34 @@ Test(cut, nothing_in_use_is_certain)
     cr_expect_gt(certain, 0, "nothing was told as more than perhaps");
 }
 
+// Names of classes and attributes are lost before the cycles are: no advice that names them by an
+// address, but what is lost and what to do, in every form of the report.
+Test(cut, lost_names)
+{
+    static const char *const formats[] = {"text", "markdown", "html"};
+    size_t lost = 0;
+    struct real_core core = real_make_core("shared", "kernel", "seed_leak.py 1000");
+    json_t *whole = real_report(&core, 0);
+    for (int percent = 90; percent >= 45; percent -= 5) {
+        struct cut cut = cut_at("names", &core, whole, percent);
+        struct real_run run = REAL_RUN("--format=json", cut.path, cut.interpreter);
+        cr_assert_eq(run.status, 1, "%d %%: %s", percent, run.errors);
+        const json_t *finding = json_array_get(real_json(real_parse(run.output), "findings"), 0);
+        bool is_lost = finding && json_is_true(real_json(finding, "break_name_lost"));
+        lost += is_lost;
+        for (size_t i = 0; finding && i < LENGTH(formats); i++) {
+            run = REAL_RUN(real_format("--format=%s", formats[i]), "--width=0", cut.path,
+                           cut.interpreter);
+            cr_expect_eq(strstr(run.output, "What to break cannot be named. ") != NULL, is_lost,
+                         "%d %%, %s: %s", percent, formats[i], run.output);
+            cr_expect_eq(strstr(run.output, "ProcessSizeMax") != NULL, is_lost);
+            cr_expect_eq(strstr(run.output, "the collector frees it (replayed)") == NULL, is_lost);
+        }
+        unlink(cut.path);
+    }
+    cr_expect_gt(lost, 0, "no name was lost");
+}
+
 // The launcher is not what the memory points to: a sentence that says which file to pass.
 Test(cut, without_notes_and_interpreter)
 {

@@ -41,6 +41,35 @@ Test(report_basis, cut)
                 "of code and constants, 16 KiB of the notes, 32 KiB of section headers.");
 }
 
+// Advice that names nothing is not given: in its place, what is lost and what to do.
+Test(report_basis, cut_with_lost_names)
+{
+    static char type[] = "<type at 0x7f0010>", edge[] = ".__dict__[?]";
+    static char *const rows[][2] = {{type, NULL}, {NULL, edge}, {type, edge}};
+    char *const names[] = {steps[0].type, steps[0].edge};
+    report.missing = (struct missing){.bytes = 4096, .segments = 1};
+    expect_no("cannot be named");
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        steps[0].type = rows[i][0] ? rows[i][0] : names[0];
+        steps[0].edge = rows[i][1] ? rows[i][1] : names[1];
+        expect_line(
+            "What to break cannot be named, for its name is in what is missing; it would free 2 cycles.");
+        expect_line(i == 0   ? "  What to break cannot be named. Of the cycle 1 type name and 0 "
+                               "names of references lay in the part of the core that is missing."
+                    : i == 1 ? "  What to break cannot be named. Of the cycle 0 type names and 1 "
+                               "name of references lay in the part of the core that is missing."
+                             : "  What to break cannot be named. Of the cycle 1 type name and 1 "
+                               "name of references lay in the part of the core that is missing.");
+        expect_line("    Still known: count and sizes, and the finalizer: seed_leak.py:35.");
+        expect_no("Without");
+        expect_no("Also enough");
+    }
+    // A whole core, of which a type's file is not here: the advice stands.
+    report.missing = (struct missing){0};
+    expect_no("cannot be named");
+    expect_line("  Without .__dict__[?] of <type at 0x7f0010> the collector frees it (replayed).");
+}
+
 Test(report_basis, interpreters)
 {
     static const struct {

@@ -211,7 +211,7 @@ Test(report_json, the_whole)
         "{\"step\": 1, \"type\": \"__main__.T\", \"edge\": \"._api_client\", \"kind\": \"back "
         "reference\", \"every\": false}], \"breaks_tried\": 2, \"break_set\": "
         "{\"state\": \"not tried\", \"size\": 0, \"changes\": []}, \"objects_per_cycle\": "
-        "{\"min\": 0, \"median\": 0, \"max\": 0, \"histogram\": []}, \"values\": null}], "
+        "{\"min\": 0, \"median\": 0, \"max\": 0, \"histogram\": []}, \"values\": null, \"break_name_lost\": false}], "
         "\"findings_total\": 1, \"shared\": {\"objects\": 0, \"bytes\": 0}, "
         "\"holders\": {\"listed\": 0, \"cycles\": 0, \"untraced\": 0, \"paths_total\": 0, \"paths\": "
         "[], \"audited\": 0, \"unexplained\": 0, \"surplus_total\": 0, \"surplus\": [], "

@@ -1,11 +1,12 @@
-// How long does it take to find what objects of extension types refer to, run for every object and for few of them?
+// How long does it take to find what objects of extension types refer to, run for every object and
+// for few of them?
 //
 //   measure_code CORE EXECUTABLE [RUNS [JOBS]]
 //
-// Reads the heap of a core by turns with no code run at all, with the code run for every object, and
-// with learning (learned.h), and prints what each of the latter two takes more than the first, in
-// microseconds of processor time for each object of such a type: median of RUNS (5), smallest and
-// largest. The graphs of both must be equal, edge by edge. Used by fixtures/benchmark-code.
+// Reads the heap of a core by turns with no code run at all, with the code run for every object,
+// and with learning (learned.h), and prints what each of the latter two takes more than the first,
+// in microseconds of processor time for each object of such a type: median of RUNS (5), smallest
+// and largest. The graphs of both must be equal, edge by edge. Used by fixtures/benchmark-code.
 //
 // Exit status: 0 they are, 1 they are not, or something failed, 64 wrong usage.
 #include <stdio.h>

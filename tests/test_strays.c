@@ -70,8 +70,7 @@ static void expect_aside(const char *what, uint64_t broken)
         cr_assert(is_found(aside[i]), "%s: element %zu", what, i);
     cr_assert_eq(heap->count, 1 + ASIDE, "%s: %u", what, heap->count);
     cr_assert_eq(heap->generation_objects[2], 1, "%s", what);
-    cr_assert_eq(heap->losses.tears.count, broken, "%s: %" PRIu64, what,
-                 heap->losses.tears.count);
+    cr_assert_eq(heap->losses.tears.count, broken, "%s: %" PRIu64, what, heap->losses.tears.count);
     cr_assert_not(heap->losses.lists_unknown, "%s", what);
 }
 

@@ -24,6 +24,8 @@ static struct failure *add_saved(struct layer *layer, const struct core *core,
     struct failure *failure = NULL;
     vaddr start = segment->start;
     uint64_t end = segment->saved_size, piece = 0, at = 0, size = 0;
+    if (end == 0) // and no bytes to begin at
+        return NULL;
     if (!core_is_sparse(core) || end > UINT64_MAX - PAGE - start)
         at = end;
     while (!failure && at < end) {

@@ -138,7 +138,8 @@ Test(damage, static_data_not_saved)
 // list it is still found, or known to be lost.
 static void forget_garbage(const char *interpreter)
 {
-    struct damage damage = prepare_on(interpreter, "no_garbage.core", "seed_leak.py 5");
+    const char *name = real_format("no_garbage.%s.core", interpreter);
+    struct damage damage = prepare_on(interpreter, name, "seed_leak.py 5");
     uint64_t list = real_address(real_string(damage.whole, "garbage.address")), word, zero = 0;
     int fd = open(damage.path, O_RDWR), words = 0, told = 0;
     for (off_t at = 0; pread(fd, &word, sizeof(word), at) == sizeof(word); at += sizeof(word)) {

@@ -179,6 +179,7 @@ Test(cut, nothing_in_use_is_certain)
         unlink(cut.path);
     }
     cr_expect_gt(certain, 0, "nothing was told as more than perhaps");
+    json_decref(states);
 }
 
 // Names of classes and attributes are lost before the cycles are: no advice that names them by an

@@ -7,6 +7,16 @@
 
 #include "real.h"
 
+// gcc and clang say it in their own ways.
+#ifdef __has_feature
+#    if __has_feature(address_sanitizer)
+#        define SANITIZED
+#    endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#    define SANITIZED
+#endif
+
 enum {
     SECONDS_MAX = 10,     // of processor time, also with sanitizers
     MEMORY_MAX = 1 << 28, // resident, in bytes
@@ -22,7 +32,7 @@ static json_t *report_on(const struct real_core *core, const char *const change[
     cr_assert_eq(run.status, status, "%s, %s: exit status %d: %s", core->name, change[0],
                  run.status, run.errors);
     cr_expect_leq(run.seconds, SECONDS_MAX, "%s, %s: %.2f s", core->name, change[0], run.seconds);
-#if !defined(__SANITIZE_ADDRESS__)
+#ifndef SANITIZED
     cr_expect_leq(run.memory, MEMORY_MAX, "%s, %s: %llu bytes", core->name, change[0],
                   (unsigned long long)run.memory);
 #endif

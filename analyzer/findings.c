@@ -210,19 +210,12 @@ static void note_example(struct folding *folding, struct finding *finding, uint3
 static bool count_group(struct folding *folding, const struct group *group)
 {
     struct finding *finding = &folding->findings->items[group->finding];
-    if (finding->count == 0) {
+    if (finding->count == 0)
         note_example(folding, finding, group->first);
-        finding->sizes.least = group->sizes.least;
-    }
     finding->count += group->count;
     finding->objects += group->objects;
     finding->bytes += group->bytes;
-    if (group->sizes.least < finding->sizes.least)
-        finding->sizes.least = group->sizes.least;
-    if (group->sizes.most > finding->sizes.most)
-        finding->sizes.most = group->sizes.most;
-    for (unsigned i = 0; i < FINDING_SIZES; i++)
-        finding->sizes.counts[i] += group->sizes.counts[i];
+    groups_add_sizes(&finding->sizes, &group->sizes);
     return group->first_plain == GRAPH_NONE ||
            note_finalizers(folding, finding, group->first_plain);
 }

@@ -130,13 +130,23 @@ static bool table_reserve_words(struct table *table, size_t length)
 
 // --- counting
 
-static void add_sizes(struct finding_sizes *sizes, uint32_t size)
+static void add_size(struct finding_sizes *sizes, uint32_t size)
 {
     if (!sizes->most || size < sizes->least)
         sizes->least = size;
     if (size > sizes->most)
         sizes->most = size;
     sizes->counts[31 - __builtin_clz(size)]++;
+}
+
+void groups_add_sizes(struct finding_sizes *to, const struct finding_sizes *from)
+{
+    if (!to->most || from->least < to->least)
+        to->least = from->least;
+    if (from->most > to->most)
+        to->most = from->most;
+    for (unsigned i = 0; i < FINDING_SIZES; i++)
+        to->counts[i] += from->counts[i];
 }
 
 static void count_component(struct group *group, const struct graph_components *components,
@@ -146,7 +156,7 @@ static void count_component(struct group *group, const struct graph_components *
     group->count++;
     group->objects += size;
     group->bytes += bytes;
-    add_sizes(&group->sizes, size);
+    add_size(&group->sizes, size);
 }
 
 // The bytes of a component; false: a size has to be looked for.
@@ -254,12 +264,7 @@ static bool merge_group(struct table *table, const struct group *from, uint32_t 
     to->count += from->count;
     to->objects += from->objects;
     to->bytes += from->bytes;
-    if (!to->sizes.most || from->sizes.least < to->sizes.least)
-        to->sizes.least = from->sizes.least;
-    if (from->sizes.most > to->sizes.most)
-        to->sizes.most = from->sizes.most;
-    for (unsigned i = 0; i < FINDING_SIZES; i++)
-        to->sizes.counts[i] += from->sizes.counts[i];
+    groups_add_sizes(&to->sizes, &from->sizes);
     return true;
 }
 

@@ -37,4 +37,7 @@ struct groups {
 bool groups_create(struct cycle_finder *finder, const uint8_t *states, struct groups *groups);
 void groups_deinit(struct groups *groups);
 
+// Adds sizes to others, or to none (all zeroes); medians stay as they are.
+void groups_add_sizes(struct finding_sizes *to, const struct finding_sizes *from);
+
 #endif

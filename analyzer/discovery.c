@@ -28,7 +28,7 @@ bool discovery_read(struct heap *heap, vaddr at, struct discovery_element *eleme
     return true;
 }
 
-const struct heap_range *discovery_find_range_slow(struct heap *heap, vaddr at)
+size_t discovery_find_last_range(const struct heap *heap, vaddr at)
 {
     size_t low = 0, high = heap->range_count;
     while (high - low > 1) {
@@ -38,6 +38,12 @@ const struct heap_range *discovery_find_range_slow(struct heap *heap, vaddr at)
         else
             high = middle;
     }
+    return low;
+}
+
+const struct heap_range *discovery_find_range_slow(struct heap *heap, vaddr at)
+{
+    size_t low = discovery_find_last_range(heap, at);
     const struct heap_range *range = &heap->ranges[low];
     if (at - range->start >= range->size)
         return NULL;

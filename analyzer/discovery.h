@@ -28,6 +28,9 @@ enum {
 struct failure *discovery_run(struct heap *heap, const struct runtime_source *source, unsigned jobs)
     __attribute__((warn_unused_result));
 
+// The last range that does not begin behind an address, or the first.
+size_t discovery_find_last_range(const struct heap *heap, vaddr at);
+
 // The rare half of discovery_find_range: it has to be searched.
 const struct heap_range *discovery_find_range_slow(struct heap *heap, vaddr at);
 

@@ -15,20 +15,31 @@
 #define REFCNT_MAX (INT64_C(1) << 40)
 
 enum {
-    FOUND_MAX = 1024,     // references at hand at a time
-    BATCH_ENOUGH = 192,   // references, after which they become edges
-    BATCH_OBJECTS = 64,   // objects whose references are at hand at a time
-    CACHED_LABELS = 1024, // per thread
-    CACHED_COMMON = 1024, // per thread
-    PREFETCH_AHEAD = 8,   // objects
+    FOUND_MAX = 1024,      // references at hand at a time
+    BATCH_ENOUGH = 192,    // references, after which they become edges
+    BATCH_OBJECTS = 64,    // objects whose references are at hand at a time
+    CACHED_PATTERNS = 256, // these, per thread
+    CACHED_KEYS = 1024,
+    CACHED_COMMON = 1024,
+    CACHED_STRETCHES = 64,
+    PREFETCH_AHEAD = 8, // objects
     PREFETCH_LINES = 4,
     PROGRESS_STEP = 1 << 14,
+    STRETCH_SHIFT = 20, // addresses that differ from this bit on are looked up apart
     EDGES_EXPECTED = 4, // an object; most heaps have fewer, and what is not used is never touched
 };
 
+// A label, by the pattern of its place or, for a value of a dict, by the key.
 struct cached_label {
-    struct visit_place place;
+    uint64_t word;
     uint16_t label;
+};
+
+// A stretch of addresses: of a range, or of the room between two, where no object can be.
+struct stretch {
+    vaddr start;
+    uint64_t size;
+    uint64_t first_bit; // DISCOVERY_NO_BIT: between ranges
 };
 
 // An object whose references are at hand, and how many there were before its first.
@@ -47,11 +58,12 @@ struct part {
     struct runtime runtime;
     struct object_types types;
     uint32_t first, end;
-    uint32_t number; // the object at hand
+    uint32_t number;    // the object at hand
+    uint32_t head_size; // of a PyGC_Head
     struct visitor visitor;
     // Of several objects, so that what their edges need is fetched for all of them at once.
     vaddr found[FOUND_MAX];
-    struct visit_place places[FOUND_MAX];
+    const struct visit_place *patterns[FOUND_MAX];
     uint64_t bits[FOUND_MAX]; // where in the bitmap; DISCOVERY_NO_BIT: nowhere
     struct batched batch[BATCH_OBJECTS];
     size_t batched;
@@ -68,8 +80,10 @@ struct part {
     struct failure *failure;
     struct type_cache object_types; // the entry of the object at hand stays
     struct type_cache target_types; // of what objects refer to
-    struct cached_label cached_labels[CACHED_LABELS];
+    struct cached_label pattern_labels[CACHED_PATTERNS];
+    struct cached_label key_labels[CACHED_KEYS];
     vaddr common[CACHED_COMMON];
+    struct stretch stretches[CACHED_STRETCHES]; // by a part of the address
 };
 
 struct extraction {
@@ -111,26 +125,58 @@ static uint16_t intern_label(struct heap *heap, const struct visit_place *place)
     return heap->label_count - 1;
 }
 
-static uint16_t find_label(struct part *part, const struct visit_place *found)
+// A local variable's name is its code object's matter, and so are the names of a closure.
+static bool has_label(const struct visit_place *place)
 {
-    // A local variable's name is its code object's matter, and so are the names of a closure.
-    if (found->kind == VISIT_LOCAL)
-        return HEAP_NO_LABEL;
-    struct visit_place place = {.kind = found->kind, .label = found->label};
-    if (found->kind == VISIT_VALUE || found->kind == VISIT_SLOT)
-        place.key = found->key;
-    struct cached_label *cached = &part->cached_labels[hash_place(&place) % CACHED_LABELS];
-    if (same_place(&cached->place, &place))
-        return cached->label;
+    return place->kind != VISIT_LOCAL &&
+           !(place->kind == VISIT_MEMBER && strcmp(place->label, "func_closure") == 0);
+}
+
+static void fill_label(struct part *part, struct cached_label *cached, uint64_t word,
+                       const struct visit_place *place)
+{
     pthread_mutex_lock(&part->extraction->lock);
-    bool closure = place.kind == VISIT_MEMBER && strcmp(place.label, "func_closure") == 0;
-    *cached =
-        (struct cached_label){place, closure ? HEAP_NO_LABEL : intern_label(part->heap, &place)};
+    *cached = (struct cached_label){word, has_label(place) ? intern_label(part->heap, place)
+                                                           : HEAP_NO_LABEL};
     pthread_mutex_unlock(&part->extraction->lock);
+}
+
+// The label of the reference number i of those at hand.
+static inline uint16_t find_label(struct part *part, size_t i)
+{
+    const struct visit_place *pattern = part->patterns[i];
+    if (pattern == &traverse_value) {
+        vaddr key = part->found[i - 1];
+        struct cached_label *cached = &part->key_labels[vaddr_hash(key) % CACHED_KEYS];
+        if (cached->word != key) {
+            struct visit_place place = *pattern;
+            place.key = key;
+            fill_label(part, cached, key, &place);
+        }
+        return cached->label;
+    }
+    uint64_t word = (uintptr_t)pattern;
+    struct cached_label *cached = &part->pattern_labels[vaddr_hash(word) % CACHED_PATTERNS];
+    if (cached->word != word)
+        fill_label(part, cached, word, pattern);
     return cached->label;
 }
 
 // --- references
+
+// The range that holds an address, or the room between the last one before it and the next.
+static __attribute__((noinline)) struct stretch find_stretch(const struct heap *heap, vaddr at)
+{
+    // There is one range more than range_count, and it is empty.
+    const struct heap_range *range = &heap->ranges[discovery_find_last_range(heap, at)];
+    if (at - range->start < range->size)
+        return (struct stretch){range->start, range->size, range->first_bit};
+    bool before_all = at < range->start;
+    bool after_all = !before_all && range + 1 >= heap->ranges + heap->range_count;
+    vaddr start = before_all ? 0 : range->start + range->size;
+    vaddr end = before_all ? range->start : after_all ? 0 : range[1].start;
+    return (struct stretch){start, end - start, DISCOVERY_NO_BIT};
+}
 
 // Room for `more` edges. A part that outgrows its share of the common arrays moves out of them.
 static bool reserve_edges(struct part *part, uint64_t more)
@@ -182,17 +228,31 @@ static bool is_common(struct part *part, vaddr object)
     return true;
 }
 
+// Where an object's bit is.
+static inline uint64_t find_bit(struct part *part, vaddr object)
+{
+    vaddr head = object - part->head_size;
+    struct stretch *stretch = &part->stretches[(head >> STRETCH_SHIFT) % CACHED_STRETCHES];
+    if (head - stretch->start >= stretch->size)
+        *stretch = find_stretch(part->heap, head);
+    uint64_t offset = head - stretch->start;
+    bool possible = stretch->first_bit != DISCOVERY_NO_BIT && offset % HEAP_GRAIN == 0;
+    return possible ? stretch->first_bit + offset / HEAP_GRAIN : DISCOVERY_NO_BIT;
+}
+
 // Finds out where each reference's bit is and asks for the words that will be read there: on an
 // aged heap every one of them is a cache miss.
 static void look_up_bits(struct part *part, size_t count)
 {
-    struct heap *heap = part->heap;
+    const uint64_t *bits = part->heap->bits;
+    const uint32_t *ranks = part->heap->ranks;
     for (size_t i = 0; i < count; i++) {
-        part->bits[i] = discovery_object_bit(heap, part->found[i]);
-        if (part->bits[i] == DISCOVERY_NO_BIT)
+        uint64_t bit = find_bit(part, part->found[i]);
+        part->bits[i] = bit;
+        if (bit == DISCOVERY_NO_BIT)
             continue;
-        __builtin_prefetch(&heap->bits[part->bits[i] / 64]);
-        __builtin_prefetch(&heap->ranks[part->bits[i] / 64]);
+        __builtin_prefetch(&bits[bit / 64]);
+        __builtin_prefetch(&ranks[bit / 64]);
     }
 }
 
@@ -201,16 +261,18 @@ static void add_edges(struct part *part, const struct batched *object, size_t fi
 {
     struct heap *heap = part->heap;
     bool owns = false;
+    uint64_t edges = part->edges;
     // Within the part; made absolute when the parts are put together.
     if (!object->begun)
-        part->extraction->rows[object->number] = (uint32_t)part->edges;
+        part->extraction->rows[object->number] = (uint32_t)edges;
     for (size_t i = first; i < end; i++) {
         if (part->bits[i] != DISCOVERY_NO_BIT &&
-            discovery_number_of_bit(heap, part->bits[i], &part->targets[part->edges]))
-            part->labels[part->edges++] = find_label(part, &part->places[i]);
+            discovery_number_of_bit(heap, part->bits[i], &part->targets[edges]))
+            part->labels[edges++] = find_label(part, i);
         else
             owns = owns || !is_common(part, part->found[i]);
     }
+    part->edges = edges;
     if (owns)
         heap->owners[object->number / 8] |= (uint8_t)(1u << (object->number % 8));
 }
@@ -366,14 +428,12 @@ static void init_part(struct extraction *extraction, unsigned job)
     part->targets = heap->targets + start;
     part->labels = heap->edge_labels + start;
     part->visitor = (struct visitor){.found = part->found,
-                                     .places = part->places,
+                                     .patterns = part->patterns,
                                      .capacity = FOUND_MAX,
                                      .full = flush_edges,
                                      .run_code = heap_code_run,
                                      .code = &part->code};
-    // No place is like this one: an empty slot of the cache is not taken for an answer.
-    for (size_t i = 0; i < CACHED_LABELS; i++)
-        part->cached_labels[i].place.kind = VISIT_LOCAL;
+    part->head_size = layout_offset(&heap->runtime->layout, LAYOUT_PyGC_Head_sizeof);
 }
 
 static void deinit_part(struct part *part)

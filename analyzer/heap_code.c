@@ -70,9 +70,7 @@ void heap_code_deinit(struct heap_code *code)
 
 static void take_visit(void *context, vaddr target)
 {
-    struct visitor *visitor = context;
-    struct visit_place place = {.kind = VISIT_CODE};
-    visitor_add(visitor, target, visitor->places ? &place : NULL);
+    visitor_add_code(context, target);
 }
 
 static unsigned run(struct heap_code *code, struct visitor *visitor, vaddr function, vaddr object)

@@ -339,6 +339,7 @@ static enum memory_status add_type(struct object_types *types, vaddr address, ui
         return MEMORY_NOT_SAVED;
     }
     decide_rules(types->runtime, &type, tp_del);
+    type.fixed_size = object_fixed_size(types, &type);
     uint32_t slot = vaddr_hash(address) & (types->slot_count - 1);
     while (types->slots[slot])
         slot = (slot + 1) & (types->slot_count - 1);

@@ -58,7 +58,8 @@ struct object_type {
     bool is_metatype; // its objects are types
     enum finalizer_rule finalizer;
     enum size_rule size;
-    uint32_t view_size; // bytes of an object that the fixed steps of its program reach
+    uint64_t fixed_size; // object_fixed_size
+    uint32_t view_size;  // bytes of an object that the fixed steps of its program reach
     struct traverse_program program;
     struct traverse_program owned; // references that no tp_traverse visits (ownership.h)
     uint32_t owned_view_size;
@@ -117,10 +118,23 @@ bool object_has_finalizer(struct object_types *types, const struct object_type *
 bool object_has_gc_head(const struct object_types *types, const struct object_type *type,
                         vaddr object);
 
+// Bytes that the allocators give for an object's block, with the PyGC_Head, where that is the same
+// for all objects of the type; else 0. Needs the type's plain fields and is_metatype.
+uint64_t object_fixed_size(const struct object_types *types, const struct object_type *type);
+
+// object_size, where it has to look at the object.
+uint64_t object_size_of_parts(const struct object_types *types, const struct object_type *type,
+                              vaddr object, bool *partial);
+
 // Bytes that the object takes from the allocators: its block with the PyGC_Head, and the table,
 // items or blocks that only it owns. What cannot be read counts as nothing and sets *partial.
-uint64_t object_size(struct object_types *types, const struct object_type *type, vaddr object,
-                     bool *partial);
+static inline uint64_t object_size(const struct object_types *types, const struct object_type *type,
+                                   vaddr object, bool *partial)
+{
+    if (type->fixed_size && type->size == SIZE_PLAIN)
+        return type->fixed_size;
+    return object_size_of_parts(types, type, object, partial);
+}
 
 // Bytes from the object's address to the end of its block: its head and what is not in the block
 // left out, as far as the object itself goes.

@@ -22,11 +22,13 @@ bool object_has_gc_head(const struct object_types *types, const struct object_ty
 struct measure {
     const struct runtime *runtime;
     vaddr object;
+    const uint8_t *bytes; // the object's tp_basicsize, or NULL: not all of them can be read
+    uint64_t size;        // of them
     bool partial;
     vaddr aside;
 };
 
-static int64_t read_number(struct measure *measure, vaddr at, enum layout_member member)
+static int64_t read_number_at(struct measure *measure, vaddr at, enum layout_member member)
 {
     int64_t value = 0;
     const struct runtime *runtime = measure->runtime;
@@ -35,10 +37,27 @@ static int64_t read_number(struct measure *measure, vaddr at, enum layout_member
     return value;
 }
 
+// Does a member of the object lie in measure->bytes?
+static bool is_viewed(const struct measure *measure, enum layout_member member)
+{
+    struct layout_value value = measure->runtime->layout.values[member];
+    return measure->bytes && (uint64_t)value.offset + value.width <= measure->size;
+}
+
+static int64_t read_number(struct measure *measure, enum layout_member member)
+{
+    const struct runtime *runtime = measure->runtime;
+    if (is_viewed(measure, member))
+        return layout_int(&runtime->layout, runtime->memory->format, measure->bytes, member);
+    return read_number_at(measure, measure->object, member);
+}
+
 static vaddr read_pointer(struct measure *measure, enum layout_member member)
 {
     uint64_t value = 0;
     const struct runtime *runtime = measure->runtime;
+    if (is_viewed(measure, member))
+        return layout_uint(&runtime->layout, runtime->memory->format, measure->bytes, member);
     if (layout_read(&runtime->layout, runtime->memory, measure->object, member, &value) !=
         MEMORY_OK)
         measure->partial = true;
@@ -72,7 +91,7 @@ static uint64_t table_size(struct measure *measure, enum layout_member table,
 {
     const struct layout *layout = &measure->runtime->layout;
     vaddr at = read_pointer(measure, table);
-    int64_t last = read_number(measure, measure->object, mask);
+    int64_t last = read_number(measure, mask);
     if (at == measure->object + layout_offset(layout, small))
         return 0;
     if (last < 0 || last == INT64_MAX || !at) {
@@ -113,7 +132,7 @@ static uint64_t buffer_size(struct measure *measure, const struct ownership_rule
     else if (rule->buffer.unit)
         unit = layout_offset(&measure->runtime->layout, rule->buffer.unit);
     vaddr at = read_pointer(measure, rule->buffer.pointer);
-    int64_t count = read_number(measure, measure->object, rule->buffer.count);
+    int64_t count = read_number(measure, rule->buffer.count);
     if (count >= 0 && count < INT64_MAX - rule->buffer.more)
         count += rule->buffer.more;
     return at ? malloc_size(measure, array_size(measure, at, count, unit)) : 0;
@@ -122,8 +141,8 @@ static uint64_t buffer_size(struct measure *measure, const struct ownership_rule
 static uint64_t array_object_size(struct measure *measure)
 {
     vaddr description = read_pointer(measure, LAYOUT_arrayobject_ob_descr);
-    int64_t unit = read_number(measure, description, LAYOUT_arraydescr_itemsize);
-    int64_t count = read_number(measure, measure->object, LAYOUT_arrayobject_allocated);
+    int64_t unit = read_number_at(measure, description, LAYOUT_arraydescr_itemsize);
+    int64_t count = read_number(measure, LAYOUT_arrayobject_allocated);
     vaddr at = read_pointer(measure, LAYOUT_arrayobject_ob_item);
     if (unit < 0 || unit > 16) {
         measure->partial = true;
@@ -143,8 +162,8 @@ static uint64_t element_size(struct measure *measure)
     uint64_t size =
         runtime_malloc_size(runtime, layout_offset(layout, LAYOUT_ElementObjectExtra_sizeof));
     measure->aside = extra;
-    int64_t children = read_number(measure, extra, LAYOUT_ElementObjectExtra_children);
-    int64_t allocated = read_number(measure, extra, LAYOUT_ElementObjectExtra_allocated);
+    int64_t children = read_number_at(measure, extra, LAYOUT_ElementObjectExtra_children);
+    int64_t allocated = read_number_at(measure, extra, LAYOUT_ElementObjectExtra_allocated);
     if ((vaddr)children == extra + layout_offset(layout, LAYOUT_ElementObjectExtra__children))
         return size;
     return size + malloc_size(measure, array_size(measure, (vaddr)children, allocated,
@@ -167,9 +186,9 @@ static uint64_t list_size(struct measure *measure)
     vaddr items = read_pointer(measure, LAYOUT_PyListObject_ob_item);
     int64_t count;
     if (layout_has(&runtime->layout, LAYOUT_PyListObject_allocated)) {
-        count = read_number(measure, measure->object, LAYOUT_PyListObject_allocated);
+        count = read_number(measure, LAYOUT_PyListObject_allocated);
     } else {
-        count = read_number(measure, measure->object, LAYOUT_PyVarObject_ob_size);
+        count = read_number(measure, LAYOUT_PyVarObject_ob_size);
         if (items && count >= 0 && count < INT32_MAX)
             count = round_up_items(count);
     }
@@ -181,7 +200,11 @@ static uint64_t list_size(struct measure *measure)
 static uint64_t owned_size(struct measure *measure, const struct object_type *type)
 {
     const struct runtime *runtime = measure->runtime;
+    enum memory_status status;
     uint64_t bytes;
+    measure->size = (uint64_t)type->tp_basicsize;
+    if (measure->size)
+        measure->bytes = memory_view(runtime->memory, measure->object, measure->size, &status);
     switch (type->size) {
     case SIZE_PLAIN:
         return 0;
@@ -198,17 +221,15 @@ static uint64_t owned_size(struct measure *measure, const struct object_type *ty
     case SIZE_UNICODE:
         // The terminating character is not in the length.
         bytes = array_size(measure, read_pointer(measure, LAYOUT_PyUnicodeObject_str),
-                           read_number(measure, measure->object, LAYOUT_PyUnicodeObject_length),
+                           read_number(measure, LAYOUT_PyUnicodeObject_length),
                            (uint64_t)runtime->unicode_width);
         bytes += (uint64_t)runtime->unicode_width;
         return runtime->release->unicode_pooled ? runtime_allocation_size(runtime, bytes)
                                                 : runtime_malloc_size(runtime, bytes);
     case SIZE_BYTEARRAY:
         return malloc_size(
-            measure,
-            array_size(measure, read_pointer(measure, LAYOUT_PyByteArrayObject_ob_bytes),
-                       read_number(measure, measure->object, LAYOUT_PyByteArrayObject_ob_alloc),
-                       1));
+            measure, array_size(measure, read_pointer(measure, LAYOUT_PyByteArrayObject_ob_bytes),
+                                read_number(measure, LAYOUT_PyByteArrayObject_ob_alloc), 1));
     case SIZE_ARRAY:
         return array_object_size(measure);
     case SIZE_ELEMENT:
@@ -222,7 +243,7 @@ static uint64_t owned_size(struct measure *measure, const struct object_type *ty
 // The items of a variable-size object, which lie in its block.
 static uint64_t items_size(struct measure *measure, const struct object_type *type)
 {
-    int64_t count = read_number(measure, measure->object, LAYOUT_PyVarObject_ob_size);
+    int64_t count = read_number(measure, LAYOUT_PyVarObject_ob_size);
     if (count < 0 && count != INT64_MIN) // the sign of a long
         count = -count;
     // PyType_GenericAlloc makes room for one item more (Objects/typeobject.c).
@@ -247,14 +268,42 @@ uint64_t object_block_size(const struct object_types *types, const struct object
     return measure_block(&measure, type);
 }
 
-uint64_t object_size(struct object_types *types, const struct object_type *type, vaddr object,
-                     bool *partial)
+// What the allocators give for the block, with the PyGC_Head.
+static uint64_t measure_allocation(const struct object_types *types, struct measure *measure,
+                                   const struct object_type *type)
 {
-    struct measure measure = {.runtime = types->runtime, .object = object};
-    uint64_t size = measure_block(&measure, type);
-    if (object_has_gc_head(types, type, object))
+    uint64_t size = measure_block(measure, type);
+    if (object_has_gc_head(types, type, measure->object))
         size += layout_offset(&types->runtime->layout, LAYOUT_PyGC_Head_sizeof);
-    size = runtime_allocation_size(types->runtime, size);
+    return runtime_allocation_size(types->runtime, size);
+}
+
+uint64_t object_fixed_size(const struct object_types *types, const struct object_type *type)
+{
+    struct measure measure = {.runtime = types->runtime};
+    // Of types some have a PyGC_Head and some have not.
+    bool fixed = !type->tp_itemsize && !type->is_metatype;
+    return fixed ? measure_allocation(types, &measure, type) : 0;
+}
+
+// Is a dict's table the small one inside of it, as those of most instances are?
+static bool has_small_table(const struct runtime *runtime, vaddr dict)
+{
+    const struct layout *layout = &runtime->layout;
+    struct layout_value table = layout->values[LAYOUT_PyDictObject_ma_table];
+    enum memory_status status;
+    const uint8_t *bytes = memory_view(runtime->memory, dict + table.offset, table.width, &status);
+    return bytes && format_word(runtime->memory->format, bytes) ==
+                        dict + layout_offset(layout, LAYOUT_PyDictObject_ma_smalltable);
+}
+
+uint64_t object_size_of_parts(const struct object_types *types, const struct object_type *type,
+                              vaddr object, bool *partial)
+{
+    if (type->size == SIZE_DICT && type->fixed_size && has_small_table(types->runtime, object))
+        return type->fixed_size;
+    struct measure measure = {.runtime = types->runtime, .object = object};
+    uint64_t size = type->fixed_size ? type->fixed_size : measure_allocation(types, &measure, type);
     if (type->size != SIZE_PLAIN)
         size += owned_size(&measure, type);
     *partial = *partial || measure.partial;

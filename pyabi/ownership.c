@@ -88,7 +88,7 @@ static bool add_steps(const struct runtime *runtime, struct object_type *type,
             continue;
         struct traverse_step step = {.op = row->op,
                                      .offset = layout_offset(&runtime->layout, row->member),
-                                     .label = row->label};
+                                     .place.label = row->label};
         if (!add_step(runtime, type, step))
             return false;
     }

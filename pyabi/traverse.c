@@ -1,8 +1,9 @@
 // Programs run over objects.
 //
 // A program is a list of steps with plain offsets (traverse_compile.c makes it). The executor is
-// one function, instantiated four times: with places (what leads to each reference) and without,
-// for the byte order and word size that nearly all cores have and for any other.
+// one function, instantiated for what the visitor keeps of a reference (what leads to it, in full,
+// as a pattern, or not), and for the byte order and word size that nearly all cores have and for
+// any other.
 #include "traverse.h"
 
 #include "object.h"
@@ -13,11 +14,26 @@ enum {
     CODEC_ERROR_MAX = 3,       // ERROR_REPLACE, Modules/cjkcodecs/multibytecodec.h
 };
 
+// What a visitor wants to have of each reference.
+enum keep {
+    KEEP_TARGETS,
+    KEEP_PATTERNS,
+    KEEP_PLACES
+};
+
+const struct visit_place traverse_value = {.kind = VISIT_VALUE, .label = "[key]"};
+static const struct visit_place item_pattern = {.kind = VISIT_INDEX};
+static const struct visit_place key_pattern = {.kind = VISIT_KEY, .label = "[key]"};
+static const struct visit_place element_pattern = {.kind = VISIT_KEY, .label = "[item]"};
+static const struct visit_place local_pattern = {.kind = VISIT_LOCAL};
+static const struct visit_place stack_pattern = {.kind = VISIT_STACK};
+static const struct visit_place attrib_pattern = {.kind = VISIT_MEMBER, .label = "attrib"};
+static const struct visit_place code_pattern = {.kind = VISIT_CODE};
+static const struct visit_place unnamed_pattern = {.kind = VISIT_VALUE, .label = "[key]"};
+
 struct run {
-    const struct object_types *types;
     const struct runtime *runtime;
     const struct object_type *type;
-    const struct traverse_program *program; // of the type: what it visits, or what it owns
     struct memory *memory;
     struct memory_format format;
     const struct layout *layout;
@@ -26,6 +42,34 @@ struct run {
     struct visitor *visitor;
 };
 
+// Takes one reference; NULL is none. The index and the key are for places only.
+static inline __attribute__((always_inline)) void visitor_add(struct visitor *visitor, vaddr target,
+                                                              const struct visit_place *pattern,
+                                                              int64_t index, enum keep keep)
+{
+    if (!target)
+        return;
+    if (visitor->count == visitor->capacity)
+        visitor->full(visitor);
+    if (keep == KEEP_PATTERNS)
+        visitor->patterns[visitor->count] = pattern;
+    if (keep == KEEP_PLACES) {
+        visitor->places[visitor->count] = *pattern;
+        visitor->places[visitor->count].index = index;
+    }
+    visitor->found[visitor->count++] = target;
+}
+
+void visitor_add_code(struct visitor *visitor, vaddr target)
+{
+    if (visitor->places)
+        visitor_add(visitor, target, &code_pattern, 0, KEEP_PLACES);
+    else if (visitor->patterns)
+        visitor_add(visitor, target, &code_pattern, 0, KEEP_PATTERNS);
+    else
+        visitor_add(visitor, target, &code_pattern, 0, KEEP_TARGETS);
+}
+
 // ob_size of the object; -1 when it cannot be.
 static inline int64_t run_ob_size(const struct run *run)
 {
@@ -33,7 +77,7 @@ static inline int64_t run_ob_size(const struct run *run)
 }
 
 static inline __attribute__((always_inline)) void
-run_items(const struct run *run, vaddr items, int64_t count, bool backwards, bool labelled)
+run_items(const struct run *run, vaddr items, int64_t count, bool backwards, enum keep keep)
 {
     unsigned width = run->format.word_size;
     if (count == 0)
@@ -48,17 +92,15 @@ run_items(const struct run *run, vaddr items, int64_t count, bool backwards, boo
     }
     for (int64_t i = 0; i < count; i++) {
         int64_t index = backwards ? count - 1 - i : i;
-        struct visit_place place = {.kind = VISIT_INDEX, .index = index};
-        visitor_add(run->visitor, format_word(run->format, bytes + index * width),
-                    labelled ? &place : NULL);
+        visitor_add(run->visitor, format_word(run->format, bytes + index * width), &item_pattern,
+                    index, keep);
     }
 }
 
 // The entries of a hash table: inside the object, or elsewhere. NULL counts as unreadable.
-static inline const uint8_t *run_table(const struct run *run, enum layout_member table_member,
-                                       enum layout_member small_member,
-                                       enum layout_member mask_member, unsigned entry_size,
-                                       uint64_t *mask)
+static inline __attribute__((always_inline)) const uint8_t *
+run_table(const struct run *run, enum layout_member table_member, enum layout_member small_member,
+          enum layout_member mask_member, unsigned entry_size, uint64_t *mask)
 {
     const struct layout *layout = run->layout;
     vaddr table = layout_uint(layout, run->format, run->bytes, table_member);
@@ -75,7 +117,34 @@ static inline const uint8_t *run_table(const struct run *run, enum layout_member
     return entries;
 }
 
-static inline __attribute__((always_inline)) void run_dict(const struct run *run, bool labelled)
+// Takes a key of a dict and its value, which is not NULL.
+static inline __attribute__((always_inline)) void add_item(struct visitor *visitor, vaddr key,
+                                                           vaddr value, enum keep keep)
+{
+    if (!key) { // no dict of Python's has that
+        visitor_add(visitor, value, &unnamed_pattern, 0, keep);
+        return;
+    }
+    // The value's pattern says that the key is before it: nothing may come between them.
+    if (visitor->capacity - visitor->count < 2)
+        visitor->full(visitor);
+    size_t count = visitor->count;
+    visitor->found[count] = key;
+    visitor->found[count + 1] = value;
+    if (keep == KEEP_PATTERNS) {
+        visitor->patterns[count] = &key_pattern;
+        visitor->patterns[count + 1] = &traverse_value;
+    }
+    if (keep == KEEP_PLACES) {
+        visitor->places[count] = key_pattern;
+        visitor->places[count].key = key;
+        visitor->places[count + 1] = traverse_value;
+        visitor->places[count + 1].key = key;
+    }
+    visitor->count = count + 2;
+}
+
+static inline __attribute__((always_inline)) void run_dict(const struct run *run, enum keep keep)
 {
     const struct layout *layout = run->layout;
     unsigned size = layout_offset(layout, LAYOUT_PyDictEntry_sizeof);
@@ -92,11 +161,7 @@ static inline __attribute__((always_inline)) void run_dict(const struct run *run
         if (!value)
             continue; // empty, or deleted: a dummy key without a value
         used++;
-        vaddr key = format_word(run->format, entry + key_at);
-        struct visit_place place = {.kind = VISIT_KEY, .label = "[key]", .key = key};
-        visitor_add(run->visitor, key, labelled ? &place : NULL);
-        place.kind = VISIT_VALUE;
-        visitor_add(run->visitor, value, labelled ? &place : NULL);
+        add_item(run->visitor, format_word(run->format, entry + key_at), value, keep);
     }
     // Such as a page of zeroes in the middle of it.
     if (used != layout_uint(layout, run->format, run->bytes, LAYOUT_PyDictObject_ma_used))
@@ -113,7 +178,7 @@ static bool is_set_dummy(const struct runtime *runtime, vaddr key)
            length == 11 && memcmp(text, "<dummy key>", 11) == 0;
 }
 
-static inline __attribute__((always_inline)) void run_set(const struct run *run, bool labelled)
+static inline __attribute__((always_inline)) void run_set(const struct run *run, enum keep keep)
 {
     const struct layout *layout = run->layout;
     unsigned size = layout_offset(layout, LAYOUT_setentry_sizeof);
@@ -125,13 +190,12 @@ static inline __attribute__((always_inline)) void run_set(const struct run *run,
         return;
     for (uint64_t i = 0; i <= mask; i++, entry += size) {
         vaddr key = format_word(run->format, entry + key_at);
-        struct visit_place place = {.kind = VISIT_KEY, .label = "[item]"};
         if (key && !is_set_dummy(run->runtime, key))
-            visitor_add(run->visitor, key, labelled ? &place : NULL);
+            visitor_add(run->visitor, key, &element_pattern, 0, keep);
     }
 }
 
-static inline __attribute__((always_inline)) void run_frame(const struct run *run, bool labelled)
+static inline __attribute__((always_inline)) void run_frame(const struct run *run, enum keep keep)
 {
     struct frame_slots slots;
     enum memory_status status = traverse_frame_slots(run->runtime, run->object, &slots);
@@ -146,16 +210,14 @@ static inline __attribute__((always_inline)) void run_frame(const struct run *ru
         return;
     for (uint64_t offset = 0; offset < size; offset += width) {
         bool local = slots.start + offset < slots.locals_end;
-        struct visit_place place = {.kind = local ? VISIT_LOCAL : VISIT_STACK,
-                                    .index = (int64_t)(offset / width)};
         visitor_add(run->visitor, format_word(run->format, bytes + offset),
-                    labelled ? &place : NULL);
+                    local ? &local_pattern : &stack_pattern, (int64_t)(offset / width), keep);
     }
 }
 
 // Blocks from left to right (deque_traverse, Modules/_collectionsmodule.c): the first from
 // leftindex, the last to rightindex.
-static inline __attribute__((always_inline)) void run_deque(const struct run *run, bool labelled)
+static inline __attribute__((always_inline)) void run_deque(const struct run *run, enum keep keep)
 {
     const struct layout *layout = run->layout;
     struct memory_format format = run->format;
@@ -182,37 +244,36 @@ static inline __attribute__((always_inline)) void run_deque(const struct run *ru
             return;
         }
         left -= stop - index;
-        for (; index < stop; index++) {
-            struct visit_place place = {.kind = VISIT_INDEX, .index = position++};
+        for (; index < stop; index++)
             visitor_add(run->visitor, format_word(format, bytes + data + index * format.word_size),
-                        labelled ? &place : NULL);
-        }
+                        &item_pattern, position++, keep);
         index = 0;
         block = layout_uint(layout, format, bytes, LAYOUT_BLOCK_rightlink);
     }
 }
 
-static void run_tee(const struct run *run, const struct traverse_step *step, bool labelled)
+static inline __attribute__((always_inline)) void
+run_tee(const struct run *run, const struct traverse_step *step, enum keep keep)
 {
     int64_t count = layout_int(run->layout, run->format, run->bytes, LAYOUT_teedataobject_numread);
     int64_t room = run->layout->values[LAYOUT_teedataobject_values].width;
     if (count > room / run->format.word_size)
         run->visitor->unreadable++;
     else
-        run_items(run, run->object + step->offset, count, false, labelled);
+        run_items(run, run->object + step->offset, count, false, keep);
 }
 
 // ERROR_ISCUSTOM, Modules/cjkcodecs/multibytecodec.h
-static void run_codec_errors(const struct run *run, const struct traverse_step *step,
-                             struct visit_place *place)
+static inline __attribute__((always_inline)) void
+run_codec_errors(const struct run *run, const struct traverse_step *step, enum keep keep)
 {
     vaddr errors = format_word(run->format, run->bytes + step->offset);
     if (errors > CODEC_ERROR_MAX)
-        visitor_add(run->visitor, errors, place);
+        visitor_add(run->visitor, errors, &step->place, 0, keep);
 }
 
-static void run_stgdict_proto(const struct run *run, const struct traverse_step *step,
-                              struct visit_place *place)
+static inline __attribute__((always_inline)) void
+run_stgdict_proto(const struct run *run, const struct traverse_step *step, enum keep keep)
 {
     // PyType_stgdict: the type's tp_dict, if that is a StgDict.
     vaddr dict = layout_uint(run->layout, run->format, run->bytes, LAYOUT_PyTypeObject_tp_dict);
@@ -225,7 +286,7 @@ static void run_stgdict_proto(const struct run *run, const struct traverse_step 
     if (status != MEMORY_OK || size != layout_offset(run->layout, LAYOUT_StgDictObject_sizeof))
         return;
     if (memory_read_word(run->memory, dict + step->offset, &proto) == MEMORY_OK)
-        visitor_add(run->visitor, proto, place);
+        visitor_add(run->visitor, proto, &step->place, 0, keep);
     else
         run->visitor->unreadable++;
 }
@@ -242,8 +303,8 @@ static vaddr instance_dict_slot(const struct run *run, int64_t offset)
     return run->object + ((size + width - 1) & ~(width - 1)) + (uint64_t)offset;
 }
 
-static inline void run_instance_dict(const struct run *run, const struct traverse_step *step,
-                                     struct visit_place *place)
+static inline __attribute__((always_inline)) void
+run_instance_dict(const struct run *run, const struct traverse_step *step, enum keep keep)
 {
     vaddr dict = 0;
     if (step->extra > 0 && (uint64_t)step->extra + run->format.word_size <= run->type->view_size)
@@ -251,24 +312,25 @@ static inline void run_instance_dict(const struct run *run, const struct travers
     else if (memory_read_word(run->memory, instance_dict_slot(run, step->extra), &dict) !=
              MEMORY_OK)
         run->visitor->unreadable++;
-    visitor_add(run->visitor, dict, place);
+    visitor_add(run->visitor, dict, &step->place, 0, keep);
 }
 
 // Behind hastzinfo, which all of them have in the same place (_PyTZINFO_HEAD in
 // Modules/datetime.h); without it, the object ends before tzinfo.
-static void run_tzinfo(const struct run *run, const struct traverse_step *step,
-                       struct visit_place *place)
+static inline __attribute__((always_inline)) void
+run_tzinfo(const struct run *run, const struct traverse_step *step, enum keep keep)
 {
     vaddr tzinfo;
     if (!layout_uint(run->layout, run->format, run->bytes, LAYOUT_PyDateTime_DateTime_hastzinfo))
         return;
     if (memory_read_word(run->memory, run->object + step->offset, &tzinfo) == MEMORY_OK)
-        visitor_add(run->visitor, tzinfo, place);
+        visitor_add(run->visitor, tzinfo, &step->place, 0, keep);
     else
         run->visitor->unreadable++;
 }
 
-static void run_element_extra(const struct run *run, vaddr extra, bool labelled)
+static inline __attribute__((always_inline)) void run_element_extra(const struct run *run,
+                                                                    vaddr extra, enum keep keep)
 {
     const struct layout *layout = run->layout;
     enum memory_status status = MEMORY_NONSENSE;
@@ -282,64 +344,58 @@ static void run_element_extra(const struct run *run, vaddr extra, bool labelled)
         run->visitor->unreadable++;
         return;
     }
-    struct visit_place place = {.kind = VISIT_MEMBER, .label = "attrib"};
     visitor_add(run->visitor,
                 layout_uint(layout, run->format, bytes, LAYOUT_ElementObjectExtra_attrib),
-                labelled ? &place : NULL);
+                &attrib_pattern, 0, keep);
     run_items(run, layout_uint(layout, run->format, bytes, LAYOUT_ElementObjectExtra_children),
               layout_int(layout, run->format, bytes, LAYOUT_ElementObjectExtra_length), false,
-              labelled);
+              keep);
 }
 
 // True: that was all of the object, the steps that follow stand in for what has been done.
 static inline __attribute__((always_inline)) bool
-run_step(const struct run *run, const struct traverse_step *step, bool labelled)
+run_step(const struct run *run, const struct traverse_step *step, enum keep keep)
 {
-    struct visit_place place = {.kind = VISIT_MEMBER, .label = step->label};
-    struct visit_place *wanted = labelled ? &place : NULL;
     switch ((enum traverse_op)step->op) {
     case TRAVERSE_SLOT:
-        place.kind = VISIT_SLOT;
-        place.key = (vaddr)step->extra;
-        // fall through
     case TRAVERSE_POINTER:
-        visitor_add(run->visitor, format_word(run->format, run->bytes + step->offset), wanted);
+        visitor_add(run->visitor, format_word(run->format, run->bytes + step->offset), &step->place,
+                    0, keep);
         break;
     case TRAVERSE_LIST:
         run_items(run, format_word(run->format, run->bytes + step->offset), run_ob_size(run), true,
-                  labelled);
+                  keep);
         break;
     case TRAVERSE_TUPLE:
-        run_items(run, run->object + step->offset, run_ob_size(run), true, labelled);
+        run_items(run, run->object + step->offset, run_ob_size(run), true, keep);
         break;
     case TRAVERSE_DICT:
-        run_dict(run, labelled);
+        run_dict(run, keep);
         break;
     case TRAVERSE_SET:
-        run_set(run, labelled);
+        run_set(run, keep);
         break;
     case TRAVERSE_FRAME:
-        run_frame(run, labelled);
+        run_frame(run, keep);
         break;
     case TRAVERSE_DEQUE:
-        run_deque(run, labelled);
+        run_deque(run, keep);
         break;
     case TRAVERSE_TEE:
-        run_tee(run, step, labelled);
+        run_tee(run, step, keep);
         break;
     case TRAVERSE_HANDLERS:
         run_items(run, format_word(run->format, run->bytes + step->offset), EXPAT_HANDLERS, false,
-                  labelled);
+                  keep);
         break;
     case TRAVERSE_CODEC_ERRORS:
-        run_codec_errors(run, step, wanted);
+        run_codec_errors(run, step, keep);
         break;
     case TRAVERSE_STGDICT_PROTO:
-        run_stgdict_proto(run, step, wanted);
+        run_stgdict_proto(run, step, keep);
         break;
     case TRAVERSE_INSTANCE_DICT:
-        place.kind = VISIT_DICT;
-        run_instance_dict(run, step, wanted);
+        run_instance_dict(run, step, keep);
         break;
     case TRAVERSE_CODE:
         if (run->visitor->run_code && run->visitor->run_code(run->visitor->code, run->visitor,
@@ -348,84 +404,111 @@ run_step(const struct run *run, const struct traverse_step *step, bool labelled)
         run->visitor->opaque++;
         break;
     case TRAVERSE_CLASS:
-        place.kind = VISIT_CLASS;
-        visitor_add(run->visitor, run->type->address, wanted);
+        visitor_add(run->visitor, run->type->address, &step->place, 0, keep);
         break;
     case TRAVERSE_FIELDS:
         run_items(run, run->object + step->offset,
-                  (run->type->tp_basicsize - step->offset) / run->format.word_size, false,
-                  labelled);
+                  (run->type->tp_basicsize - step->offset) / run->format.word_size, false, keep);
         break;
     case TRAVERSE_TZINFO:
-        run_tzinfo(run, step, wanted);
+        run_tzinfo(run, step, keep);
         break;
     case TRAVERSE_TAGGED: // JOIN_OBJ, Modules/_elementtree.c
         visitor_add(run->visitor, format_word(run->format, run->bytes + step->offset) & ~(vaddr)1,
-                    wanted);
+                    &step->place, 0, keep);
         break;
     case TRAVERSE_ELEMENT_EXTRA:
-        run_element_extra(run, format_word(run->format, run->bytes + step->offset), labelled);
+        run_element_extra(run, format_word(run->format, run->bytes + step->offset), keep);
         break;
     }
     return false;
 }
 
-static inline __attribute__((always_inline)) void run_program(const struct run *run, bool labelled)
+struct run_arguments {
+    const struct object_types *types;
+    const struct object_type *type;
+    const struct traverse_program *program;
+    const uint8_t *bytes;
+    vaddr object;
+};
+
+static inline __attribute__((always_inline)) void run_format(const struct run_arguments *arguments,
+                                                             struct memory_format format,
+                                                             struct visitor *visitor,
+                                                             enum keep keep)
 {
-    for (uint32_t i = 0; i < run->program->count; i++)
-        if (run_step(run, &run->program->steps[i], labelled))
+    const struct runtime *runtime = arguments->types->runtime;
+    const struct run run = {
+        .runtime = runtime,
+        .type = arguments->type,
+        .memory = runtime->memory,
+        .format = format,
+        .layout = &runtime->layout,
+        .object = arguments->object,
+        .bytes = arguments->bytes,
+        .visitor = visitor,
+    };
+    const struct traverse_step *step = arguments->program->steps;
+    for (uint32_t left = arguments->program->count; left; left--, step++)
+        if (run_step(&run, step, keep))
             break;
 }
 
+static bool is_usual(struct memory_format format)
+{
+    return format.word_size == 8 && !format.big_endian;
+}
+
 // Constants let the compiler fold the byte order and the word size out of the inner loops.
-static inline __attribute__((always_inline)) void run_program_usual(const struct run *given,
-                                                                    bool labelled)
+static const struct memory_format usual_format = {.word_size = 8, .big_endian = false};
+
+static __attribute__((noinline)) void run_patterns_usual(const struct run_arguments *arguments,
+                                                         struct visitor *visitor)
 {
-    struct run run = *given;
-    run.format = (struct memory_format){.word_size = 8, .big_endian = false};
-    run_program(&run, labelled);
+    run_format(arguments, usual_format, visitor, KEEP_PATTERNS);
 }
 
-static void run_plain(const struct run *run)
+static __attribute__((noinline)) void run_targets_usual(const struct run_arguments *arguments,
+                                                        struct visitor *visitor)
 {
-    if (run->format.word_size == 8 && !run->format.big_endian)
-        run_program_usual(run, false);
+    run_format(arguments, usual_format, visitor, KEEP_TARGETS);
+}
+
+// The places of single objects, and everything of any other process.
+static __attribute__((noinline)) void run_any(const struct run_arguments *arguments,
+                                              struct memory_format format, struct visitor *visitor)
+{
+    if (visitor->places)
+        run_format(arguments, format, visitor, KEEP_PLACES);
+    else if (visitor->patterns)
+        run_format(arguments, format, visitor, KEEP_PATTERNS);
     else
-        run_program(run, false);
+        run_format(arguments, format, visitor, KEEP_TARGETS);
 }
 
-static void run_labelled(const struct run *run)
+static inline __attribute__((always_inline)) void run_object(const struct object_types *types,
+                                                             const struct object_type *type,
+                                                             const struct traverse_program *program,
+                                                             uint32_t view_size, vaddr object,
+                                                             struct visitor *visitor)
 {
-    if (run->format.word_size == 8 && !run->format.big_endian)
-        run_program_usual(run, true);
-    else
-        run_program(run, true);
-}
-
-static void run_object(const struct object_types *types, const struct object_type *type,
-                       const struct traverse_program *program, uint32_t view_size, vaddr object,
-                       struct visitor *visitor)
-{
-    const struct runtime *runtime = types->runtime;
     enum memory_status status;
-    struct run run = {
+    struct memory *memory = types->runtime->memory;
+    const struct run_arguments arguments = {
         .types = types,
-        .runtime = runtime,
         .type = type,
         .program = program,
-        .memory = runtime->memory,
-        .format = runtime->memory->format,
-        .layout = &runtime->layout,
+        .bytes = memory_view(memory, object, view_size, &status),
         .object = object,
-        .bytes = memory_view(runtime->memory, object, view_size, &status),
-        .visitor = visitor,
     };
-    if (!run.bytes)
+    if (!arguments.bytes)
         visitor->unreadable++;
-    else if (visitor->places)
-        run_labelled(&run);
+    else if (visitor->places || !is_usual(memory->format))
+        run_any(&arguments, memory->format, visitor);
+    else if (visitor->patterns)
+        run_patterns_usual(&arguments, visitor);
     else
-        run_plain(&run);
+        run_targets_usual(&arguments, visitor);
 }
 
 void traverse_object(const struct object_types *types, const struct object_type *type, vaddr object,

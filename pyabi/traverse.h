@@ -18,6 +18,26 @@
 struct object_types;
 struct object_type;
 
+// Which part of an object a reference stands in.
+enum visit_kind {
+    VISIT_MEMBER, // label says which
+    VISIT_INDEX,  // index
+    VISIT_KEY,    // as a key of a dict, or an element of a set
+    VISIT_VALUE,  // as the value of key
+    VISIT_LOCAL,  // frame: index into localsplus
+    VISIT_STACK,  // frame: value stack
+    VISIT_DICT,   // the instance dictionary
+    VISIT_CLASS,  // ob_type
+    VISIT_SLOT,   // name: address of the slot's name
+    VISIT_CODE,   // visited by the type's own code, which does not say where it looked
+};
+struct visit_place {
+    enum visit_kind kind;
+    const char *label; // what leads there, as a person would write it: "im_self"
+    int64_t index;
+    vaddr key;
+};
+
 enum traverse_op {
     TRAVERSE_POINTER,       // one member
     TRAVERSE_LIST,          // ob_item[ob_size - 1 .. 0]
@@ -44,9 +64,9 @@ enum traverse_op {
 
 struct traverse_step {
     uint8_t op;
-    uint32_t offset;   // of the member, where the op has one
-    int64_t extra;     // tp_dictoffset; address of a slot's name
-    const char *label; // what leads there, as a person would write it: "im_self"
+    uint32_t offset;          // of the member, where the op has one
+    int64_t extra;            // tp_dictoffset; address of a function
+    struct visit_place place; // of what the step finds, where that is one reference
 };
 
 struct traverse_program {
@@ -90,31 +110,15 @@ struct traverse_map {
     size_t capacity;
 };
 
-// Which part of an object a reference stands in.
-enum visit_kind {
-    VISIT_MEMBER, // label says which
-    VISIT_INDEX,  // index
-    VISIT_KEY,    // as a key of a dict, or an element of a set
-    VISIT_VALUE,  // as the value of key
-    VISIT_LOCAL,  // frame: index into localsplus
-    VISIT_STACK,  // frame: value stack
-    VISIT_DICT,   // the instance dictionary
-    VISIT_CLASS,  // ob_type
-    VISIT_SLOT,   // name: address of the slot's name
-    VISIT_CODE,   // visited by the type's own code, which does not say where it looked
-};
-struct visit_place {
-    enum visit_kind kind;
-    const char *label;
-    int64_t index;
-    vaddr key;
-};
-
-// Takes the references found. `found` has room for `capacity`; when it is full, `full` must make
-// room by lowering `count`.
+// Takes the references found. `found` has room for `capacity`, which is 2 at least; when it is
+// full, `full` must make room by lowering `count`, to 0 if there are patterns.
 struct visitor {
     vaddr *found;
     struct visit_place *places; // NULL: not wanted, else room for as many
+    // The same without what differs from object to object, the index and the key of a value: much
+    // less to write, and equal pointers mean equal places. Of traverse_value the reference before
+    // it is the key. NULL: not wanted, nor when there are places.
+    const struct visit_place **patterns;
     size_t count;
     size_t capacity;
     void (*full)(struct visitor *visitor);
@@ -124,19 +128,10 @@ struct visitor {
     void *code;
     uint32_t opaque; // tp_traverse functions that were not run, added up
 };
+extern const struct visit_place traverse_value;
 
-// Takes one reference; NULL is none. `place` is NULL when visitor->places is.
-static inline __attribute__((always_inline)) void visitor_add(struct visitor *visitor, vaddr target,
-                                                              const struct visit_place *place)
-{
-    if (!target)
-        return;
-    if (visitor->count == visitor->capacity)
-        visitor->full(visitor);
-    if (place)
-        visitor->places[visitor->count] = *place;
-    visitor->found[visitor->count++] = target;
-}
+// Takes one reference that a type's own code has visited; NULL is none.
+void visitor_add_code(struct visitor *visitor, vaddr target);
 
 // Runs the program of the object's type.
 void traverse_object(const struct object_types *types, const struct object_type *type, vaddr object,
@@ -161,7 +156,8 @@ enum memory_status traverse_frame_slots(const struct runtime *runtime, vaddr fra
 bool traverse_compile(struct object_types *types, struct object_type *type);
 void traverse_program_deinit(struct traverse_program *program);
 
-// Adds a step, up to a bound that no real type comes to. Memory is short: false.
+// Adds a step, up to a bound that no real type comes to; its place needs only what the op does not
+// say. Memory is short: false.
 bool traverse_program_add(struct traverse_program *program, struct traverse_step step);
 
 // Fills the map from the types with an exported symbol.

@@ -77,8 +77,23 @@ void traverse_map_deinit(struct traverse_map *map)
 
 // --- compiling
 
+static enum visit_kind kind_of_step(enum traverse_op op)
+{
+    switch (op) {
+    case TRAVERSE_SLOT:
+        return VISIT_SLOT;
+    case TRAVERSE_INSTANCE_DICT:
+        return VISIT_DICT;
+    case TRAVERSE_CLASS:
+        return VISIT_CLASS;
+    default:
+        return VISIT_MEMBER;
+    }
+}
+
 bool traverse_program_add(struct traverse_program *program, struct traverse_step step)
 {
+    step.place.kind = kind_of_step(step.op);
     if (program->count >= TRAVERSE_STEPS_MAX)
         return true; // the surplus is not believed; the type becomes opaque in its caller
     // Grown by doubling: the count is a power of two whenever the steps are full.
@@ -160,8 +175,9 @@ static bool compile_rule(const struct object_types *types, const struct traverse
         for (const struct traverse_rule_step *row = rule->steps; row->label; row++) {
             if (!traverse_step_is_done(layout, row) || !layout_has(layout, row->member))
                 continue;
-            struct traverse_step step = {
-                .op = row->op, .offset = layout_offset(layout, row->member), .label = row->label};
+            struct traverse_step step = {.op = row->op,
+                                         .offset = layout_offset(layout, row->member),
+                                         .place.label = row->label};
             if (!traverse_program_add(&type->program, step))
                 return false;
             reach(types, type, &step, row->member);
@@ -205,7 +221,7 @@ static bool compile_slots(const struct object_types *types, vaddr class, struct 
         struct traverse_step step = {
             .op = TRAVERSE_SLOT,
             .offset = (uint32_t)offset,
-            .extra = (int64_t)layout_uint(layout, memory->format, member, LAYOUT_PyMemberDef_name)};
+            .place.key = layout_uint(layout, memory->format, member, LAYOUT_PyMemberDef_name)};
         if (!traverse_program_add(&type->program, step))
             return false;
         reach(types, type, &step, 0);

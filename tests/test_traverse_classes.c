@@ -208,7 +208,7 @@ WORLDS(members_of_later_releases)
 static bool run_stub(void *code, struct visitor *visitor, vaddr function, vaddr object)
 {
     cr_expect_eq(function, *(vaddr *)code, "%s: another function", world);
-    visitor_add(visitor, object, NULL);
+    visitor_add_code(visitor, object);
     return true;
 }
 

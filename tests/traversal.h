@@ -23,23 +23,54 @@ static inline void no_room(struct visitor *visitor)
     cr_assert_fail("%s: %zu references do not fit", world, visitor->count);
 }
 
-// Takes references one at a time, to be compared with what was found at once.
-struct single {
+// Takes references a few at a time, to be compared with what was found at once.
+struct few {
     struct visitor visitor;
-    vaddr room[1];
+    vaddr room[2];
+    const struct visit_place *patterns[2];
     size_t count;
 };
 
-static inline void take_one(struct visitor *visitor)
+// A pattern has no index, and the key of a value is the reference before it.
+static inline void expect_pattern(const struct visit_place *pattern, size_t number)
 {
-    struct single *single = (struct single *)visitor;
-    cr_assert_lt(single->count, found_count, "%s", world);
-    cr_assert_eq(single->room[0], found[single->count], "%s: reference %zu", world, single->count);
-    single->count++;
+    const struct visit_place *place = &places[number];
+    bool value = pattern == &traverse_value, named = pattern->kind == VISIT_SLOT;
+    cr_assert_eq(pattern->kind, place->kind, "%s: pattern %zu", world, number);
+    cr_assert(pattern->label == place->label, "%s: pattern %zu", world, number);
+    cr_assert(!value || (number && place->key == found[number - 1]), "%s: key %zu", world, number);
+    cr_assert(!named || pattern->key == place->key, "%s: slot %zu", world, number);
+    cr_assert_eq(pattern->index, 0, "%s: pattern %zu", world, number);
+}
+
+static inline void take_few(struct visitor *visitor)
+{
+    struct few *few = (struct few *)visitor;
+    for (size_t i = 0; i < visitor->count; i++, few->count++) {
+        cr_assert_lt(few->count, found_count, "%s", world);
+        cr_assert_eq(few->room[i], found[few->count], "%s: reference %zu", world, few->count);
+        if (visitor->patterns) {
+            cr_assert(few->patterns[i] != &traverse_value || i, "%s: key %zu", world, few->count);
+            expect_pattern(few->patterns[i], few->count);
+        }
+    }
     visitor->count = 0;
 }
 
-// The ways of a visitor must agree: with places and without, with room for all or for one.
+// Post: few->count references have been found, the same as at once.
+static inline void traverse_by_few(struct object_types *types, const struct object_type *type,
+                                   vaddr object, struct few *few)
+{
+    few->visitor.found = few->room;
+    few->visitor.capacity = 2;
+    few->visitor.full = take_few;
+    traverse_object(types, type, object, &few->visitor);
+    take_few(&few->visitor);
+    cr_assert_eq(few->count, found_count, "%s", world);
+}
+
+// The ways of a visitor must agree: with places, with patterns, with neither, with room for all
+// or for two.
 static inline uint32_t traverse_all_ways(struct object_types *types, vaddr object)
 {
     uint32_t index;
@@ -50,13 +81,11 @@ static inline uint32_t traverse_all_ways(struct object_types *types, vaddr objec
     traverse_object(types, type, object, &labelled);
     found_count = labelled.count;
     found_opaque = type->opaque;
-    struct single single = {.visitor = {.capacity = 1, .full = take_one}};
-    single.visitor.found = single.room;
-    traverse_object(types, type, object, &single.visitor);
-    if (single.visitor.count)
-        take_one(&single.visitor);
-    cr_assert_eq(single.count, found_count, "%s", world);
-    cr_assert_eq(single.visitor.unreadable, labelled.unreadable, "%s", world);
+    struct few plain = {.count = 0}, patterned = {.visitor.patterns = patterned.patterns};
+    traverse_by_few(types, type, object, &plain);
+    traverse_by_few(types, type, object, &patterned);
+    cr_assert_eq(plain.visitor.unreadable, labelled.unreadable, "%s", world);
+    cr_assert_eq(patterned.visitor.unreadable, labelled.unreadable, "%s", world);
     return labelled.unreadable;
 }
 

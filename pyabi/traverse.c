@@ -1,9 +1,9 @@
 // Programs run over objects.
 //
-// A program is a list of steps with plain offsets (traverse_compile.c makes it). The executor is
-// one function, instantiated for what the visitor keeps of a reference (what leads to it, in full,
-// as a pattern, or not), and for the byte order and word size that nearly all cores have and for
-// any other.
+// A program is a list of steps with plain offsets (traverse_compile.c makes it). What nearly all
+// objects of nearly all cores need is one function, instantiated for what the visitor keeps; the
+// steps of rare types, and other byte orders and word sizes, take a slower way through the same
+// code.
 #include "traverse.h"
 
 #include "object.h"
@@ -34,9 +34,7 @@ static const struct visit_place unnamed_pattern = {.kind = VISIT_VALUE, .label =
 struct run {
     const struct runtime *runtime;
     const struct object_type *type;
-    struct memory *memory;
     struct memory_format format;
-    const struct layout *layout;
     vaddr object;
     const uint8_t *bytes; // as many of it as the fixed steps reach
     struct visitor *visitor;
@@ -60,20 +58,20 @@ static inline __attribute__((always_inline)) void visitor_add(struct visitor *vi
     visitor->found[visitor->count++] = target;
 }
 
+static enum keep visitor_keeps(const struct visitor *visitor)
+{
+    return visitor->places ? KEEP_PLACES : visitor->patterns ? KEEP_PATTERNS : KEEP_TARGETS;
+}
+
 void visitor_add_code(struct visitor *visitor, vaddr target)
 {
-    if (visitor->places)
-        visitor_add(visitor, target, &code_pattern, 0, KEEP_PLACES);
-    else if (visitor->patterns)
-        visitor_add(visitor, target, &code_pattern, 0, KEEP_PATTERNS);
-    else
-        visitor_add(visitor, target, &code_pattern, 0, KEEP_TARGETS);
+    visitor_add(visitor, target, &code_pattern, 0, visitor_keeps(visitor));
 }
 
 // ob_size of the object; -1 when it cannot be.
 static inline int64_t run_ob_size(const struct run *run)
 {
-    return layout_int(run->layout, run->format, run->bytes, LAYOUT_PyVarObject_ob_size);
+    return layout_int(&run->runtime->layout, run->format, run->bytes, LAYOUT_PyVarObject_ob_size);
 }
 
 static inline __attribute__((always_inline)) void
@@ -85,7 +83,7 @@ run_items(const struct run *run, vaddr items, int64_t count, bool backwards, enu
     enum memory_status status = MEMORY_NONSENSE;
     const uint8_t *bytes = NULL;
     if (count > 0 && (uint64_t)count < UINT64_MAX / width / 2)
-        bytes = memory_view(run->memory, items, (uint64_t)count * width, &status);
+        bytes = memory_view(run->runtime->memory, items, (uint64_t)count * width, &status);
     if (!bytes) {
         run->visitor->unreadable++;
         return;
@@ -102,16 +100,15 @@ static inline __attribute__((always_inline)) const uint8_t *
 run_table(const struct run *run, enum layout_member table_member, enum layout_member small_member,
           enum layout_member mask_member, unsigned entry_size, uint64_t *mask)
 {
-    const struct layout *layout = run->layout;
+    const struct layout *layout = &run->runtime->layout;
     vaddr table = layout_uint(layout, run->format, run->bytes, table_member);
     *mask = layout_uint(layout, run->format, run->bytes, mask_member);
-    enum memory_status status = MEMORY_NONSENSE;
-    const uint8_t *entries = NULL;
-    bool power_of_two = ((*mask + 1) & *mask) == 0 && *mask < UINT64_MAX / entry_size / 2;
     if (table == run->object + layout_offset(layout, small_member) && *mask <= 7)
         return run->bytes + layout_offset(layout, small_member);
-    if (power_of_two)
-        entries = memory_view(run->memory, table, (*mask + 1) * entry_size, &status);
+    enum memory_status status = MEMORY_NONSENSE;
+    const uint8_t *entries = NULL;
+    if (((*mask + 1) & *mask) == 0 && *mask < UINT64_MAX / entry_size / 2)
+        entries = memory_view(run->runtime->memory, table, (*mask + 1) * entry_size, &status);
     if (!entries)
         run->visitor->unreadable++;
     return entries;
@@ -146,7 +143,7 @@ static inline __attribute__((always_inline)) void add_item(struct visitor *visit
 
 static inline __attribute__((always_inline)) void run_dict(const struct run *run, enum keep keep)
 {
-    const struct layout *layout = run->layout;
+    const struct layout *layout = &run->runtime->layout;
     unsigned size = layout_offset(layout, LAYOUT_PyDictEntry_sizeof);
     unsigned key_at = layout_offset(layout, LAYOUT_PyDictEntry_me_key);
     unsigned value_at = layout_offset(layout, LAYOUT_PyDictEntry_me_value);
@@ -178,9 +175,9 @@ static bool is_set_dummy(const struct runtime *runtime, vaddr key)
            length == 11 && memcmp(text, "<dummy key>", 11) == 0;
 }
 
-static inline __attribute__((always_inline)) void run_set(const struct run *run, enum keep keep)
+static void run_set(const struct run *run, enum keep keep)
 {
-    const struct layout *layout = run->layout;
+    const struct layout *layout = &run->runtime->layout;
     unsigned size = layout_offset(layout, LAYOUT_setentry_sizeof);
     unsigned key_at = layout_offset(layout, LAYOUT_setentry_key);
     uint64_t mask;
@@ -195,7 +192,7 @@ static inline __attribute__((always_inline)) void run_set(const struct run *run,
     }
 }
 
-static inline __attribute__((always_inline)) void run_frame(const struct run *run, enum keep keep)
+static void run_frame(const struct run *run, enum keep keep)
 {
     struct frame_slots slots;
     enum memory_status status = traverse_frame_slots(run->runtime, run->object, &slots);
@@ -203,7 +200,7 @@ static inline __attribute__((always_inline)) void run_frame(const struct run *ru
     const uint8_t *bytes = NULL;
     uint64_t size = slots.stack_end - slots.start;
     if (status == MEMORY_OK && size)
-        bytes = memory_view(run->memory, slots.start, size, &status);
+        bytes = memory_view(run->runtime->memory, slots.start, size, &status);
     if (status != MEMORY_OK)
         run->visitor->unreadable++;
     if (!bytes)
@@ -217,9 +214,9 @@ static inline __attribute__((always_inline)) void run_frame(const struct run *ru
 
 // Blocks from left to right (deque_traverse, Modules/_collectionsmodule.c): the first from
 // leftindex, the last to rightindex.
-static inline __attribute__((always_inline)) void run_deque(const struct run *run, enum keep keep)
+static void run_deque(const struct run *run, enum keep keep)
 {
-    const struct layout *layout = run->layout;
+    const struct layout *layout = &run->runtime->layout;
     struct memory_format format = run->format;
     vaddr block = layout_uint(layout, format, run->bytes, LAYOUT_dequeobject_leftblock);
     vaddr last = layout_uint(layout, format, run->bytes, LAYOUT_dequeobject_rightblock);
@@ -230,15 +227,15 @@ static inline __attribute__((always_inline)) void run_deque(const struct run *ru
     int64_t length = layout->values[LAYOUT_BLOCK_data].width / format.word_size;
     // `left` bounds the walk, and is itself no more than what can be there: a block that holds no
     // item ends it.
-    if (left < 0 || (uint64_t)left > run->memory->saved / format.word_size) {
+    if (left < 0 || (uint64_t)left > run->runtime->memory->saved / format.word_size) {
         run->visitor->unreadable++;
         return;
     }
     for (int64_t position = 0; left > 0;) {
         int64_t stop = block == last ? end + 1 : length;
         enum memory_status status;
-        const uint8_t *bytes =
-            memory_view(run->memory, block, layout_offset(layout, LAYOUT_BLOCK_sizeof), &status);
+        const uint8_t *bytes = memory_view(run->runtime->memory, block,
+                                           layout_offset(layout, LAYOUT_BLOCK_sizeof), &status);
         if (!bytes || index < 0 || stop > length || index >= stop || stop - index > left) {
             run->visitor->unreadable++;
             return;
@@ -252,11 +249,11 @@ static inline __attribute__((always_inline)) void run_deque(const struct run *ru
     }
 }
 
-static inline __attribute__((always_inline)) void
-run_tee(const struct run *run, const struct traverse_step *step, enum keep keep)
+static void run_tee(const struct run *run, const struct traverse_step *step, enum keep keep)
 {
-    int64_t count = layout_int(run->layout, run->format, run->bytes, LAYOUT_teedataobject_numread);
-    int64_t room = run->layout->values[LAYOUT_teedataobject_values].width;
+    int64_t count =
+        layout_int(&run->runtime->layout, run->format, run->bytes, LAYOUT_teedataobject_numread);
+    int64_t room = run->runtime->layout.values[LAYOUT_teedataobject_values].width;
     if (count > room / run->format.word_size)
         run->visitor->unreadable++;
     else
@@ -264,28 +261,31 @@ run_tee(const struct run *run, const struct traverse_step *step, enum keep keep)
 }
 
 // ERROR_ISCUSTOM, Modules/cjkcodecs/multibytecodec.h
-static inline __attribute__((always_inline)) void
-run_codec_errors(const struct run *run, const struct traverse_step *step, enum keep keep)
+static void run_codec_errors(const struct run *run, const struct traverse_step *step,
+                             enum keep keep)
 {
     vaddr errors = format_word(run->format, run->bytes + step->offset);
     if (errors > CODEC_ERROR_MAX)
         visitor_add(run->visitor, errors, &step->place, 0, keep);
 }
 
-static inline __attribute__((always_inline)) void
-run_stgdict_proto(const struct run *run, const struct traverse_step *step, enum keep keep)
+static void run_stgdict_proto(const struct run *run, const struct traverse_step *step,
+                              enum keep keep)
 {
     // PyType_stgdict: the type's tp_dict, if that is a StgDict.
-    vaddr dict = layout_uint(run->layout, run->format, run->bytes, LAYOUT_PyTypeObject_tp_dict);
+    vaddr dict =
+        layout_uint(&run->runtime->layout, run->format, run->bytes, LAYOUT_PyTypeObject_tp_dict);
     enum memory_status status;
     uint64_t type, size, proto;
-    status = layout_read(run->layout, run->memory, dict, LAYOUT_PyObject_ob_type, &type);
+    status = layout_read(&run->runtime->layout, run->runtime->memory, dict, LAYOUT_PyObject_ob_type,
+                         &type);
     if (status == MEMORY_OK)
-        status =
-            layout_read(run->layout, run->memory, type, LAYOUT_PyTypeObject_tp_basicsize, &size);
-    if (status != MEMORY_OK || size != layout_offset(run->layout, LAYOUT_StgDictObject_sizeof))
+        status = layout_read(&run->runtime->layout, run->runtime->memory, type,
+                             LAYOUT_PyTypeObject_tp_basicsize, &size);
+    if (status != MEMORY_OK ||
+        size != layout_offset(&run->runtime->layout, LAYOUT_StgDictObject_sizeof))
         return;
-    if (memory_read_word(run->memory, dict + step->offset, &proto) == MEMORY_OK)
+    if (memory_read_word(run->runtime->memory, dict + step->offset, &proto) == MEMORY_OK)
         visitor_add(run->visitor, proto, &step->place, 0, keep);
     else
         run->visitor->unreadable++;
@@ -307,9 +307,9 @@ static inline __attribute__((always_inline)) void
 run_instance_dict(const struct run *run, const struct traverse_step *step, enum keep keep)
 {
     vaddr dict = 0;
-    if (step->extra > 0 && (uint64_t)step->extra + run->format.word_size <= run->type->view_size)
-        dict = format_word(run->format, run->bytes + step->extra);
-    else if (memory_read_word(run->memory, instance_dict_slot(run, step->extra), &dict) !=
+    if (step->offset)
+        dict = format_word(run->format, run->bytes + step->offset);
+    else if (memory_read_word(run->runtime->memory, instance_dict_slot(run, step->extra), &dict) !=
              MEMORY_OK)
         run->visitor->unreadable++;
     visitor_add(run->visitor, dict, &step->place, 0, keep);
@@ -317,28 +317,27 @@ run_instance_dict(const struct run *run, const struct traverse_step *step, enum 
 
 // Behind hastzinfo, which all of them have in the same place (_PyTZINFO_HEAD in
 // Modules/datetime.h); without it, the object ends before tzinfo.
-static inline __attribute__((always_inline)) void
-run_tzinfo(const struct run *run, const struct traverse_step *step, enum keep keep)
+static void run_tzinfo(const struct run *run, const struct traverse_step *step, enum keep keep)
 {
     vaddr tzinfo;
-    if (!layout_uint(run->layout, run->format, run->bytes, LAYOUT_PyDateTime_DateTime_hastzinfo))
+    if (!layout_uint(&run->runtime->layout, run->format, run->bytes,
+                     LAYOUT_PyDateTime_DateTime_hastzinfo))
         return;
-    if (memory_read_word(run->memory, run->object + step->offset, &tzinfo) == MEMORY_OK)
+    if (memory_read_word(run->runtime->memory, run->object + step->offset, &tzinfo) == MEMORY_OK)
         visitor_add(run->visitor, tzinfo, &step->place, 0, keep);
     else
         run->visitor->unreadable++;
 }
 
-static inline __attribute__((always_inline)) void run_element_extra(const struct run *run,
-                                                                    vaddr extra, enum keep keep)
+static void run_element_extra(const struct run *run, vaddr extra, enum keep keep)
 {
-    const struct layout *layout = run->layout;
+    const struct layout *layout = &run->runtime->layout;
     enum memory_status status = MEMORY_NONSENSE;
     const uint8_t *bytes = NULL;
     if (!extra)
         return;
     if (layout_has(layout, LAYOUT_ElementObjectExtra_sizeof))
-        bytes = memory_view(run->memory, extra,
+        bytes = memory_view(run->runtime->memory, extra,
                             layout_offset(layout, LAYOUT_ElementObjectExtra_sizeof), &status);
     if (!bytes) {
         run->visitor->unreadable++;
@@ -352,26 +351,13 @@ static inline __attribute__((always_inline)) void run_element_extra(const struct
               keep);
 }
 
-// True: that was all of the object, the steps that follow stand in for what has been done.
-static inline __attribute__((always_inline)) bool
-run_step(const struct run *run, const struct traverse_step *step, enum keep keep)
+// A step of few types. True: that was all of the object, the steps that follow stand in for what
+// has been done.
+static __attribute__((noinline)) bool run_rare_step(const struct run *run,
+                                                    const struct traverse_step *step)
 {
+    enum keep keep = visitor_keeps(run->visitor);
     switch ((enum traverse_op)step->op) {
-    case TRAVERSE_SLOT:
-    case TRAVERSE_POINTER:
-        visitor_add(run->visitor, format_word(run->format, run->bytes + step->offset), &step->place,
-                    0, keep);
-        break;
-    case TRAVERSE_LIST:
-        run_items(run, format_word(run->format, run->bytes + step->offset), run_ob_size(run), true,
-                  keep);
-        break;
-    case TRAVERSE_TUPLE:
-        run_items(run, run->object + step->offset, run_ob_size(run), true, keep);
-        break;
-    case TRAVERSE_DICT:
-        run_dict(run, keep);
-        break;
     case TRAVERSE_SET:
         run_set(run, keep);
         break;
@@ -394,17 +380,11 @@ run_step(const struct run *run, const struct traverse_step *step, enum keep keep
     case TRAVERSE_STGDICT_PROTO:
         run_stgdict_proto(run, step, keep);
         break;
-    case TRAVERSE_INSTANCE_DICT:
-        run_instance_dict(run, step, keep);
-        break;
     case TRAVERSE_CODE:
         if (run->visitor->run_code && run->visitor->run_code(run->visitor->code, run->visitor,
                                                              (vaddr)step->extra, run->object))
             return true;
         run->visitor->opaque++;
-        break;
-    case TRAVERSE_CLASS:
-        visitor_add(run->visitor, run->type->address, &step->place, 0, keep);
         break;
     case TRAVERSE_FIELDS:
         run_items(run, run->object + step->offset,
@@ -420,70 +400,77 @@ run_step(const struct run *run, const struct traverse_step *step, enum keep keep
     case TRAVERSE_ELEMENT_EXTRA:
         run_element_extra(run, format_word(run->format, run->bytes + step->offset), keep);
         break;
+    case TRAVERSE_SLOT:
+    case TRAVERSE_POINTER:
+    case TRAVERSE_LIST:
+    case TRAVERSE_TUPLE:
+    case TRAVERSE_DICT:
+    case TRAVERSE_INSTANCE_DICT:
+    case TRAVERSE_CLASS:
+        break; // run_step does these
     }
     return false;
 }
 
-struct run_arguments {
-    const struct object_types *types;
-    const struct object_type *type;
-    const struct traverse_program *program;
-    const uint8_t *bytes;
-    vaddr object;
-};
-
-static inline __attribute__((always_inline)) void run_format(const struct run_arguments *arguments,
-                                                             struct memory_format format,
-                                                             struct visitor *visitor,
-                                                             enum keep keep)
+// True: as above.
+static inline __attribute__((always_inline)) bool
+run_step(const struct run *run, const struct traverse_step *step, enum keep keep)
 {
-    const struct runtime *runtime = arguments->types->runtime;
-    const struct run run = {
-        .runtime = runtime,
-        .type = arguments->type,
-        .memory = runtime->memory,
-        .format = format,
-        .layout = &runtime->layout,
-        .object = arguments->object,
-        .bytes = arguments->bytes,
-        .visitor = visitor,
-    };
-    const struct traverse_step *step = arguments->program->steps;
-    for (uint32_t left = arguments->program->count; left; left--, step++)
-        if (run_step(&run, step, keep))
+    struct run copy; // so that the compiler can keep *run in registers
+    switch ((enum traverse_op)step->op) {
+    case TRAVERSE_SLOT:
+    case TRAVERSE_POINTER:
+        visitor_add(run->visitor, format_word(run->format, run->bytes + step->offset), &step->place,
+                    0, keep);
+        return false;
+    case TRAVERSE_LIST:
+        run_items(run, format_word(run->format, run->bytes + step->offset), run_ob_size(run), true,
+                  keep);
+        return false;
+    case TRAVERSE_TUPLE:
+        run_items(run, run->object + step->offset, run_ob_size(run), true, keep);
+        return false;
+    case TRAVERSE_DICT:
+        run_dict(run, keep);
+        return false;
+    case TRAVERSE_INSTANCE_DICT:
+        run_instance_dict(run, step, keep);
+        return false;
+    case TRAVERSE_CLASS:
+        visitor_add(run->visitor, run->type->address, &step->place, 0, keep);
+        return false;
+    default:
+        copy = *run;
+        return run_rare_step(&copy, step);
+    }
+}
+
+static inline __attribute__((always_inline)) void
+run_program(const struct traverse_program *program, const struct run *run, enum keep keep)
+{
+    const struct traverse_step *step = program->steps;
+    for (uint32_t left = program->count; left; left--, step++)
+        if (run_step(run, step, keep))
             break;
 }
 
-static bool is_usual(struct memory_format format)
-{
-    return format.word_size == 8 && !format.big_endian;
-}
-
 // Constants let the compiler fold the byte order and the word size out of the inner loops.
-static const struct memory_format usual_format = {.word_size = 8, .big_endian = false};
+static const struct memory_format usual = {.word_size = 8, .big_endian = false};
 
-static __attribute__((noinline)) void run_patterns_usual(const struct run_arguments *arguments,
-                                                         struct visitor *visitor)
+static inline __attribute__((always_inline)) void
+run_program_usual(const struct traverse_program *program, struct run run)
 {
-    run_format(arguments, usual_format, visitor, KEEP_PATTERNS);
-}
-
-static __attribute__((noinline)) void run_targets_usual(const struct run_arguments *arguments,
-                                                        struct visitor *visitor)
-{
-    run_format(arguments, usual_format, visitor, KEEP_TARGETS);
-}
-
-// The places of single objects, and everything of any other process.
-static __attribute__((noinline)) void run_any(const struct run_arguments *arguments,
-                                              struct memory_format format, struct visitor *visitor)
-{
-    if (visitor->places)
-        run_format(arguments, format, visitor, KEEP_PLACES);
-    else if (visitor->patterns)
-        run_format(arguments, format, visitor, KEEP_PATTERNS);
+    run.format = usual;
+    if (run.visitor->patterns)
+        run_program(program, &run, KEEP_PATTERNS);
     else
-        run_format(arguments, format, visitor, KEEP_TARGETS);
+        run_program(program, &run, KEEP_TARGETS);
+}
+
+static __attribute__((noinline)) void run_program_any(const struct traverse_program *program,
+                                                      const struct run *run)
+{
+    run_program(program, run, visitor_keeps(run->visitor));
 }
 
 static inline __attribute__((always_inline)) void run_object(const struct object_types *types,
@@ -492,23 +479,25 @@ static inline __attribute__((always_inline)) void run_object(const struct object
                                                              uint32_t view_size, vaddr object,
                                                              struct visitor *visitor)
 {
+    const struct runtime *runtime = types->runtime;
+    struct memory_format format = runtime->memory->format;
     enum memory_status status;
-    struct memory *memory = types->runtime->memory;
-    const struct run_arguments arguments = {
-        .types = types,
+    const struct run run = {
+        .runtime = runtime,
         .type = type,
-        .program = program,
-        .bytes = memory_view(memory, object, view_size, &status),
+        .format = format,
         .object = object,
+        .bytes = memory_view(runtime->memory, object, view_size, &status),
+        .visitor = visitor,
     };
-    if (!arguments.bytes)
+    if (!run.bytes) {
         visitor->unreadable++;
-    else if (visitor->places || !is_usual(memory->format))
-        run_any(&arguments, memory->format, visitor);
-    else if (visitor->patterns)
-        run_patterns_usual(&arguments, visitor);
-    else
-        run_targets_usual(&arguments, visitor);
+    } else if (format.word_size == usual.word_size && !format.big_endian && !visitor->places) {
+        run_program_usual(program, run);
+    } else {
+        struct run copy = run; // so that the compiler can keep the other one in registers
+        run_program_any(program, &copy);
+    }
 }
 
 void traverse_object(const struct object_types *types, const struct object_type *type, vaddr object,

@@ -26,7 +26,10 @@ enum {
     PREFETCH_LINES = 4,
     PROGRESS_STEP = 1 << 14,
     STRETCH_SHIFT = 20, // addresses that differ from this bit on are looked up apart
-    EDGES_EXPECTED = 4, // an object; most heaps have fewer, and what is not used is never touched
+    // Edges of an object that there is room for; most heaps have fewer, and what is not used is
+    // never touched.
+    EDGES_ROOM = 4,
+    SAMPLED = 256, // objects of a part
 };
 
 // A label, by the pattern of its place or, for a value of a dict, by the key.
@@ -178,11 +181,22 @@ static __attribute__((noinline)) struct stretch find_stretch(const struct heap *
     return (struct stretch){start, end - start, DISCOVERY_NO_BIT};
 }
 
+static struct failure *refuse_references(void)
+{
+    return failure_create(FAILURE_UNSUPPORTED,
+                          "the heap has more references than this program numbers (%u)",
+                          UINT32_MAX);
+}
+
 // Room for `more` edges. A part that outgrows its share of the common arrays moves out of them.
 static bool reserve_edges(struct part *part, uint64_t more)
 {
     if (part->edges + more <= part->capacity)
         return true;
+    if (part->edges + more >= UINT32_MAX) {
+        part->failure = refuse_references();
+        return false;
+    }
     uint64_t capacity = part->capacity + part->capacity / 2 + more;
     uint32_t *targets = malloc(capacity * sizeof(*targets));
     uint16_t *labels = malloc(capacity * sizeof(*labels));
@@ -233,11 +247,14 @@ static inline uint64_t find_bit(struct part *part, vaddr object)
 {
     vaddr head = object - part->head_size;
     struct stretch *stretch = &part->stretches[(head >> STRETCH_SHIFT) % CACHED_STRETCHES];
-    if (head - stretch->start >= stretch->size)
-        *stretch = find_stretch(part->heap, head);
     uint64_t offset = head - stretch->start;
-    bool possible = stretch->first_bit != DISCOVERY_NO_BIT && offset % HEAP_GRAIN == 0;
-    return possible ? stretch->first_bit + offset / HEAP_GRAIN : DISCOVERY_NO_BIT;
+    if (offset >= stretch->size) {
+        *stretch = find_stretch(part->heap, head);
+        offset = head - stretch->start;
+    }
+    if (stretch->first_bit == DISCOVERY_NO_BIT || offset % HEAP_GRAIN != 0)
+        return DISCOVERY_NO_BIT;
+    return stretch->first_bit + offset / HEAP_GRAIN;
 }
 
 // Finds out where each reference's bit is and asks for the words that will be read there: on an
@@ -344,9 +361,7 @@ static void extract_object(struct part *part, uint32_t number, vaddr object)
                                        layout_offset(layout, LAYOUT_PyVarObject_ob_size), &status);
     const struct type_cache_entry *cached =
         bytes ? type_cache_find(&part->object_types, object_ob_type(&part->runtime, bytes)) : NULL;
-    // The collector would jump to NULL for what is tracked and has no traversal.
-    if (!cached || cached->index == HEAP_NO_TYPE || !cached->type.has_gc ||
-        !cached->type.tp_traverse) {
+    if (!cached || !cached->collectable) {
         set_unreadable(part);
         return;
     }
@@ -358,7 +373,8 @@ static void extract_object(struct part *part, uint32_t number, vaddr object)
     heap->gc_refs[number] = refcnt < 0 || refcnt > INT32_MAX ? INT32_MAX : (int32_t)refcnt;
     heap->type[number] = cached->index;
     set_size(part, type, object);
-    if (type->finalizer != FINALIZER_NEVER && object_has_finalizer(&part->types, type, object))
+    if (type->finalizer != FINALIZER_NEVER &&
+        (type->finalizer == FINALIZER_ALWAYS || object_has_finalizer(&part->types, type, object)))
         heap->finalizers[number / 8] |= (uint8_t)(1u << (number % 8));
     uint32_t opaque = part->visitor.opaque;
     traverse_object(&part->types, type, object, &part->visitor);
@@ -396,15 +412,16 @@ static void extract_part(void *context, unsigned job)
         if (i % PROGRESS_STEP == 0)
             progress_add(part->heap->progress, PROGRESS_STEP);
         extract_object(part, i, object);
-        if (part->edges >= UINT32_MAX && !part->failure)
-            part->failure = failure_create(
-                FAILURE_UNSUPPORTED, "the heap has more references than this program numbers (%u)",
-                UINT32_MAX);
     }
     flush_edges(&part->visitor);
 }
 
 // --- all parts
+
+static uint64_t room_for_edges(uint64_t objects)
+{
+    return objects * EDGES_ROOM + PARALLEL_JOBS_MAX * FOUND_MAX;
+}
 
 static void init_part(struct extraction *extraction, unsigned job)
 {
@@ -422,11 +439,6 @@ static void init_part(struct extraction *extraction, unsigned job)
         .code = heap->code.code, .memory = &part->memory, .learns = extraction->learns};
     part->first = parallel_first(heap->count, extraction->jobs, job);
     part->end = parallel_first(heap->count, extraction->jobs, job + 1);
-    // Its share of the common arrays.
-    uint64_t start = (uint64_t)part->first * EDGES_EXPECTED + (uint64_t)job * FOUND_MAX;
-    part->capacity = (uint64_t)(part->end - part->first) * EDGES_EXPECTED + FOUND_MAX;
-    part->targets = heap->targets + start;
-    part->labels = heap->edge_labels + start;
     part->visitor = (struct visitor){.found = part->found,
                                      .patterns = part->patterns,
                                      .capacity = FOUND_MAX,
@@ -434,6 +446,65 @@ static void init_part(struct extraction *extraction, unsigned job)
                                      .run_code = heap_code_run,
                                      .code = &part->code};
     part->head_size = layout_offset(&heap->runtime->layout, LAYOUT_PyGC_Head_sizeof);
+}
+
+// Counts what will become edges.
+struct sample {
+    struct visitor visitor;
+    struct part *part;
+    vaddr found[FOUND_MAX];
+    uint64_t edges;
+};
+
+static void count_sampled(struct visitor *visitor)
+{
+    struct sample *sample = (struct sample *)((char *)visitor - offsetof(struct sample, visitor));
+    uint32_t number;
+    for (size_t i = 0; i < visitor->count; i++)
+        sample->edges += heap_find(sample->part->heap, visitor->found[i], &number);
+    visitor->count = 0;
+}
+
+// About how many edges a part will have, by some of its objects, plus a quarter.
+static uint64_t expect_edges(struct part *part)
+{
+    struct sample sample = {.part = part};
+    uint32_t objects = part->end - part->first;
+    uint32_t sampled = objects < SAMPLED ? objects : SAMPLED;
+    sample.visitor =
+        (struct visitor){.found = sample.found, .capacity = FOUND_MAX, .full = count_sampled};
+    for (uint32_t i = 0; i < sampled; i++) {
+        uint32_t number = part->first + (uint32_t)((uint64_t)objects * i / sampled);
+        vaddr object = heap_address(part->heap, number);
+        uint64_t ob_type;
+        if (layout_read(&part->runtime.layout, &part->memory, object, LAYOUT_PyObject_ob_type,
+                        &ob_type) != MEMORY_OK)
+            continue;
+        const struct type_cache_entry *cached = type_cache_find(&part->object_types, ob_type);
+        if (cached->collectable)
+            traverse_object(&part->types, &cached->type, object, &sample.visitor);
+        count_sampled(&sample.visitor);
+    }
+    return sampled ? sample.edges * 5 / 4 * objects / sampled : 0;
+}
+
+// Gives each part its share of the common arrays, as much as it may need: the less room is left
+// between the parts, the fewer pages are touched in vain before the edges close up.
+static void share_room(struct extraction *extraction)
+{
+    struct heap *heap = extraction->heap;
+    uint64_t left = room_for_edges(heap->count), start = 0;
+    for (unsigned job = 0; job < extraction->jobs; job++) {
+        struct part *part = &extraction->parts[job];
+        bool last = job + 1 == extraction->jobs;
+        part->capacity = last ? left : expect_edges(part) + FOUND_MAX;
+        if (part->capacity > left)
+            part->capacity = left;
+        part->targets = heap->targets + start;
+        part->labels = heap->edge_labels + start;
+        start += part->capacity;
+        left -= part->capacity;
+    }
 }
 
 static void deinit_part(struct part *part)
@@ -461,6 +532,7 @@ static void extract_again(struct extraction *extraction)
         heap_code_add_endless(&part->code, &heap->code);
         part->failure = failure;
     }
+    share_room(extraction);
     parallel_run(extraction->jobs, extract_part, extraction);
 }
 
@@ -546,9 +618,7 @@ static struct failure *join_parts(struct extraction *extraction)
         moved_out = moved_out || extraction->parts[job].moved_out;
     }
     if (total >= UINT32_MAX)
-        return failure_create(FAILURE_UNSUPPORTED,
-                              "the heap has more references than this program numbers (%u)",
-                              UINT32_MAX);
+        return refuse_references();
     if (moved_out && !make_room(heap, total, &targets, &labels))
         return failure_no_memory();
     for (unsigned job = 0; job < extraction->jobs; job++) {
@@ -575,6 +645,7 @@ static struct failure *run_parts(struct extraction *extraction)
 {
     for (unsigned job = 0; job < extraction->jobs; job++)
         init_part(extraction, job);
+    share_room(extraction);
     parallel_run(extraction->jobs, extract_part, extraction);
     struct failure *failure = NULL;
     give_up(extraction);
@@ -600,7 +671,7 @@ static struct failure *allocate_columns(struct heap *heap)
     heap->type = column_create(count, sizeof(*heap->type));
     heap->sizes = column_create(count, sizeof(*heap->sizes));
     heap->gc_refs = column_create(count, sizeof(*heap->gc_refs));
-    uint64_t edges = (uint64_t)heap->count * EDGES_EXPECTED + PARALLEL_JOBS_MAX * FOUND_MAX;
+    uint64_t edges = room_for_edges(count);
     heap->targets = column_create(edges, sizeof(*heap->targets));
     heap->edge_labels = column_create(edges, sizeof(*heap->edge_labels));
     heap->finalizers = calloc(count / 8 + 1, 1);

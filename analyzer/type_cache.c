@@ -14,9 +14,12 @@ void type_cache_fill(struct type_cache *cache, struct type_cache_entry *entry, v
     pthread_mutex_lock(cache->lock);
     entry->address = address;
     entry->index = TYPE_CACHE_NONE;
+    entry->collectable = false;
     if (object_types_find(cache->types, address, &index) == MEMORY_OK) {
         entry->index = (int32_t)index;
         entry->type = cache->types->types[index];
+        // The collector would jump to NULL for what is tracked and has no traversal.
+        entry->collectable = entry->type.has_gc && entry->type.tp_traverse;
     }
     pthread_mutex_unlock(cache->lock);
 }

@@ -15,7 +15,8 @@ enum {
 
 struct type_cache_entry {
     vaddr address;
-    int32_t index; // in the table, or TYPE_CACHE_NONE: no type
+    int32_t index;    // in the table, or TYPE_CACHE_NONE: no type
+    bool collectable; // a type whose objects can be tracked, and are not the end of the collector
     struct object_type type;
 };
 

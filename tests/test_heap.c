@@ -460,6 +460,34 @@ WORLDS(threads_agree)
     }
 }
 
+// Of each thread's objects some are looked at, to know how much room its edges need; here nearly
+// all edges are those of a few others.
+WORLDS_SINCE(207, threads_agree_on_an_uneven_heap)
+{
+    enum {
+        OBJECTS = 2000,
+        LARGE = 32000
+    };
+    static const size_t large[] = {301, 702, 1502};
+    static const unsigned jobs[] = {2, 3, 7};
+    vaddr target = fakeheap_list(&fake);
+    for (size_t i = 0, next = 0; i < OBJECTS; i++) {
+        bool is_large = next < LENGTH(large) && large[next] == i;
+        vaddr tuple = fakeheap_tuple(&fake, is_large ? LARGE : 1);
+        for (size_t item = 0; item < (is_large ? LARGE : 1); item++)
+            fakeheap_set_item(&fake, tuple, item, item % 3 ? target : tuple);
+        next += is_large;
+    }
+    open_heap(1);
+    cr_assert_gt(heap->edges, LENGTH(large) * LARGE, "%s", world);
+    for (size_t i = 0; i < LENGTH(jobs); i++) {
+        struct heap *other;
+        cr_assert_null(heap_create(&fake.runtime, &fake.source, jobs[i], NULL, &other));
+        expect_same(heap, other);
+        heap_destroy(other);
+    }
+}
+
 // By pools and by rings the same is found: one gc_refs of a collection in progress makes the
 // difference.
 static void compare_sources(void)

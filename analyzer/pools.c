@@ -31,13 +31,6 @@ enum {
     LINKS_KEPT = 1 << 15, // at least, before those that are known by now are dropped
 };
 
-// What is read of a pool header.
-struct pool {
-    uint32_t block_size;
-    uint32_t first; // offset of the first block in the page
-    uint32_t end;   // of what was ever handed out
-};
-
 struct cached_type {
     vaddr address;
     bool has_gc;
@@ -128,29 +121,6 @@ static void set_pool_page(struct sweep *sweep, uint64_t number)
 {
     uint8_t *byte = &sweep->pool_pages[number / 8];
     __atomic_store_n(byte, *byte | (uint8_t)(1u << (number % 8)), __ATOMIC_RELAXED);
-}
-
-static bool read_pool(const struct runtime *runtime, const uint8_t *bytes, vaddr page,
-                      struct pool *pool)
-{
-    const struct layout *layout = &runtime->layout;
-    struct memory_format format = runtime->memory->format;
-    uint64_t szidx = layout_uint(layout, format, bytes, LAYOUT_pool_header_szidx);
-    uint64_t next = layout_uint(layout, format, bytes, LAYOUT_pool_header_nextoffset);
-    uint64_t last = layout_uint(layout, format, bytes, LAYOUT_pool_header_maxnextoffset);
-    uint64_t free = layout_uint(layout, format, bytes, LAYOUT_pool_header_freeblock);
-    uint64_t alignment = runtime->small_alignment;
-    if (szidx >= runtime->small_request_limit / alignment)
-        return false;
-    uint64_t size = (szidx + 1) * alignment;
-    uint64_t first =
-        (layout_offset(layout, LAYOUT_pool_header_sizeof) + alignment - 1) & ~(alignment - 1);
-    if (last != POOL_SIZE - size || next < first || next > last + size ||
-        (next - first) % size != 0 || (free && free - page >= POOL_SIZE))
-        return false;
-    *pool = (struct pool){(uint32_t)size, (uint32_t)first,
-                          (uint32_t)(next < POOL_SIZE ? next : POOL_SIZE)};
-    return true;
 }
 
 // The last range whose pages do not begin behind `page`.
@@ -331,10 +301,10 @@ static uint32_t element_size(const struct heap *heap)
 static void sweep_page(struct sweep_part *part, vaddr page, uint64_t number, const uint8_t *bytes)
 {
     struct sweep *sweep = part->sweep;
-    struct pool pool;
+    struct pools_header pool;
     // With PYMALLOC_DEBUG a block begins with its size and a pad.
     uint32_t pad = sweep->heap->runtime->debug_pad, least = pad + element_size(sweep->heap);
-    if (!read_pool(sweep->heap->runtime, bytes, page, &pool))
+    if (!pools_read_header(sweep->heap->runtime, page, bytes, &pool))
         return;
     set_pool_page(sweep, number);
     if (pool.block_size < least)
@@ -462,10 +432,10 @@ static bool is_stray(struct sweep_part *part, vaddr page, const uint8_t *bytes, 
 static void look_at_page(struct sweep_part *part, vaddr page, uint64_t number, const uint8_t *bytes)
 {
     struct sweep *sweep = part->sweep;
-    struct pool pool;
+    struct pools_header pool;
     uint32_t pad = sweep->heap->runtime->debug_pad, least = pad + element_size(sweep->heap);
     (void)number;
-    if (!read_pool(sweep->heap->runtime, bytes, page, &pool) || pool.block_size < least)
+    if (!pools_read_header(sweep->heap->runtime, page, bytes, &pool) || pool.block_size < least)
         return;
     for (uint32_t at = pool.first; at + least <= pool.end; at += pool.block_size) {
         struct discovery_element element;
@@ -488,85 +458,4 @@ struct failure *pools_each_unmarked(struct heap *heap, void (*found)(void *conte
     *has_pools = sweep.met_marked;
     deinit_sweep(&sweep);
     return NULL;
-}
-
-// --- pages, block by block
-
-static void set_free(struct pools_page *pool, uint32_t offset)
-{
-    pool->free_bits[offset / POOLS_GRAIN / 64] |= UINT64_C(1) << (offset / POOLS_GRAIN % 64);
-    pool->free++;
-}
-
-// The list of free blocks, linked through their first word. False: it is none.
-static bool read_free_list(const struct runtime *runtime, vaddr page, const uint8_t *bytes,
-                           uint32_t end, struct pools_page *pool)
-{
-    vaddr at =
-        layout_uint(&runtime->layout, runtime->memory->format, bytes, LAYOUT_pool_header_freeblock);
-    while (at) {
-        uint64_t offset = at - page;
-        if (offset < pool->first || offset >= end ||
-            (offset - pool->first) % pool->block_size != 0 ||
-            pools_is_free(pool, (uint32_t)offset)) // it bites its tail
-            return false;
-        set_free(pool, (uint32_t)offset);
-        at = format_word(runtime->memory->format, bytes + offset);
-    }
-    return true;
-}
-
-bool pools_read_page(const struct runtime *runtime, vaddr page, const uint8_t *bytes,
-                     struct pools_page *pool)
-{
-    struct pool header;
-    if (!read_pool(runtime, bytes, page, &header))
-        return false;
-    *pool = (struct pools_page){
-        .block_size = header.block_size,
-        .first = header.first,
-        .blocks = (POOL_SIZE - header.first) / header.block_size,
-        .arena = layout_uint(&runtime->layout, runtime->memory->format, bytes,
-                             LAYOUT_pool_header_arenaindex),
-    };
-    if (!read_free_list(runtime, page, bytes, header.end, pool))
-        return false;
-    for (uint32_t at = header.end; at + pool->block_size <= POOL_SIZE; at += pool->block_size)
-        set_free(pool, at);
-    return true;
-}
-
-// --- single blocks
-
-// Is a block on its pool's list of free ones? They are linked through their first word.
-static bool is_free(const struct runtime *runtime, const uint8_t *page_bytes, vaddr page,
-                    vaddr block)
-{
-    vaddr at = layout_uint(&runtime->layout, runtime->memory->format, page_bytes,
-                           LAYOUT_pool_header_freeblock);
-    for (unsigned i = 0; i < POOL_SIZE / 8 && at && at - page < POOL_SIZE; i++) {
-        if (at == block)
-            return true;
-        if (memory_read_word(runtime->memory, at, &at) != MEMORY_OK)
-            break;
-    }
-    return false;
-}
-
-bool pools_find_block(const struct runtime *runtime, vaddr at, struct pools_block *block)
-{
-    struct pool pool;
-    enum memory_status status;
-    vaddr page = at & ~(vaddr)(POOL_SIZE - 1);
-    const uint8_t *bytes = memory_view(runtime->memory, page, POOL_SIZE, &status);
-    if (!bytes || !read_pool(runtime, bytes, page, &pool) || at - page < pool.first)
-        return false;
-    uint32_t pad = runtime->debug_pad;
-    uint64_t offset = (at - page - pool.first) / pool.block_size * pool.block_size + pool.first;
-    if (pool.block_size <= 2 * pad)
-        return false;
-    *block =
-        (struct pools_block){page + offset + pad, pool.block_size - 2 * pad,
-                             offset >= pool.end || is_free(runtime, bytes, page, page + offset)};
-    return true;
 }

@@ -27,8 +27,8 @@
 enum {
     POOL_SIZE = POOLS_PAGE_SIZE,
     TYPES_CACHED = 512,
-    CHUNK = 256,        // pages that a thread takes at a time
-    PREFETCH_AHEAD = 8, // blocks
+    CHUNK = 256,                // pages that a thread takes at a time
+    PREFETCH_AHEAD = POOL_SIZE, // the next page is often one of blocks of the same size
     PLACES_EXPECTED = 1024,
 };
 
@@ -335,9 +335,11 @@ static inline __attribute__((always_inline)) void take_blocks(struct sweep_part 
     uint64_t size = range->size, block_size = pool->block_size;
     uint64_t *bits = &sweep->heap->bits[(range->first_bit + (page - start) / HEAP_GRAIN) / 64];
     _Atomic uint8_t *states = &sweep->states[range->first_page];
+    uint64_t last = (uint64_t)form->type.offset + form->type.width - 1; // may be on another line
     uint64_t balance = 0;
     for (uint64_t at = pool->first + pad; at <= end; at += block_size) {
-        __builtin_prefetch(bytes + at + PREFETCH_AHEAD * block_size);
+        __builtin_prefetch(bytes + at + PREFETCH_AHEAD);
+        __builtin_prefetch(bytes + at + PREFETCH_AHEAD + last);
         if (!is_tracked(part, form, page + at, bytes + at))
             continue;
         bits[at / HEAP_GRAIN / 64] |= UINT64_C(1) << (at / HEAP_GRAIN % 64);

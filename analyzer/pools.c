@@ -6,8 +6,9 @@
 //
 // All pages are looked at once, in address order, which is the order of a kernel core's file: a
 // core that is not in memory yet, or does not fit in, is read from the disk once for it. So where
-// gc_next leads to a page ahead, nobody knows yet whether that is a pool: such links are kept until
-// it is known.
+// gc_next leads to a page ahead, nobody knows yet whether that is a pool: then the page is marked,
+// and if it is none, who comes to look at it searches it for what may be objects. Of these only
+// those count that an object taken leads to.
 //
 // All of that is guessing, and the proof makes up for it. Let S be the objects taken and the three
 // list heads. In true rings the links (x, gc_next of x) of S are the links (gc_prev of x, x) of S,
@@ -26,21 +27,41 @@
 enum {
     POOL_SIZE = POOLS_PAGE_SIZE,
     TYPES_CACHED = 512,
-    PREFETCH_AHEAD = 8,   // blocks
-    CHUNK = 256,          // pages that a thread takes at a time; a multiple of 8
-    LINKS_KEPT = 1 << 15, // at least, before those that are known by now are dropped
+    CHUNK = 256,                // pages that a thread takes at a time
+    PREFETCH_AHEAD = POOL_SIZE, // the next page is often one of blocks of the same size
+    PLACES_EXPECTED = 1024,
 };
 
-// What is read of a pool header.
-struct pool {
-    uint32_t block_size;
-    uint32_t first; // offset of the first block in the page
-    uint32_t end;   // of what was ever handed out
+// What is known of a page.
+enum page_state {
+    PAGE_UNSEEN,
+    PAGE_LINKED, // nobody has looked yet, and an element's gc_next leads there
+    PAGE_POOL,
+    PAGE_OTHER,
 };
+
+// Where the members that are read of an element lie, counted from its PyGC_Head.
+struct element_form {
+    struct memory_format format;
+    struct layout_value next;
+    struct layout_value previous;
+    struct layout_value refs;
+    struct layout_value type;
+};
+
+// That of 64-bit processors, without Py_TRACE_REFS.
+static const struct element_form USUAL_FORM = {
+    {.word_size = 8, .big_endian = false}, {0, 8}, {8, 8}, {16, 8}, {40, 8}};
 
 struct cached_type {
     vaddr address;
     bool has_gc;
+};
+
+struct places {
+    vaddr *at;
+    size_t count;
+    size_t capacity;
 };
 
 struct sweep;
@@ -49,12 +70,9 @@ struct sweep;
 struct sweep_part {
     struct sweep *sweep;
     struct memory memory;
-    uint64_t forward;  // hash sum over the links by gc_next
-    uint64_t backward; // and over those by gc_prev
-    // What gc_next leads to outside of the pools, or in pages that nobody had seen yet.
-    vaddr *outside;
-    size_t outside_count;
-    size_t outside_capacity;
+    uint64_t balance;      // hash sum over the links by gc_next, less that over those by gc_prev
+    struct places outside; // of the pools, where gc_next of elements in them leads to
+    struct places guesses; // what may be elements there, by what the place looks like
     bool no_memory;
     bool in_flux;
     struct cached_type types[TYPES_CACHED];
@@ -63,9 +81,11 @@ struct sweep_part {
 struct sweep {
     struct heap *heap;
     unsigned jobs;
+    struct element_form form;
+    bool usual;     // the form is that of nearly all cores
     uint64_t pages; // over all ranges
     atomic_uint_fast64_t next_chunk;
-    uint8_t *pool_pages; // one bit per page: looks like a pool
+    _Atomic uint8_t *states; // a page_state each
     struct sweep_part *parts;
     pthread_mutex_t lock; // over heap->types and the memory they are read through
     // of pools_each_unmarked
@@ -74,30 +94,26 @@ struct sweep {
     bool met_marked;
 };
 
-static uint64_t hash(vaddr address)
+// The hash of a link, an element and the next one: each word by an odd number of its own, so that
+// the direction counts, and then what makes the sum of hashes no hash of sums. One more
+// multiplication would add nothing: it could be done once for all, on their sum.
+static inline uint64_t hash_link(vaddr at, vaddr next)
 {
-    uint64_t mixed = address * UINT64_C(0x9E3779B97F4A7C15);
-    mixed ^= mixed >> 32;
-    return mixed * UINT64_C(0xD6E8FEB86659FD93);
-}
-
-// Of a link: an element and the next one.
-static uint64_t hash_link(vaddr at, vaddr next)
-{
-    return hash(at * UINT64_C(0xA0761D6478BD642F) + next);
+    uint64_t mixed = at * UINT64_C(0x042E8C22EAA5FBDB) + next * UINT64_C(0x9E3779B97F4A7C15);
+    return mixed ^ mixed >> 32;
 }
 
 // --- pages
 
-// The ranges one behind the other, in whole pages.
+// The ranges one behind the other, in pages; those at the ends may be parts of pages.
 static uint64_t count_pages(const struct heap_range *range)
 {
-    // Two pages of such a range could share a word of the bitmap.
-    if (range->start % POOL_SIZE)
-        return 0;
-    vaddr first = (range->start + POOL_SIZE - 1) / POOL_SIZE;
-    vaddr end = (range->start + range->size) / POOL_SIZE;
-    return end > first ? end - first : 0;
+    return (range->start % POOL_SIZE + range->size + POOL_SIZE - 1) / POOL_SIZE;
+}
+
+static uint64_t page_number(const struct heap_range *range, vaddr at)
+{
+    return range->first_page + (at / POOL_SIZE - range->start / POOL_SIZE);
 }
 
 static void set_first_pages(struct sweep *sweep)
@@ -109,48 +125,12 @@ static void set_first_pages(struct sweep *sweep)
     }
 }
 
-// False also where nobody has looked yet. Other threads may be setting bits.
+// False also where nobody has looked yet.
 static bool is_pool_page(const struct sweep *sweep, vaddr at)
 {
     const struct heap_range *range = discovery_find_range(sweep->heap, at);
-    if (!range)
-        return false;
-    uint64_t page = at / POOL_SIZE - (range->start + POOL_SIZE - 1) / POOL_SIZE;
-    if (page >= count_pages(range))
-        return false;
-    page += range->first_page;
-    uint8_t bits = __atomic_load_n(&sweep->pool_pages[page / 8], __ATOMIC_RELAXED);
-    return bits >> (page % 8) & 1;
-}
-
-// No two threads have pages of one byte: chunks begin at multiples of 8.
-static void set_pool_page(struct sweep *sweep, uint64_t number)
-{
-    uint8_t *byte = &sweep->pool_pages[number / 8];
-    __atomic_store_n(byte, *byte | (uint8_t)(1u << (number % 8)), __ATOMIC_RELAXED);
-}
-
-static bool read_pool(const struct runtime *runtime, const uint8_t *bytes, vaddr page,
-                      struct pool *pool)
-{
-    const struct layout *layout = &runtime->layout;
-    struct memory_format format = runtime->memory->format;
-    uint64_t szidx = layout_uint(layout, format, bytes, LAYOUT_pool_header_szidx);
-    uint64_t next = layout_uint(layout, format, bytes, LAYOUT_pool_header_nextoffset);
-    uint64_t last = layout_uint(layout, format, bytes, LAYOUT_pool_header_maxnextoffset);
-    uint64_t free = layout_uint(layout, format, bytes, LAYOUT_pool_header_freeblock);
-    uint64_t alignment = runtime->small_alignment;
-    if (szidx >= runtime->small_request_limit / alignment)
-        return false;
-    uint64_t size = (szidx + 1) * alignment;
-    uint64_t first =
-        (layout_offset(layout, LAYOUT_pool_header_sizeof) + alignment - 1) & ~(alignment - 1);
-    if (last != POOL_SIZE - size || next < first || next > last + size ||
-        (next - first) % size != 0 || (free && free - page >= POOL_SIZE))
-        return false;
-    *pool = (struct pool){(uint32_t)size, (uint32_t)first,
-                          (uint32_t)(next < POOL_SIZE ? next : POOL_SIZE)};
-    return true;
+    return range && atomic_load_explicit(&sweep->states[page_number(range, at)],
+                                         memory_order_relaxed) == PAGE_POOL;
 }
 
 // The last range whose pages do not begin behind `page`.
@@ -167,7 +147,7 @@ static size_t find_range_of_page(const struct heap *heap, uint64_t page)
     return low;
 }
 
-typedef void visit_page(struct sweep_part *part, vaddr page, uint64_t number, const uint8_t *bytes);
+typedef void visit_page(struct sweep_part *part, const struct heap_range *range, vaddr page);
 
 static void visit_pages(struct sweep_part *part, uint64_t first, uint64_t end, visit_page *visit)
 {
@@ -176,22 +156,16 @@ static void visit_pages(struct sweep_part *part, uint64_t first, uint64_t end, v
         const struct heap_range *range = &heap->ranges[i];
         if (range->first_page >= end)
             return;
-        vaddr base = (range->start + POOL_SIZE - 1) / POOL_SIZE;
         uint64_t from = first > range->first_page ? first - range->first_page : 0;
         uint64_t to = end - range->first_page;
         if (to > count_pages(range))
             to = count_pages(range);
-        for (uint64_t page = from; page < to; page++) {
-            enum memory_status status;
-            vaddr at = (base + page) * POOL_SIZE;
-            const uint8_t *bytes = memory_view(&part->memory, at, POOL_SIZE, &status);
-            if (bytes)
-                visit(part, at, range->first_page + page, bytes);
-        }
+        for (uint64_t page = from; page < to; page++)
+            visit(part, range, (range->start / POOL_SIZE + page) * POOL_SIZE);
     }
 }
 
-// Calls `visit` for all whole pages, in address order, as far as no other thread does.
+// Calls `visit` for all pages, in address order, as far as no other thread does.
 static void each_page(struct sweep *sweep, unsigned job, visit_page *visit)
 {
     uint64_t first;
@@ -202,11 +176,9 @@ static void each_page(struct sweep *sweep, unsigned job, visit_page *visit)
 
 // --- objects
 
-static bool has_gc(struct sweep_part *part, vaddr address)
+static __attribute__((noinline)) void read_type(struct sweep_part *part, vaddr address,
+                                                struct cached_type *cached)
 {
-    struct cached_type *cached = &part->types[vaddr_hash(address) % TYPES_CACHED];
-    if (cached->address == address)
-        return cached->has_gc;
     uint32_t index;
     struct object_types *types = &part->sweep->heap->types;
     pthread_mutex_lock(&part->sweep->lock);
@@ -214,39 +186,30 @@ static bool has_gc(struct sweep_part *part, vaddr address)
         (struct cached_type){address, object_types_find(types, address, &index) == MEMORY_OK &&
                                           types->types[index].has_gc};
     pthread_mutex_unlock(&part->sweep->lock);
+}
+
+static inline bool has_gc(struct sweep_part *part, vaddr type)
+{
+    struct cached_type *cached = &part->types[vaddr_hash(type) % TYPES_CACHED];
+    if (cached->address != type)
+        read_type(part, type, cached);
     return cached->has_gc;
 }
 
-// Drops what has turned out to lie in pools.
-static void drop_known(struct sweep_part *part)
+static void note_place(struct sweep_part *part, struct places *places, vaddr at)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < part->outside_count; i++)
-        if (!is_pool_page(part->sweep, part->outside[i]))
-            part->outside[count++] = part->outside[i];
-    part->outside_count = count;
-}
-
-static bool make_room(struct sweep_part *part)
-{
-    drop_known(part);
-    if (part->outside_capacity && part->outside_count < part->outside_capacity / 2)
-        return true;
-    size_t capacity = part->outside_capacity ? part->outside_capacity * 2 : LINKS_KEPT;
-    vaddr *outside = reallocarray(part->outside, capacity, sizeof(*outside));
-    if (!outside)
-        return failure_note_no_memory();
-    part->outside = outside;
-    part->outside_capacity = capacity;
-    return true;
-}
-
-static bool note_outside(struct sweep_part *part, vaddr next)
-{
-    if (part->outside_count == part->outside_capacity && !make_room(part))
-        return false;
-    part->outside[part->outside_count++] = next;
-    return true;
+    if (places->count == places->capacity) {
+        size_t capacity = places->capacity ? places->capacity * 2 : PLACES_EXPECTED;
+        vaddr *grown = reallocarray(places->at, capacity, sizeof(*grown));
+        if (!grown) {
+            part->no_memory = true;
+            failure_note_no_memory();
+            return;
+        }
+        places->at = grown;
+        places->capacity = capacity;
+    }
+    places->at[places->count++] = at;
 }
 
 // Do the neighbours of an element point back to it? What a freed object left behind in a block that
@@ -293,59 +256,151 @@ static bool may_be_linked(struct sweep_part *part, vaddr at, const uint8_t *byte
     return ahead && behind;
 }
 
-// Takes the element whose PyGC_Head and object's head lie at `bytes`, if it is a tracked object.
-static bool take(struct sweep_part *part, vaddr at, const uint8_t *bytes, vaddr *next)
+static inline uint64_t read_member(const struct element_form *form, const uint8_t *bytes,
+                                   struct layout_value member)
 {
-    struct heap *heap = part->sweep->heap;
-    const struct layout *layout = &heap->runtime->layout;
-    struct memory_format format = heap->runtime->memory->format;
-    int64_t refs = layout_int(layout, format, bytes, LAYOUT_PyGC_Head_gc_refs);
-    if (refs == GC_UNTRACKED)
-        return false;
-    const uint8_t *object = bytes + layout_offset(layout, LAYOUT_PyGC_Head_sizeof);
-    if (!has_gc(part, layout_uint(layout, format, object, LAYOUT_PyObject_ob_type)))
-        return false;
-    if (refs != GC_REACHABLE) {
-        // A collection in progress: lists on a stack have what the three rings have not.
-        part->in_flux = part->in_flux || is_linked(part, at, bytes);
-        return false;
+    return format_uint(form->format, bytes + member.offset, member.width);
+}
+
+static inline int64_t read_refs(const struct element_form *form, const uint8_t *bytes)
+{
+    return format_int(form->format, bytes + form->refs.offset, form->refs.width);
+}
+
+// A collection in progress: lists on a stack have what the three rings have not.
+static void note_flux(struct sweep_part *part, vaddr at, const uint8_t *bytes)
+{
+    const struct element_form *form = &part->sweep->form;
+    uint64_t links =
+        read_member(form, bytes, form->next) | read_member(form, bytes, form->previous);
+    if (!part->in_flux && links % form->format.word_size == 0)
+        part->in_flux =
+            has_gc(part, read_member(form, bytes, form->type)) && is_linked(part, at, bytes);
+}
+
+// Is the element at `bytes` a tracked object?
+static inline __attribute__((always_inline)) bool
+is_tracked(struct sweep_part *part, const struct element_form *form, vaddr at, const uint8_t *bytes)
+{
+    int64_t refs = read_refs(form, bytes);
+    if (refs == GC_REACHABLE)
+        return has_gc(part, read_member(form, bytes, form->type));
+    if (refs != GC_UNTRACKED)
+        note_flux(part, at, bytes);
+    return false;
+}
+
+// Adds what an element has for neighbours, and returns the next one.
+static inline __attribute__((always_inline)) vaddr
+add_links(uint64_t *balance, const struct element_form *form, vaddr at, const uint8_t *bytes)
+{
+    vaddr next = read_member(form, bytes, form->next);
+    *balance += hash_link(at, next) - hash_link(read_member(form, bytes, form->previous), at);
+    return next;
+}
+
+static uint32_t element_size(const struct sweep *sweep)
+{
+    return (uint32_t)sweep->form.type.offset + sweep->form.type.width;
+}
+
+// What an element in a pool has for the next one: that may lie outside of them. Where that is not
+// known yet, who looks at the page is left word.
+static inline void note_next(struct sweep_part *part, _Atomic uint8_t *state, vaddr next)
+{
+    uint8_t seen = atomic_load_explicit(state, memory_order_relaxed);
+    if (seen == PAGE_UNSEEN)
+        atomic_compare_exchange_strong(state, &seen, PAGE_LINKED);
+    if (seen == PAGE_OTHER)
+        note_place(part, &part->outside, next);
+}
+
+static __attribute__((noinline)) void note_next_elsewhere(struct sweep_part *part, vaddr next)
+{
+    const struct heap_range *range = discovery_find_range(part->sweep->heap, next);
+    if (range)
+        note_next(part, &part->sweep->states[page_number(range, next)], next);
+}
+
+// Takes the tracked objects of a pool. Nobody else has bits in the words of its page.
+static inline __attribute__((always_inline)) void take_blocks(struct sweep_part *part,
+                                                              const struct element_form *form,
+                                                              const struct heap_range *range,
+                                                              vaddr page, const uint8_t *bytes,
+                                                              const struct pools_header *pool)
+{
+    const struct sweep *sweep = part->sweep;
+    uint64_t pad = sweep->heap->runtime->debug_pad, end = pool->end - element_size(sweep);
+    vaddr start = range->start;
+    uint64_t size = range->size, block_size = pool->block_size;
+    uint64_t *bits = &sweep->heap->bits[(range->first_bit + (page - start) / HEAP_GRAIN) / 64];
+    _Atomic uint8_t *states = &sweep->states[range->first_page];
+    uint64_t last = (uint64_t)form->type.offset + form->type.width - 1; // may be on another line
+    uint64_t balance = 0;
+    for (uint64_t at = pool->first + pad; at <= end; at += block_size) {
+        __builtin_prefetch(bytes + at + PREFETCH_AHEAD);
+        __builtin_prefetch(bytes + at + PREFETCH_AHEAD + last);
+        if (!is_tracked(part, form, page + at, bytes + at))
+            continue;
+        bits[at / HEAP_GRAIN / 64] |= UINT64_C(1) << (at / HEAP_GRAIN % 64);
+        vaddr next = add_links(&balance, form, page + at, bytes + at);
+        if (next - start < size)
+            note_next(part, &states[(next - start) / POOL_SIZE], next);
+        else
+            note_next_elsewhere(part, next);
     }
-    uint64_t bit = discovery_bit(heap, at);
-    if (bit == DISCOVERY_NO_BIT || (heap->bits[bit / 64] >> (bit % 64) & 1))
-        return false;
-    heap->bits[bit / 64] |= UINT64_C(1) << (bit % 64);
-    *next = layout_uint(layout, format, bytes, LAYOUT_PyGC_Head_gc_next);
-    part->forward += hash_link(at, *next);
-    part->backward += hash_link(layout_uint(layout, format, bytes, LAYOUT_PyGC_Head_gc_prev), at);
-    return true;
+    part->balance += balance;
 }
 
-static uint32_t element_size(const struct heap *heap)
+// The page, if it can be one of a pool.
+static const uint8_t *view_page(struct sweep_part *part, const struct heap_range *range, vaddr page)
 {
-    const struct layout *layout = &heap->runtime->layout;
-    return layout_offset(layout, LAYOUT_PyGC_Head_sizeof) +
-           layout_offset(layout, LAYOUT_PyObject_ob_type) +
-           layout->values[LAYOUT_PyObject_ob_type].width;
+    enum memory_status status;
+    // Two pages of another range could share a word of the bitmap.
+    return range->start % POOL_SIZE == 0 && range->size - (page - range->start) >= POOL_SIZE
+               ? memory_view(&part->memory, page, POOL_SIZE, &status)
+               : NULL;
 }
 
-static void sweep_page(struct sweep_part *part, vaddr page, uint64_t number, const uint8_t *bytes)
+// Notes what could be an element of a page that is no pool and that some element's gc_next leads
+// to. The one before it may be one that nobody has looked at yet.
+static void search_page(struct sweep_part *part, const struct heap_range *range, vaddr page)
+{
+    const struct element_form *form = &part->sweep->form;
+    enum memory_status status;
+    vaddr from = page > range->start ? page : range->start;
+    uint64_t element = element_size(part->sweep);
+    uint64_t size = page + POOL_SIZE - from + element - HEAP_GRAIN; // the last begins in the page
+    if (size > range->size - (from - range->start))
+        size = range->size - (from - range->start);
+    const uint8_t *bytes = memory_view(&part->memory, from, size, &status);
+    for (uint64_t at = 0; bytes && at + element <= size; at += HEAP_GRAIN)
+        if (read_refs(form, bytes + at) == GC_REACHABLE &&
+            has_gc(part, read_member(form, bytes + at, form->type)))
+            note_place(part, &part->guesses, from + at);
+}
+
+static void sweep_page(struct sweep_part *part, const struct heap_range *range, vaddr page)
 {
     struct sweep *sweep = part->sweep;
-    struct pool pool;
-    // With PYMALLOC_DEBUG a block begins with its size and a pad.
-    uint32_t pad = sweep->heap->runtime->debug_pad, least = pad + element_size(sweep->heap);
-    if (!read_pool(sweep->heap->runtime, bytes, page, &pool))
+    struct pools_header pool;
+    _Atomic uint8_t *state = &sweep->states[page_number(range, page)];
+    const uint8_t *bytes = view_page(part, range, page);
+    if (!bytes || !pools_read_header(sweep->heap->runtime, page, bytes, &pool)) {
+        if (atomic_exchange(state, PAGE_OTHER) == PAGE_LINKED)
+            search_page(part, range, page);
         return;
-    set_pool_page(sweep, number);
-    if (pool.block_size < least)
-        return;
-    for (uint32_t at = pool.first; at + least <= pool.end; at += pool.block_size) {
-        vaddr next;
-        __builtin_prefetch(bytes + at + PREFETCH_AHEAD * pool.block_size);
-        if (take(part, page + at + pad, bytes + at + pad, &next) && next - page >= POOL_SIZE &&
-            !is_pool_page(sweep, next))
-            part->no_memory |= !note_outside(part, next);
     }
+    atomic_store_explicit(state, PAGE_POOL, memory_order_relaxed);
+    // With PYMALLOC_DEBUG a block begins with its size and a pad.
+    if (pool.block_size < sweep->heap->runtime->debug_pad + element_size(sweep) ||
+        pool.end < pool.first + pool.block_size)
+        return;
+    // Constants let the compiler fold offsets, widths and the byte order out of the loop.
+    if (sweep->usual)
+        take_blocks(part, &USUAL_FORM, range, page, bytes, &pool);
+    else
+        take_blocks(part, &sweep->form, range, page, bytes, &pool);
 }
 
 static void sweep_pages(void *context, unsigned job)
@@ -353,16 +408,39 @@ static void sweep_pages(void *context, unsigned job)
     each_page(context, job, sweep_page);
 }
 
-// Follows gc_next from an element outside of the pools until it is back in them, at a list head,
-// or at an element taken already.
+// Takes an element outside of the pools and what follows it, until that is back in them, at a list
+// head, or at an element taken already.
 static void follow_outside(struct sweep_part *part, vaddr at)
 {
-    uint32_t size = element_size(part->sweep->heap);
+    struct heap *heap = part->sweep->heap;
     enum memory_status status;
     const uint8_t *bytes;
+    uint64_t bit;
     while (!is_pool_page(part->sweep, at) &&
-           (bytes = memory_view(&part->memory, at, size, &status)) && take(part, at, bytes, &at))
-        ;
+           (bytes = memory_view(&part->memory, at, element_size(part->sweep), &status)) &&
+           (bit = discovery_bit(heap, at)) != DISCOVERY_NO_BIT &&
+           !(heap->bits[bit / 64] >> (bit % 64) & 1) &&
+           is_tracked(part, &part->sweep->form, at, bytes)) {
+        heap->bits[bit / 64] |= UINT64_C(1) << (bit % 64);
+        at = add_links(&part->balance, &part->sweep->form, at, bytes);
+    }
+}
+
+// Does an element that was taken lead to this one?
+static bool is_entered(struct heap *heap, vaddr at)
+{
+    struct discovery_element element, before;
+    return discovery_read(heap, at, &element) && discovery_is_marked(heap, element.previous) &&
+           discovery_step(heap, &element, false, &before);
+}
+
+static void follow_places(struct sweep_part *part, const struct sweep_part *found)
+{
+    for (size_t i = 0; i < found->outside.count; i++)
+        follow_outside(part, found->outside.at[i]);
+    for (size_t i = 0; i < found->guesses.count; i++)
+        if (is_entered(part->sweep->heap, found->guesses.at[i]))
+            follow_outside(part, found->guesses.at[i]);
 }
 
 // The rings' own heads, whose type word is something else.
@@ -373,8 +451,7 @@ static bool add_heads(struct sweep_part *part)
         struct discovery_element head;
         if (!discovery_read(part->sweep->heap, runtime->generations[i].head, &head))
             return false;
-        part->forward += hash_link(head.at, head.next);
-        part->backward += hash_link(head.previous, head.at);
+        part->balance += hash_link(head.at, head.next) - hash_link(head.previous, head.at);
         follow_outside(part, head.next);
     }
     return true;
@@ -386,25 +463,38 @@ static bool prove(struct sweep *sweep)
 {
     struct sweep_part *first = &sweep->parts[0];
     bool complete = add_heads(first);
-    uint64_t forward = 0, backward = 0;
+    uint64_t balance = 0;
     for (unsigned job = 0; job < sweep->jobs; job++)
-        for (size_t i = 0; i < sweep->parts[job].outside_count; i++)
-            follow_outside(first, sweep->parts[job].outside[i]);
+        follow_places(first, &sweep->parts[job]);
     for (unsigned job = 0; job < sweep->jobs; job++) {
-        forward += sweep->parts[job].forward;
-        backward += sweep->parts[job].backward;
+        balance += sweep->parts[job].balance;
         complete = complete && !sweep->parts[job].no_memory && !sweep->parts[job].in_flux;
     }
-    return complete && forward == backward;
+    return complete && balance == 0;
+}
+
+static void set_form(struct sweep *sweep)
+{
+    const struct runtime *runtime = sweep->heap->runtime;
+    const struct layout_value *values = runtime->layout.values;
+    struct element_form *form = &sweep->form;
+    *form = (struct element_form){
+        runtime->memory->format,          values[LAYOUT_PyGC_Head_gc_next],
+        values[LAYOUT_PyGC_Head_gc_prev], values[LAYOUT_PyGC_Head_gc_refs],
+        values[LAYOUT_PyObject_ob_type],
+    };
+    form->type.offset += layout_offset(&runtime->layout, LAYOUT_PyGC_Head_sizeof);
+    sweep->usual = memcmp(form, &USUAL_FORM, sizeof(*form)) == 0;
 }
 
 static bool init_sweep(struct sweep *sweep)
 {
+    set_form(sweep);
     set_first_pages(sweep);
-    sweep->pool_pages = calloc(sweep->pages / 8 + 1, 1);
+    sweep->states = calloc(sweep->pages + 1, sizeof(*sweep->states));
     sweep->parts = calloc(sweep->jobs, sizeof(*sweep->parts));
-    if (!sweep->pool_pages || !sweep->parts) {
-        free(sweep->pool_pages);
+    if (!sweep->states || !sweep->parts) {
+        free(sweep->states);
         free(sweep->parts);
         return failure_note_no_memory();
     }
@@ -420,11 +510,12 @@ static void deinit_sweep(struct sweep *sweep)
 {
     for (unsigned job = 0; job < sweep->jobs; job++) {
         memory_unshare(&sweep->parts[job].memory);
-        free(sweep->parts[job].outside);
+        free(sweep->parts[job].outside.at);
+        free(sweep->parts[job].guesses.at);
     }
     pthread_mutex_destroy(&sweep->lock);
     free(sweep->parts);
-    free(sweep->pool_pages);
+    free(sweep->states);
 }
 
 bool pools_mark_objects(struct heap *heap, unsigned jobs)
@@ -459,13 +550,14 @@ static bool is_stray(struct sweep_part *part, vaddr page, const uint8_t *bytes, 
            pools_read_page(heap->runtime, page, bytes, &pool) && !pools_is_free(&pool, block);
 }
 
-static void look_at_page(struct sweep_part *part, vaddr page, uint64_t number, const uint8_t *bytes)
+static void look_at_page(struct sweep_part *part, const struct heap_range *range, vaddr page)
 {
     struct sweep *sweep = part->sweep;
-    struct pool pool;
-    uint32_t pad = sweep->heap->runtime->debug_pad, least = pad + element_size(sweep->heap);
-    (void)number;
-    if (!read_pool(sweep->heap->runtime, bytes, page, &pool) || pool.block_size < least)
+    struct pools_header pool;
+    uint32_t pad = sweep->heap->runtime->debug_pad, least = pad + element_size(sweep);
+    const uint8_t *bytes = view_page(part, range, page);
+    if (!bytes || !pools_read_header(sweep->heap->runtime, page, bytes, &pool) ||
+        pool.block_size < least)
         return;
     for (uint32_t at = pool.first; at + least <= pool.end; at += pool.block_size) {
         struct discovery_element element;
@@ -488,85 +580,4 @@ struct failure *pools_each_unmarked(struct heap *heap, void (*found)(void *conte
     *has_pools = sweep.met_marked;
     deinit_sweep(&sweep);
     return NULL;
-}
-
-// --- pages, block by block
-
-static void set_free(struct pools_page *pool, uint32_t offset)
-{
-    pool->free_bits[offset / POOLS_GRAIN / 64] |= UINT64_C(1) << (offset / POOLS_GRAIN % 64);
-    pool->free++;
-}
-
-// The list of free blocks, linked through their first word. False: it is none.
-static bool read_free_list(const struct runtime *runtime, vaddr page, const uint8_t *bytes,
-                           uint32_t end, struct pools_page *pool)
-{
-    vaddr at =
-        layout_uint(&runtime->layout, runtime->memory->format, bytes, LAYOUT_pool_header_freeblock);
-    while (at) {
-        uint64_t offset = at - page;
-        if (offset < pool->first || offset >= end ||
-            (offset - pool->first) % pool->block_size != 0 ||
-            pools_is_free(pool, (uint32_t)offset)) // it bites its tail
-            return false;
-        set_free(pool, (uint32_t)offset);
-        at = format_word(runtime->memory->format, bytes + offset);
-    }
-    return true;
-}
-
-bool pools_read_page(const struct runtime *runtime, vaddr page, const uint8_t *bytes,
-                     struct pools_page *pool)
-{
-    struct pool header;
-    if (!read_pool(runtime, bytes, page, &header))
-        return false;
-    *pool = (struct pools_page){
-        .block_size = header.block_size,
-        .first = header.first,
-        .blocks = (POOL_SIZE - header.first) / header.block_size,
-        .arena = layout_uint(&runtime->layout, runtime->memory->format, bytes,
-                             LAYOUT_pool_header_arenaindex),
-    };
-    if (!read_free_list(runtime, page, bytes, header.end, pool))
-        return false;
-    for (uint32_t at = header.end; at + pool->block_size <= POOL_SIZE; at += pool->block_size)
-        set_free(pool, at);
-    return true;
-}
-
-// --- single blocks
-
-// Is a block on its pool's list of free ones? They are linked through their first word.
-static bool is_free(const struct runtime *runtime, const uint8_t *page_bytes, vaddr page,
-                    vaddr block)
-{
-    vaddr at = layout_uint(&runtime->layout, runtime->memory->format, page_bytes,
-                           LAYOUT_pool_header_freeblock);
-    for (unsigned i = 0; i < POOL_SIZE / 8 && at && at - page < POOL_SIZE; i++) {
-        if (at == block)
-            return true;
-        if (memory_read_word(runtime->memory, at, &at) != MEMORY_OK)
-            break;
-    }
-    return false;
-}
-
-bool pools_find_block(const struct runtime *runtime, vaddr at, struct pools_block *block)
-{
-    struct pool pool;
-    enum memory_status status;
-    vaddr page = at & ~(vaddr)(POOL_SIZE - 1);
-    const uint8_t *bytes = memory_view(runtime->memory, page, POOL_SIZE, &status);
-    if (!bytes || !read_pool(runtime, bytes, page, &pool) || at - page < pool.first)
-        return false;
-    uint32_t pad = runtime->debug_pad;
-    uint64_t offset = (at - page - pool.first) / pool.block_size * pool.block_size + pool.first;
-    if (pool.block_size <= 2 * pad)
-        return false;
-    *block =
-        (struct pools_block){page + offset + pad, pool.block_size - 2 * pad,
-                             offset >= pool.end || is_free(runtime, bytes, page, page + offset)};
-    return true;
 }

@@ -26,6 +26,18 @@ enum {
     POOLS_PAGE_WORDS = POOLS_PAGE_SIZE / POOLS_GRAIN / 64,
 };
 
+// What is read of a pool's header.
+struct pools_header {
+    uint32_t block_size;
+    uint32_t first; // offset of the first block in the page
+    uint32_t end;   // of what was ever handed out
+};
+
+// The header of the page at `page` (a multiple of its size, as many bytes). False: it does not look
+// like a pool.
+bool pools_read_header(const struct runtime *runtime, vaddr page, const uint8_t *bytes,
+                       struct pools_header *header);
+
 // The page of a pool, block by block.
 struct pools_page {
     uint32_t block_size;
@@ -37,7 +49,7 @@ struct pools_page {
     uint64_t free_bits[POOLS_PAGE_WORDS];
 };
 
-// The page at `page` (a multiple of its size, as many bytes). False: it does not look like a pool.
+// The same with its blocks. False: it does not look like a pool.
 bool pools_read_page(const struct runtime *runtime, vaddr page, const uint8_t *bytes,
                      struct pools_page *pool);
 

@@ -58,8 +58,8 @@ static inline uint32_t graph_find_ascending(const uint32_t *numbers, uint32_t co
 }
 
 // Finds the components among the nodes whose mark has a bit of `wanted`; edges to other nodes do
-// not count. Pearce's one-array variant of Tarjan's algorithm ("A Space-Efficient Algorithm for
-// Finding Strongly Connected Components", 2016), with explicit stacks.
+// not count. At its peak it needs the components themselves and a byte or two per node, but for
+// what a walk has to remember of large components.
 bool graph_components_create(const struct graph *graph, const uint8_t *marks, uint8_t wanted,
                              struct graph_components *components);
 void graph_components_destroy(struct graph_components *components);

@@ -18,7 +18,6 @@
 enum {
     DEAD_STATES = COLLECT_UNCOLLECTABLE | COLLECT_PENDING,
     FOUND_MAX = 256,
-    CURSOR_SKIPS = 64, // objects; with more between two, the second is searched for
 };
 #define SHARED (GRAPH_NONE - 1)
 
@@ -444,12 +443,7 @@ static void measure_tracked(const struct survey *survey)
         bool owns = heap_owns_untracked(heap, node);
         if (!owns && !type->owned.count)
             continue;
-        if (node - at > CURSOR_SKIPS)
-            heap_cursor_init(&cursor, heap, at = node);
-        for (; at < node; at++)
-            heap_cursor_next(&cursor);
-        vaddr object = heap_cursor_next(&cursor);
-        at++;
+        vaddr object = heap_cursor_find(&cursor, &at, node);
         measure->in_graph = true;
         if (owns)
             visit(measure, type, object, measure->owners[node]);

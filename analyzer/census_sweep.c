@@ -9,6 +9,10 @@
 #include "discovery.h"
 #include "pools.h"
 
+enum {
+    PREFETCH_AHEAD = 8, // pages: of most only the header is read, and no processor guesses where
+};
+
 static void add(struct census_count *count, uint64_t bytes)
 {
     count->objects++;
@@ -386,8 +390,11 @@ void census_sweep_pages(struct census_part *part, unsigned job)
         uint64_t count = range->size / POOLS_PAGE_SIZE;
         uint64_t from = first > before ? first - before : 0;
         uint64_t to = end - before < count ? end - before : count;
-        for (uint64_t page = from; page < to && !part->no_memory; page++)
+        for (uint64_t page = from; page < to && !part->no_memory; page++) {
+            if (page + PREFETCH_AHEAD < to)
+                __builtin_prefetch(range->bytes + (page + PREFETCH_AHEAD) * POOLS_PAGE_SIZE);
             sweep_page(part, range, range->start + page * POOLS_PAGE_SIZE);
+        }
         before += count;
     }
 }

@@ -248,7 +248,7 @@ struct failure *census_create(struct heap *heap, const uint8_t *states,
                                .jobs = jobs == 0                  ? 1
                                        : jobs > PARALLEL_JOBS_MAX ? PARALLEL_JOBS_MAX
                                                                   : jobs};
-    struct census_part *parts = calloc(work.jobs, sizeof(*parts));
+    struct census_part *parts = parallel_parts_create(work.jobs, sizeof(*parts));
     struct census *made = calloc(1, sizeof(*made));
     bool done = parts && made;
     init_work(&work);

@@ -9,6 +9,10 @@
 #include "discovery.h"
 #include "pools.h"
 
+enum {
+    PREFETCH_AHEAD = 8, // pages: of most only the header is read, and no processor guesses where
+};
+
 static void add(struct census_count *count, uint64_t bytes)
 {
     count->objects++;
@@ -94,6 +98,12 @@ static void count_state(struct census_tally *tally, uint8_t state, uint64_t size
         add(&tally->garbage, size);
 }
 
+// What most objects of a type have: nothing beside their block, which a pool has.
+struct usual {
+    uint64_t size;
+    bool any; // or any other size that a pool has
+};
+
 // The size of an object that has nothing beside its block, nor items in it; else 0.
 static uint64_t plain_size(const struct census_part *part, const struct object_type *type)
 {
@@ -104,33 +114,55 @@ static uint64_t plain_size(const struct census_part *part, const struct object_t
                : runtime_allocation_size(&part->runtime, size);
 }
 
-void census_count_tracked(struct census_part *part, unsigned job)
+// Per type; NULL: memory is short.
+static struct usual *list_usual(const struct census_part *part, const struct object_types *types)
+{
+    struct usual *usual = calloc((size_t)types->count + 1, sizeof(*usual));
+    for (uint32_t i = 0; i < types->count && usual; i++)
+        usual[i] = (struct usual){.size = plain_size(part, &types->types[i]),
+                                  .any = types->types[i].size == SIZE_PLAIN};
+    return usual;
+}
+
+// Objects that are not usual ones are few, and only these are looked for in memory.
+static void count_range(struct census_part *part, const struct usual *usual, uint32_t first,
+                        uint32_t end)
 {
     struct heap *heap = part->work->heap;
     uint64_t small = part->runtime.small_request_limit;
-    uint32_t first = (uint32_t)((uint64_t)heap->count * job / part->work->jobs);
-    uint32_t end = (uint32_t)((uint64_t)heap->count * (job + 1) / part->work->jobs);
-    const struct object_type *types = heap->types.types;
     struct heap_cursor cursor;
+    uint32_t at = first;
     heap_cursor_init(&cursor, heap, first);
     for (uint32_t i = first; i < end; i++) {
-        vaddr object = heap_cursor_next(&cursor);
-        if (heap->type[i] == HEAP_NO_TYPE)
-            continue;
-        const struct object_type *type = &types[heap->type[i]];
+        int32_t number = heap->type[i];
+        uint8_t state = part->work->states[i];
         uint64_t size = heap->sizes[i];
-        struct census_tally *tally = find_tally(part, (uint32_t)heap->type[i]);
-        if (!tally)
-            return;
-        if (size == HEAP_SIZE_LARGE) {
+        if (number == HEAP_NO_TYPE)
+            continue;
+        const struct usual *own = &usual[number];
+        bool is_usual = size <= small && (size == own->size || own->any);
+        if (!is_usual) {
+            const struct object_type *type = &heap->types.types[number];
+            vaddr object = heap_cursor_find(&cursor, &at, i);
             bool partial = false; // counted when it was read first
-            size = object_size(&part->types, type, object, &partial);
-        }
-        add(&part->states[part->work->states[i]], size);
-        count_state(tally, part->work->states[i], size);
-        if (size > small || (type->size != SIZE_PLAIN && size != plain_size(part, type)))
+            if (size == HEAP_SIZE_LARGE)
+                size = object_size(&part->types, type, object, &partial);
             charge_object(part, type, object, find_block_size(part, type, object), size);
+        }
+        add(&part->states[state], size);
+        count_state(&part->tallies[number], state, size);
     }
+}
+
+void census_count_tracked(struct census_part *part, unsigned job)
+{
+    const struct heap *heap = part->work->heap;
+    struct usual *usual = list_usual(part, &heap->types);
+    part->no_memory = part->no_memory || !usual;
+    if (usual && find_tally(part, heap->types.count))
+        count_range(part, usual, (uint32_t)((uint64_t)heap->count * job / part->work->jobs),
+                    (uint32_t)((uint64_t)heap->count * (job + 1) / part->work->jobs));
+    free(usual);
 }
 
 // --- untracked objects
@@ -358,8 +390,11 @@ void census_sweep_pages(struct census_part *part, unsigned job)
         uint64_t count = range->size / POOLS_PAGE_SIZE;
         uint64_t from = first > before ? first - before : 0;
         uint64_t to = end - before < count ? end - before : count;
-        for (uint64_t page = from; page < to && !part->no_memory; page++)
+        for (uint64_t page = from; page < to && !part->no_memory; page++) {
+            if (page + PREFETCH_AHEAD < to)
+                __builtin_prefetch(range->bytes + (page + PREFETCH_AHEAD) * POOLS_PAGE_SIZE);
             sweep_page(part, range, range->start + page * POOLS_PAGE_SIZE);
+        }
         before += count;
     }
 }

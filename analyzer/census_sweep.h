@@ -4,6 +4,7 @@
 #define ANALYZER_CENSUS_SWEEP_H
 
 #include "census.h"
+#include "parallel.h"
 #include "type_cache.h"
 
 enum {
@@ -47,7 +48,7 @@ struct census_part {
     struct census_pools pools;
     uint64_t *arenas; // one bit per arena: has pools
     bool no_memory;
-};
+} __attribute__((aligned(PARALLEL_APART)));
 
 // Counts the tracked objects: a job's share of the numbers.
 void census_count_tracked(struct census_part *part, unsigned job);

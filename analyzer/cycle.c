@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 enum {
-    SHORT_ROW = 32 // edges; of so few each is looked for anew
+    SHORT_ROW = 32,   // edges; of so few each is looked for anew
+    LONG_RING = 1024, // members
 };
 
 void cycle_finder_init(struct cycle_finder *finder, struct heap *heap,
@@ -53,26 +54,43 @@ static const uint32_t *component_members(const struct cycle_finder *finder, uint
 
 // --- a ring has one cycle: its only edges
 
+// The edge of a member to a member; GRAPH_NONE: it has several.
 static uint32_t ring_edge(const struct cycle_finder *finder, uint32_t component, uint32_t node)
 {
     const struct graph *graph = &finder->heap->graph;
-    uint32_t edge = graph->rows[node];
-    while (finder->components->of[graph->targets[edge]] != component)
-        edge++;
-    return edge;
+    uint32_t end = graph->rows[node + 1], found = GRAPH_NONE;
+    for (uint32_t edge = graph->rows[node]; edge < end; edge++) {
+        if (finder->components->of[graph->targets[edge]] != component)
+            continue;
+        if (found != GRAPH_NONE)
+            return GRAPH_NONE;
+        found = edge;
+    }
+    return found;
 }
 
-static bool follow_ring(struct cycle_finder *finder, uint32_t component, uint32_t start)
+// From each member the others can be reached, so that from one with a single edge on nothing is
+// left out: as many steps as there are members go through all, or find that it is no ring.
+static bool follow_ring(struct cycle_finder *finder, uint32_t component, uint32_t start,
+                        size_t *length)
 {
     uint32_t count = component_size(finder, component);
+    *length = CYCLE_NO_RING;
+    // Links take more memory than what is looked at.
+    if (count > LONG_RING &&
+        !graph_component_is_ring(&finder->heap->graph, finder->components, component))
+        return true;
     if (!reserve_links(finder, count))
         return false;
     uint32_t node = start;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t edge = ring_edge(finder, component, node);
+        if (edge == GRAPH_NONE)
+            return true;
         finder->links[i] = (struct shape_link){.node = node, .edge = edge};
         node = finder->heap->graph.targets[edge];
     }
+    *length = count;
     return true;
 }
 
@@ -292,11 +310,7 @@ bool cycle_follow(struct cycle_finder *finder, uint32_t component, size_t *lengt
     *length = 0;
     if (start == GRAPH_NONE)
         return true;
-    *length = CYCLE_NO_RING;
-    if (!graph_component_is_ring(&finder->heap->graph, finder->components, component))
-        return true;
-    *length = component_size(finder, component);
-    return follow_ring(finder, component, start);
+    return follow_ring(finder, component, start, length);
 }
 
 bool cycle_find(struct cycle_finder *finder, uint32_t component, size_t *length)

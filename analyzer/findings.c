@@ -11,6 +11,7 @@
 #include "cycle.h"
 #include "groups.h"
 #include "held.h"
+#include "parallel.h"
 #include "remedy.h"
 #include "shape.h"
 
@@ -283,16 +284,23 @@ static bool count_components(struct folding *folding)
     return find_medians(folding);
 }
 
+// A member's owner is the finding of its component: the component numbers have served.
+static void set_owners(void *context, unsigned job)
+{
+    struct folding *folding = context;
+    uint32_t *owners = folding->components.of;
+    uint32_t count = folding->heap->count;
+    unsigned jobs = graph_jobs(&folding->heap->graph);
+    uint32_t end = parallel_first(count, jobs, job + 1);
+    for (uint32_t node = parallel_first(count, jobs, job); node < end; node++)
+        if (owners[node] != GRAPH_NONE)
+            owners[node] = finding_of(folding, owners[node]);
+}
+
 static struct failure *measure_held(struct folding *folding)
 {
-    // A member's owner is the finding of its component: the component numbers have served.
-    uint32_t *owners = folding->components.of;
-    for (uint32_t i = 0; i < folding->heap->count; i++) {
-        uint32_t component = owners[i];
-        if (component != GRAPH_NONE)
-            owners[i] = finding_of(folding, component);
-    }
-    return held_measure(folding->heap, folding->states, owners, folding->findings);
+    parallel_run(graph_jobs(&folding->heap->graph), set_owners, folding);
+    return held_measure(folding->heap, folding->states, folding->components.of, folding->findings);
 }
 
 static int by_bytes(const void *a, const void *b)

@@ -25,6 +25,7 @@ struct table {
     size_t size;     // of it, a power of two
     uint64_t *words; // the key at hand
     size_t word_capacity;
+    uint32_t last; // the group found last
 };
 
 // One thread's part of the components.
@@ -34,7 +35,7 @@ struct part {
     struct table table;
     uint32_t *numbers; // per group of the table: its number in the whole
     bool no_memory;
-};
+} __attribute__((aligned(PARALLEL_APART)));
 
 struct grouping {
     struct cycle_finder *finder; // the caller's
@@ -83,11 +84,25 @@ static bool table_grow(struct table *table)
     return true;
 }
 
-// The group with that key, made if there is none.
+static bool has_key(const struct group *group, const uint64_t *words, size_t word_count)
+{
+    if (group->word_count != word_count)
+        return false;
+    for (size_t i = 0; i < word_count; i++)
+        if (group->words[i] != words[i])
+            return false;
+    return true;
+}
+
+// The group with that key, made if there is none. Often it is the one found last.
 static bool table_find(struct table *table, const uint64_t *words, size_t word_count,
                        uint32_t component, uint32_t *number)
 {
     size_t size = word_count * sizeof(*words);
+    if (table->count && has_key(&table->groups[table->last], words, word_count)) {
+        *number = table->last;
+        return true;
+    }
     uint64_t hash = XXH3_64bits(words, size);
     if (!table_grow(table))
         return false;
@@ -96,7 +111,7 @@ static bool table_find(struct table *table, const uint64_t *words, size_t word_c
         struct group *known = &table->groups[table->slots[slot] - 1];
         if (known->hash == hash && known->word_count == word_count &&
             memcmp(known->words, words, size) == 0) {
-            *number = table->slots[slot] - 1;
+            *number = table->last = table->slots[slot] - 1;
             return true;
         }
     }
@@ -109,7 +124,7 @@ static bool table_find(struct table *table, const uint64_t *words, size_t word_c
                                                  .word_count = word_count,
                                                  .first = component,
                                                  .first_plain = GRAPH_NONE};
-    *number = (uint32_t)table->count++;
+    *number = table->last = (uint32_t)table->count++;
     table->slots[slot] = *number + 1;
     return true;
 }
@@ -182,9 +197,11 @@ static uint64_t first_state(const struct grouping *grouping, uint32_t component)
 
 // --- plain components
 
-// Asks for what will be read of a component that comes soon.
-static void prefetch_component(const struct heap *heap, const struct graph_components *components,
-                               uint32_t component, bool rows_are_there)
+// Asks for what will be read of a component that comes soon. (A function that does nothing but that
+// has no effect for gcc, which leaves out calls of it; inlined early it stays.)
+static inline __attribute__((always_inline)) void
+prefetch_component(const struct heap *heap, const struct graph_components *components,
+                   uint32_t component, bool rows_are_there)
 {
     uint32_t at = components->starts[component], end = components->starts[component + 1];
     if (end - at > PREFETCH_MEMBERS)
@@ -386,7 +403,7 @@ bool groups_create(struct cycle_finder *finder, const uint8_t *states, struct gr
     struct table table = {0};
     *groups = (struct groups){0};
     grouping.of = column_create(finder->components->count, sizeof(*grouping.of));
-    grouping.parts = calloc(grouping.jobs, sizeof(*grouping.parts));
+    grouping.parts = parallel_parts_create(grouping.jobs, sizeof(*grouping.parts));
     bool done = grouping.of && grouping.parts && run(&grouping, &table, groups);
     free(grouping.parts);
     groups->of = grouping.of;

@@ -6,9 +6,11 @@
 #include "extraction.h"
 
 enum {
+    // references taken from an object at a time
     FOUND_MAX = 1024,
-    PLACES_MAX = 256
-}; // references taken from an object at a time
+    PLACES_MAX = 256,
+    CURSOR_SKIPS = 64, // objects that a cursor goes past one by one
+};
 
 // --- numbers
 
@@ -76,6 +78,16 @@ void heap_cursor_advance(struct heap_cursor *cursor)
            heap->ranges[cursor->range + 1].first_bit <= cursor->word * 64)
         cursor->range++;
     cursor->first_place = first_place(cursor);
+}
+
+vaddr heap_cursor_find(struct heap_cursor *cursor, uint32_t *at, uint32_t number)
+{
+    if (number - *at > CURSOR_SKIPS)
+        heap_cursor_init(cursor, cursor->heap, *at = number);
+    for (; *at < number; ++*at)
+        heap_cursor_next(cursor);
+    ++*at;
+    return heap_cursor_next(cursor);
 }
 
 vaddr heap_address(const struct heap *heap, uint32_t number)

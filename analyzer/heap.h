@@ -165,6 +165,9 @@ static inline vaddr heap_cursor_next(struct heap_cursor *cursor)
     return object;
 }
 
+// The address of a number that is not below *at, the one that the cursor gives next; *at follows.
+vaddr heap_cursor_find(struct heap_cursor *cursor, uint32_t *at, uint32_t number);
+
 uint64_t heap_size(struct heap *heap, uint32_t number);
 
 static inline bool heap_has_finalizer(const struct heap *heap, uint32_t number)

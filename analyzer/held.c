@@ -5,14 +5,19 @@
 // and what it refers to, or owns without the collector's knowledge (ownership.h), is counted next.
 // To the collector, a tracked object that an untracked one owns is in use; it is counted down in
 // the same way.
+//
+// Most dead objects are members that lead to members, and of which the columns of the heap say all
+// that is asked here. So threads look through the columns for the others, and only these are gone
+// through one by one.
 #include "held.h"
 
 #include <stdlib.h>
 
+#include "parallel.h"
+
 enum {
     DEAD_STATES = COLLECT_UNCOLLECTABLE | COLLECT_PENDING,
     FOUND_MAX = 256,
-    CURSOR_SKIPS = 64, // objects; with more between two, the second is searched for
 };
 #define SHARED (GRAPH_NONE - 1)
 
@@ -43,11 +48,134 @@ struct measure {
     bool no_memory;
 };
 
+// --- which objects are to be looked at
+
+// One bit per node each. Ranges of threads begin at multiples of 64: no word is shared.
+struct survey {
+    struct measure *measure;
+    unsigned jobs;
+    uint64_t *members;   // of components with an owner
+    uint64_t *leading;   // members with an edge to a dead object that is no member
+    uint64_t *unsettled; // dead, and to be charged, or with references that no edge stands for
+};
+
+static size_t count_words(const struct heap *heap)
+{
+    return heap->count / 64 + 1;
+}
+
+static bool has_bit(const uint64_t *bits, uint32_t node)
+{
+    return bits[node / 64] >> (node % 64) & 1;
+}
+
+static bool survey_init(struct survey *survey, struct measure *measure)
+{
+    size_t words = count_words(measure->heap);
+    *survey = (struct survey){.measure = measure,
+                              .jobs = graph_jobs(&measure->heap->graph),
+                              .members = calloc(words, sizeof(*survey->members)),
+                              .leading = calloc(words, sizeof(*survey->leading)),
+                              .unsettled = calloc(words, sizeof(*survey->unsettled))};
+    return survey->members && survey->leading && survey->unsettled;
+}
+
+static void survey_deinit(struct survey *survey)
+{
+    free(survey->members);
+    free(survey->leading);
+    free(survey->unsettled);
+}
+
+// The bits of up to 64 nodes.
+static uint64_t find_members(const struct survey *survey, uint32_t first, uint32_t end)
+{
+    const uint32_t *owners = survey->measure->owners;
+    uint64_t bits = 0;
+    for (uint32_t node = first; node < end; node++)
+        bits |= (uint64_t)(owners[node] != GRAPH_NONE) << (node % 64);
+    return bits;
+}
+
+// Has one of the nodes an edge to a dead object that is no member? Of all arrays that of the
+// members' bits is the smallest, and most edges lead to members.
+static bool lead_on(const struct survey *survey, uint32_t first, uint32_t end)
+{
+    const struct graph *graph = &survey->measure->heap->graph;
+    const uint64_t *members = survey->members;
+    for (uint32_t edge = graph->rows[first]; edge < graph->rows[end]; edge++)
+        if (!has_bit(members, graph->targets[edge]) &&
+            (survey->measure->states[graph->targets[edge]] & DEAD_STATES))
+            return true;
+    return false;
+}
+
+static uint64_t find_leading(const struct survey *survey, uint32_t first, uint32_t end)
+{
+    uint64_t bits = 0;
+    if (!survey->members[first / 64] || !lead_on(survey, first, end))
+        return 0;
+    for (uint32_t node = first; node < end; node++)
+        if (has_bit(survey->members, node) && lead_on(survey, node, node + 1))
+            bits |= UINT64_C(1) << (node % 64);
+    return bits;
+}
+
+static uint64_t find_unsettled(const struct survey *survey, uint32_t first, uint32_t end)
+{
+    const struct heap *heap = survey->measure->heap;
+    const uint8_t *states = survey->measure->states;
+    uint64_t bits = 0;
+    for (uint32_t node = first; node < end; node++) {
+        if (!(states[node] & DEAD_STATES) || heap->type[node] == HEAP_NO_TYPE)
+            continue;
+        bool unsettled = !has_bit(survey->members, node) || heap_owns_untracked(heap, node) ||
+                         heap->types.types[heap->type[node]].owned.count;
+        bits |= (uint64_t)unsettled << (node % 64);
+    }
+    return bits;
+}
+
+static void set_bits(const struct survey *survey, unsigned job, uint64_t *bits,
+                     uint64_t (*find)(const struct survey *survey, uint32_t first, uint32_t end))
+{
+    uint32_t count = survey->measure->heap->count;
+    uint32_t end = parallel_first(count, survey->jobs, job + 1);
+    for (uint32_t node = parallel_first(count, survey->jobs, job); node < end; node += 64)
+        bits[node / 64] = find(survey, node, end - node < 64 ? end : node + 64);
+}
+
+static void set_members(void *context, unsigned job)
+{
+    const struct survey *survey = context;
+    set_bits(survey, job, survey->members, find_members);
+}
+
+static void set_others(void *context, unsigned job)
+{
+    const struct survey *survey = context;
+    set_bits(survey, job, survey->leading, find_leading);
+    set_bits(survey, job, survey->unsettled, find_unsettled);
+}
+
+// The first node from `node` on that has its bit set, or the number of nodes.
+static uint32_t next_bit(const struct survey *survey, const uint64_t *bits, uint32_t node)
+{
+    uint32_t count = survey->measure->heap->count;
+    while (node < count) {
+        uint64_t left = bits[node / 64] >> (node % 64);
+        if (left)
+            return node + (uint32_t)__builtin_ctzll(left);
+        node += 64 - node % 64;
+    }
+    return count;
+}
+
 // --- over the graph
 
 struct spread {
     struct measure *measure;
-    const uint8_t *members; // one bit per node
+    const uint64_t *members;
     uint32_t *stack;
     size_t depth;
     size_t capacity;
@@ -73,10 +201,8 @@ static bool spread_from(struct spread *spread, uint32_t node)
     uint32_t *owners = spread->measure->owners, owner = owners[node];
     for (uint32_t edge = graph->rows[node]; edge < graph->rows[node + 1]; edge++) {
         uint32_t target = graph->targets[edge];
-        // Most lead to members; and of all arrays that of their bits is the smallest.
-        if ((spread->members[target / 8] >> (target % 8) & 1) ||
-            !(spread->measure->states[target] & DEAD_STATES) || owners[target] == owner ||
-            owners[target] == SHARED)
+        if (has_bit(spread->members, target) || !(spread->measure->states[target] & DEAD_STATES) ||
+            owners[target] == owner || owners[target] == SHARED)
             continue;
         owners[target] = owners[target] == GRAPH_NONE ? owner : SHARED;
         if (!spread_push(spread, target))
@@ -86,13 +212,13 @@ static bool spread_from(struct spread *spread, uint32_t node)
 }
 
 // Post: every dead object that a member reaches has an owner: one finding, or SHARED.
-static bool spread_owners(struct measure *measure, const uint8_t *members)
+static bool spread_owners(const struct survey *survey)
 {
-    struct spread spread = {.measure = measure, .members = members};
+    struct spread spread = {.measure = survey->measure, .members = survey->members};
+    uint32_t count = survey->measure->heap->count;
     bool done = true;
-    for (uint32_t node = 0; node < measure->heap->count && done; node++) {
-        if (!(members[node / 8] >> (node % 8) & 1))
-            continue;
+    for (uint32_t node = next_bit(survey, survey->leading, 0); node < count && done;
+         node = next_bit(survey, survey->leading, node + 1)) {
         done = spread_from(&spread, node);
         while (done && spread.depth)
             done = spread_from(&spread, spread.stack[--spread.depth]);
@@ -301,27 +427,23 @@ static void settle_counted(struct measure *measure)
 
 // Post: shared_* and the findings' held_* count the dead objects; the table counts the references
 // from all of these to untracked ones, and what they own besides.
-static void measure_tracked(struct measure *measure, const uint8_t *members)
+static void measure_tracked(const struct survey *survey)
 {
+    struct measure *measure = survey->measure;
     struct heap *heap = measure->heap;
     struct heap_cursor cursor;
     heap_cursor_init(&cursor, heap, 0);
     uint32_t at = 0; // the node that the cursor gives next
-    for (uint32_t node = 0; node < heap->count && !measure->no_memory; node++) {
-        if (!(measure->states[node] & DEAD_STATES) || heap->type[node] == HEAP_NO_TYPE)
-            continue;
-        if (!(members[node / 8] >> (node % 8) & 1))
+    for (uint32_t node = next_bit(survey, survey->unsettled, 0);
+         node < heap->count && !measure->no_memory;
+         node = next_bit(survey, survey->unsettled, node + 1)) {
+        if (!has_bit(survey->members, node))
             charge(measure->findings, measure->owners[node], heap_size(heap, node));
         const struct object_type *type = &heap->types.types[heap->type[node]];
         bool owns = heap_owns_untracked(heap, node);
         if (!owns && !type->owned.count)
             continue;
-        if (node - at > CURSOR_SKIPS)
-            heap_cursor_init(&cursor, heap, at = node);
-        for (; at < node; at++)
-            heap_cursor_next(&cursor);
-        vaddr object = heap_cursor_next(&cursor);
-        at++;
+        vaddr object = heap_cursor_find(&cursor, &at, node);
         measure->in_graph = true;
         if (owns)
             visit(measure, type, object, measure->owners[node]);
@@ -331,46 +453,41 @@ static void measure_tracked(struct measure *measure, const uint8_t *members)
     }
 }
 
-static void set_members(uint8_t *members, const uint32_t *owners, uint32_t count)
+static bool run(struct measure *measure)
 {
-    for (uint32_t node = 0; node < count; node += 8) {
-        unsigned bits = 0;
-        for (uint32_t i = 0; i < 8 && node + i < count; i++)
-            bits |= (unsigned)(owners[node + i] != GRAPH_NONE) << i;
-        members[node / 8] = (uint8_t)bits;
+    struct survey survey;
+    bool done = survey_init(&survey, measure);
+    if (done) {
+        parallel_run(survey.jobs, set_members, &survey);
+        parallel_run(survey.jobs, set_others, &survey);
+        done = spread_owners(&survey);
     }
+    if (done)
+        measure_tracked(&survey);
+    if (done && !measure->no_memory)
+        settle_counted(measure);
+    survey_deinit(&survey);
+    return done && !measure->no_memory;
 }
 
 struct failure *held_measure(struct heap *heap, const uint8_t *states, uint32_t *owners,
                              struct findings *findings)
 {
-    uint8_t *members = calloc(heap->count / 8 + 1, 1);
     struct measure *measure = calloc(1, sizeof(*measure));
-    bool done = members && measure;
+    if (!measure)
+        return failure_no_memory();
     heap->code.number = HEAP_CODE_UNNUMBERED;
-    if (done) {
-        *measure = (struct measure){
-            .heap = heap, .states = states, .owners = owners, .findings = findings};
-        measure->visitor = (struct visitor){.found = measure->found,
-                                            .capacity = FOUND_MAX,
-                                            .full = count_references,
-                                            .run_code = heap_code_run,
-                                            .code = &heap->code};
-        set_members(members, owners, heap->count);
-        done = spread_owners(measure, members);
-    }
-    if (done) {
-        measure_tracked(measure, members);
-        if (!measure->no_memory)
-            settle_counted(measure);
-        done = !measure->no_memory;
-    }
-    if (measure) {
-        free(measure->incoming);
-        free(measure->table);
-        free(measure->stack);
-    }
+    *measure =
+        (struct measure){.heap = heap, .states = states, .owners = owners, .findings = findings};
+    measure->visitor = (struct visitor){.found = measure->found,
+                                        .capacity = FOUND_MAX,
+                                        .full = count_references,
+                                        .run_code = heap_code_run,
+                                        .code = &heap->code};
+    bool done = run(measure);
+    free(measure->incoming);
+    free(measure->table);
+    free(measure->stack);
     free(measure);
-    free(members);
     return done ? NULL : failure_no_memory();
 }

@@ -3,6 +3,17 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *parallel_parts_create(unsigned jobs, size_t size)
+{
+    size_t bytes = (jobs ? jobs : 1) * size; // a handful of small structs
+    void *parts = aligned_alloc(PARALLEL_APART, bytes);
+    if (parts)
+        memset(parts, 0, bytes);
+    return parts;
+}
 
 unsigned parallel_processors(void)
 {

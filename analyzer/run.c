@@ -373,15 +373,14 @@ static struct failure *take_census(struct run *run)
 
 static void sum_states(struct run *run)
 {
-    for (uint32_t i = 0; i < run->heap->count; i++) {
-        uint64_t size = heap_size(run->heap, i);
+    const struct census_count *states = run->census->states;
+    run->report.kept_bytes = states[COLLECT_UNCOLLECTABLE].bytes + states[COLLECT_KEPT].bytes;
+    run->report.trash_bytes = states[COLLECT_TRASH].bytes;
+    if (!run->totals.objects[COLLECT_PENDING])
+        return;
+    for (uint32_t i = 0; i < run->heap->count; i++)
         run->report.pending_finalizers +=
             run->states[i] == COLLECT_PENDING && heap_has_finalizer(run->heap, i);
-        if (run->states[i] & (COLLECT_UNCOLLECTABLE | COLLECT_KEPT))
-            run->report.kept_bytes += size;
-        else if (run->states[i] == COLLECT_TRASH)
-            run->report.trash_bytes += size;
-    }
 }
 
 static void count_items(struct run *run)

@@ -136,7 +136,7 @@ static void count_range(struct census_part *part, const struct usual *usual, uin
     for (uint32_t i = first; i < end; i++) {
         int32_t number = heap->type[i];
         uint8_t state = part->work->states[i];
-        uint64_t size = heap->sizes[i];
+        uint64_t size = (uint64_t)heap->sizes[i] * HEAP_SIZE_UNIT;
         if (number == HEAP_NO_TYPE)
             continue;
         const struct usual *own = &usual[number];
@@ -145,7 +145,7 @@ static void count_range(struct census_part *part, const struct usual *usual, uin
             const struct object_type *type = &heap->types.types[number];
             vaddr object = heap_cursor_find(&cursor, &at, i);
             bool partial = false; // counted when it was read first
-            if (size == HEAP_SIZE_LARGE)
+            if (heap->sizes[i] == HEAP_SIZE_LARGE)
                 size = object_size(&part->types, type, object, &partial);
             charge_object(part, type, object, find_block_size(part, type, object), size);
         }

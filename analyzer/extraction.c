@@ -35,8 +35,9 @@ static void set_size(struct extraction_part *part, const struct object_type *typ
     uint64_t size = object_size(&part->types, type, object, &partial);
     part->losses.unreadable_sizes += partial;
     part->bytes += size;
+    bool fits = size % HEAP_SIZE_UNIT == 0 && size < HEAP_SIZE_LARGE * HEAP_SIZE_UNIT;
     part->heap->sizes[part->code.number] =
-        size < HEAP_SIZE_LARGE ? (uint32_t)size : HEAP_SIZE_LARGE;
+        fits ? (uint16_t)(size / HEAP_SIZE_UNIT) : HEAP_SIZE_LARGE;
 }
 
 // An object of a type that the tables do not know in full.

@@ -184,7 +184,7 @@ static bool sum_sizes(const struct heap *heap, const struct graph_components *co
         uint32_t size = heap->sizes[components->members[at]];
         if (size == HEAP_SIZE_LARGE)
             return false;
-        *bytes += size;
+        *bytes += (uint64_t)size * HEAP_SIZE_UNIT;
     }
     return true;
 }

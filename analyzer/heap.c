@@ -177,7 +177,7 @@ uint64_t heap_size(struct heap *heap, uint32_t number)
 {
     bool partial = false;
     if (heap->sizes[number] != HEAP_SIZE_LARGE)
-        return heap->sizes[number];
+        return (uint64_t)heap->sizes[number] * HEAP_SIZE_UNIT;
     return object_size(&heap->types, &heap->types.types[heap->type[number]],
                        heap_address(heap, number), &partial);
 }

@@ -30,7 +30,11 @@ enum {
     HEAP_GRAIN = 8, // a PyGC_Head stands on a multiple of this (pymalloc's and malloc's)
 };
 
-#define HEAP_SIZE_LARGE UINT32_MAX
+// Sizes are kept in units, as far as 16 bits go: what allocators give is a multiple of 8.
+enum {
+    HEAP_SIZE_UNIT = 8,
+    HEAP_SIZE_LARGE = UINT16_MAX
+};
 
 // Edges are labelled by a number, as far as 16 bits go.
 enum {
@@ -75,7 +79,7 @@ struct heap {
     struct object_types types;
     uint32_t count;
     int32_t *type;       // number in types, or HEAP_NO_TYPE
-    uint32_t *sizes;     // object_size; HEAP_SIZE_LARGE: ask heap_size
+    uint16_t *sizes;     // object_size in units; HEAP_SIZE_LARGE: ask heap_size
     int32_t *gc_refs;    // ob_refcnt, no more than INT32_MAX; collect_run uses it up
     uint8_t *finalizers; // one bit per object
     uint8_t *owners;     // one bit per object: refers to untracked objects that are not common

@@ -300,19 +300,29 @@ WORLDS(columns_of_objects)
     cr_assert_eq(heap->opaque_objects, 0, "%s", world);
 }
 
-// A list whose items take 8 GiB: more than the column of sizes can say.
-Test(heap, sizes_beyond_32_bits)
+// A list with many items: about as much as the column of sizes can say, and more.
+static void expect_list_size(uint64_t items, uint64_t size)
 {
     init_world(&(struct fakeheap_spec){0});
     vaddr list = fakeheap_list(&fake);
-    fakeheap_set(&fake, list, LAYOUT_PyListObject_allocated, UINT64_C(1) << 30);
+    fakeheap_set(&fake, list, LAYOUT_PyListObject_allocated, items);
     fakeheap_set(&fake, list, LAYOUT_PyListObject_ob_item, UINT64_C(0x100000000));
     fakeheap_hide(&fake, UINT64_C(0x100000000), UINT64_C(1) << 33, MEMORY_NOT_SAVED);
     open_heap(1);
-    cr_assert_eq(heap_size(heap, 0), 80 + (UINT64_C(1) << 33) + 16);
-    cr_assert_eq(heap->bytes, heap_size(heap, 0));
+    cr_assert_eq(heap_size(heap, 0), size, "%" PRIu64 " items: %" PRIu64, items,
+                 heap_size(heap, 0));
+    cr_assert_eq(heap->bytes, size);
     close_heap();
     fakeheap_deinit(&fake);
+}
+
+Test(heap, sizes_beyond_16_bits)
+{
+    expect_list_size(65521, 80 + 65521 * 8 + 8);
+    expect_list_size(65523, 80 + 65523 * 8 + 8);
+    expect_list_size(65525, 80 + 65525 * 8 + 8);
+    expect_list_size(65527, 80 + 65527 * 8 + 8);
+    expect_list_size(UINT64_C(1) << 30, 80 + (UINT64_C(1) << 33) + 16);
 }
 
 WORLDS(opaque_objects_are_counted_and_named)

@@ -128,6 +128,16 @@ static inline void closure_follow(struct closure *closure, uint32_t node, uint32
     closure->queued = queued;
 }
 
+// Can one of eight nodes have `from` and not `but`? Of most, no or every one has such marks.
+static inline bool may_follow(const uint8_t *marks, uint8_t from, uint8_t but)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t eight;
+
+    memcpy(&eight, marks, sizeof(eight));
+    return (eight & ones * from) && (!but || (eight & ones * but) != ones * but);
+}
+
 // After it: closure->mark is on every node to which edges lead from a node that has `from` and not
 // `but`, without passing a node with a mark of closure->stop or going out of closure->closed.
 static void closure_run(struct closure *closure, uint8_t from, uint8_t but)
@@ -135,9 +145,15 @@ static void closure_run(struct closure *closure, uint8_t from, uint8_t but)
     const struct graph *graph = closure->graph;
     const uint32_t *queue = closure->queue;
 
-    for (uint32_t node = 0; node < graph->nodes; node++) {
-        if ((closure->marks[node] & (from | but)) == from && node != closure->closed)
-            closure_follow(closure, node, node);
+    for (uint32_t first = 0; first < graph->nodes; first += 8) {
+        uint32_t end = graph->nodes - first < 8 ? graph->nodes : first + 8;
+
+        if (end - first == 8 && !may_follow(&closure->marks[first], from, but))
+            continue;
+        for (uint32_t node = first; node < end; node++) {
+            if ((closure->marks[node] & (from | but)) == from && node != closure->closed)
+                closure_follow(closure, node, node);
+        }
     }
     for (uint32_t at = 0; at < closure->queued; at++) {
         if (at + 16 < closure->queued)
@@ -171,19 +187,26 @@ static void mark_listed(const struct graph *graph, uint8_t *marks, uint32_t list
     }
 }
 
-// After it: MARK_REFUSED is on the objects with a finalizer that are not in use.
+// After it: MARK_REFUSED is on the objects with a finalizer that are not in use, and MARK_SPREAD on
+// those of them that are listed.
 static void move_finalizers(uint32_t nodes, const uint8_t *finalizers, uint8_t *marks)
 {
-    for (uint32_t node = 0; node < nodes; node++) {
-        bool refused = (finalizers[node / 8] >> node % 8) & !(marks[node] & MARK_IN_USE);
+    static const uint8_t more[MARK_IN_USE + MARK_LISTED + 1] = {
+        [0] = MARK_REFUSED, [MARK_LISTED] = MARK_REFUSED | MARK_SPREAD};
 
-        marks[node] |= refused ? MARK_REFUSED : 0;
+    for (uint32_t first = 0; first < nodes; first += 8) {
+        for (unsigned bits = finalizers[first / 8]; bits; bits &= bits - 1) {
+            uint32_t node = first + (uint32_t)__builtin_ctz(bits);
+
+            if (node < nodes)
+                marks[node] |= more[marks[node] & (MARK_IN_USE | MARK_LISTED)];
+        }
     }
 }
 
-// Spreads both marks. The list has little but objects with finalizers, so nearly everything that
-// one mark comes to gets the other as well: from where both are they go together, which takes half
-// the time, and then each goes alone from where it is alone.
+// Spreads both marks from where they have been put. The list has little but objects with finalizers,
+// so nearly everything that one mark comes to gets the other as well: from where both are they go
+// together, which takes half the time, and then each goes alone from where it is alone.
 // After it: MARK_LISTED is on everything that is alive and not in use, MARK_REFUSED on everything
 // that a finalizer not in use leads to (move_finalizer_reachable).
 static void spread_listed_and_refused(const struct graph *graph, uint32_t *queue, uint8_t *marks)
@@ -191,8 +214,6 @@ static void spread_listed_and_refused(const struct graph *graph, uint32_t *queue
     const uint8_t both = MARK_LISTED | MARK_REFUSED;
     struct closure closure = {.graph = graph, .marks = marks, .queue = queue, .closed = GRAPH_NONE};
 
-    for (uint32_t node = 0; node < graph->nodes; node++)
-        marks[node] |= (marks[node] & both) == both ? MARK_SPREAD : 0;
     closure.mark = both | MARK_SPREAD;
     closure.stop = MARK_SPREAD | MARK_IN_USE;
     closure_run(&closure, MARK_SPREAD, 0);

@@ -285,11 +285,9 @@ static bool merge_group(struct table *table, const struct group *from, uint32_t 
     return true;
 }
 
-// Post: `of` has numbers of the one table.
-static bool merge_part(struct grouping *grouping, unsigned job, struct table *table)
+// Post: the part's numbers are of the one table.
+static bool merge_part(struct part *part, struct table *table)
 {
-    struct part *part = &grouping->parts[job];
-    uint32_t count = grouping->finder->components->count;
     if (part->no_memory)
         return false;
     part->numbers = reallocarray(NULL, part->table.count + 1, sizeof(*part->numbers));
@@ -298,11 +296,19 @@ static bool merge_part(struct grouping *grouping, unsigned job, struct table *ta
     for (size_t i = 0; i < part->table.count; i++)
         if (!merge_group(table, &part->table.groups[i], &part->numbers[i]))
             return false;
-    for (uint32_t i = parallel_first(count, grouping->jobs, job);
-         i < parallel_first(count, grouping->jobs, job + 1); i++)
-        if (grouping->of[i] < NOT_PLAIN)
-            grouping->of[i] = part->numbers[grouping->of[i]];
     return true;
+}
+
+// Post: so are those in `of`. What a thread wrote is in its processor's cache.
+static void renumber_part(void *context, unsigned job)
+{
+    const struct grouping *grouping = context;
+    const uint32_t *numbers = grouping->parts[job].numbers;
+    uint32_t count = grouping->finder->components->count, *of = grouping->of;
+    uint32_t end = parallel_first(count, grouping->jobs, job + 1);
+    for (uint32_t i = parallel_first(count, grouping->jobs, job); i < end; i++)
+        if (of[i] < NOT_PLAIN)
+            of[i] = numbers[of[i]];
 }
 
 static bool note_single(struct groups *groups, size_t *capacity, uint32_t component)
@@ -368,9 +374,12 @@ static bool sort_groups(const struct grouping *grouping, struct table *table)
         table->groups[i].finding = (uint32_t)i; // lent: where it was
     if (table->count)
         qsort(table->groups, table->count, sizeof(*table->groups), by_first);
-    for (size_t i = 0; i < table->count; i++)
+    bool moved = false;
+    for (size_t i = 0; i < table->count; i++) {
+        moved = moved || table->groups[i].finding != i;
         places[table->groups[i].finding] = (uint32_t)i;
-    for (uint32_t i = 0; i < grouping->finder->components->count; i++)
+    }
+    for (uint32_t i = 0; i < grouping->finder->components->count && moved; i++)
         if (grouping->of[i] != GRAPH_NONE)
             grouping->of[i] = places[grouping->of[i]];
     free(places);
@@ -386,9 +395,12 @@ static bool run(struct grouping *grouping, struct table *table, struct groups *g
     }
     parallel_run(grouping->jobs, group_part, grouping);
     bool done = true;
+    for (unsigned job = 0; job < grouping->jobs; job++)
+        done = done && merge_part(&grouping->parts[job], table);
+    if (done)
+        parallel_run(grouping->jobs, renumber_part, grouping);
     for (unsigned job = 0; job < grouping->jobs; job++) {
         struct part *part = &grouping->parts[job];
-        done = done && merge_part(grouping, job, table);
         cycle_finder_deinit(&part->finder);
         table_deinit(&part->table);
         free(part->numbers);

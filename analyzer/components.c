@@ -182,19 +182,25 @@ static bool find_components(const struct graph *graph, const uint8_t *marks, uin
     return done;
 }
 
-bool graph_components_create(const struct graph *graph, const uint8_t *marks, uint8_t wanted,
-                             struct graph_components *components)
+bool graph_components_create_in(const struct graph *graph, const uint8_t *marks, uint8_t wanted,
+                                uint32_t *of, struct graph_components *components)
 {
-    struct graph_components made = {.of = column_create(graph->nodes, sizeof(*made.of))};
+    struct graph_components made = {.of = of};
 
-    if (!made.of)
-        return false;
     if (!find_components(graph, marks, wanted, &made)) {
-        free(made.of);
+        free(of);
         return false;
     }
     *components = made;
     return true;
+}
+
+bool graph_components_create(const struct graph *graph, const uint8_t *marks, uint8_t wanted,
+                             struct graph_components *components)
+{
+    uint32_t *of = column_create(graph->nodes, sizeof(*of));
+
+    return of && graph_components_create_in(graph, marks, wanted, of, components);
 }
 
 void graph_components_destroy(struct graph_components *components)

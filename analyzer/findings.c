@@ -323,12 +323,21 @@ static int by_class(const void *a, const void *b)
     return order ? order : (left->example > right->example) - (left->example < right->example);
 }
 
+// In memory that has been touched before, if there is some: pages of it need not be made again.
+static bool find_components(struct folding *folding)
+{
+    const uint8_t wanted = COLLECT_UNCOLLECTABLE | COLLECT_PENDING | COLLECT_SUSPECT;
+    const struct graph *graph = &folding->heap->graph;
+    uint32_t *memory = heap_take_refcounts(folding->heap);
+    return memory ? graph_components_create_in(graph, folding->states, wanted, memory,
+                                               &folding->components)
+                  : graph_components_create(graph, folding->states, wanted, &folding->components);
+}
+
 static struct failure *fold(struct folding *folding)
 {
     struct heap *heap = folding->heap;
-    if (!graph_components_create(&heap->graph, folding->states,
-                                 COLLECT_UNCOLLECTABLE | COLLECT_PENDING | COLLECT_SUSPECT,
-                                 &folding->components))
+    if (!find_components(folding))
         return failure_no_memory();
     cycle_finder_init(&folding->finder, heap, &folding->components);
     if (!groups_create(&folding->finder, folding->states, &folding->groups))

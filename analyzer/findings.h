@@ -151,7 +151,7 @@ struct findings {
                       // NULL: not asked for. Holds of nodes that are uncollectable or pending.
 };
 
-// states: collect_run's. Failures: NO_MEMORY.
+// states: collect_run's, which has used up the heap's gc_refs; these are taken. Failures: NO_MEMORY.
 struct failure *findings_create(struct heap *heap, const uint8_t *states,
                                 struct findings **findings) __attribute__((warn_unused_result));
 // The same, with owners.

@@ -62,6 +62,10 @@ static inline uint32_t graph_find_ascending(const uint32_t *numbers, uint32_t co
 // what a walk has to remember of large components.
 bool graph_components_create(const struct graph *graph, const uint8_t *marks, uint8_t wanted,
                              struct graph_components *components);
+// The same with `of` in memory that the caller has and free() takes, an entry per node: it is the
+// components' from now on, and freed on failure.
+bool graph_components_create_in(const struct graph *graph, const uint8_t *marks, uint8_t wanted,
+                                uint32_t *of, struct graph_components *components);
 void graph_components_destroy(struct graph_components *components);
 
 // Is the component one ring: every member with exactly one edge (parallel ones counted) to a

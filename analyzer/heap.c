@@ -373,10 +373,11 @@ bool heap_list_was_emptied(struct heap *heap, vaddr list)
            length == 0 && items != 0;
 }
 
-void heap_release_refcounts(struct heap *heap)
+uint32_t *heap_take_refcounts(struct heap *heap)
 {
-    free(heap->gc_refs);
+    uint32_t *memory = (uint32_t *)heap->gc_refs;
     heap->gc_refs = NULL;
+    return memory;
 }
 
 int64_t heap_read_refcnt(struct heap *heap, uint32_t number)

@@ -235,8 +235,9 @@ uint64_t heap_list_length(struct heap *heap, vaddr list);
 // one that was emptied at a stroke (list_clear, Objects/listobject.c): false may be either.
 bool heap_list_was_emptied(struct heap *heap, vaddr list);
 
-// Frees gc_refs, once collect_run has used them up: 4 bytes an object that findings can have.
-void heap_release_refcounts(struct heap *heap);
+// The memory of gc_refs, an entry per object, once collect_run has used them up: to be freed by the
+// caller. NULL: it has been taken before.
+uint32_t *heap_take_refcounts(struct heap *heap) __attribute__((warn_unused_result));
 
 // ob_refcnt; 0 when it cannot be read.
 int64_t heap_read_refcnt(struct heap *heap, uint32_t number);
@@ -244,7 +245,7 @@ int64_t heap_read_refcnt(struct heap *heap, uint32_t number);
 // Writes the generation of every object, one byte each: walks the younger rings again.
 void heap_read_generations(struct heap *heap, uint8_t *generations);
 
-// Has an object references that no tracked object accounts for? Not after heap_release_refcounts.
+// Has an object references that no tracked object accounts for? Not after heap_take_refcounts.
 bool heap_is_held_outside(struct heap *heap, vaddr object);
 
 // Can the list that the gc module names be the collector's own? A list that the program has put in

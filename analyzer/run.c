@@ -295,7 +295,6 @@ static struct failure *collect(struct run *run)
     struct failure *failure = replay_collector(run, list);
     if (failure)
         return failure;
-    heap_release_refcounts(heap);
     run_tell(run, "%u uncollectable, %u pending, %u trash, %u kept by gc.garbage",
              run->totals.objects[COLLECT_UNCOLLECTABLE], run->totals.objects[COLLECT_PENDING],
              run->totals.objects[COLLECT_TRASH], run->totals.objects[COLLECT_KEPT]);

@@ -37,7 +37,6 @@ static inline bool try_analyse(void)
     if (!fake.garbage || !heap_find(heap, fake.garbage, &list))
         list = GRAPH_NONE;
     collect_run(&heap->graph, heap->gc_refs, heap->finalizers, list, states, &totals);
-    heap_release_refcounts(heap);
     cr_assert_null(findings_create(heap, states, &findings), "%s", world);
     free(states);
     return true;

@@ -166,7 +166,7 @@ static bool add_finding(struct ledger *ledger, const struct finding *finding, co
         entry->edge =
             describe_edge(&(struct step){step->type, step->edge}, true, finding->set.count);
     } else if (finding->break_count) {
-        const struct finding_step *step = &finding->steps[finding->breaks[0].step];
+        const struct finding_step *step = finding_find_step(finding, finding->breaks[0].step);
         entry->edge =
             describe_edge(&(struct step){step->type, step->edge}, finding->breaks[0].every, 1);
     }

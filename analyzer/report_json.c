@@ -359,8 +359,10 @@ static json_t *make_garbage(const struct report *report)
 static json_t *make_cycle(const struct finding *finding, uint64_t limit, bool *cut)
 {
     json_t *cycle = json_array();
-    *cut = limit && finding->step_count > limit;
-    size_t shown = *cut ? limit : finding->step_count;
+    size_t shown = finding->steps_left_out ? FINDING_STEPS_FIRST : finding->step_count;
+    if (limit && shown > limit)
+        shown = limit;
+    *cut = shown < finding->step_count;
     for (size_t i = 0; i < shown; i++) {
         const struct finding_step *step = &finding->steps[i];
         json_array_append_new(
@@ -419,7 +421,7 @@ static json_t *make_breaks(const struct finding *finding)
 {
     json_t *breaks = json_array();
     for (size_t i = 0; i < finding->break_count; i++) {
-        const struct finding_step *step = &finding->steps[finding->breaks[i].step];
+        const struct finding_step *step = finding_find_step(finding, finding->breaks[i].step);
         json_t *entry = json_pack(
             "{s:o, s:o, s:o, s:s, s:b}", "step", value_number(finding->breaks[i].step), "type",
             value_name(step->type), "edge", value_name(step->edge), "kind",

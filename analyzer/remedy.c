@@ -19,14 +19,21 @@ struct trial {
     struct heap *heap;
     const struct graph_components *components;
     uint32_t component;
-    struct replay *replay;
-    uint64_t cost; // of one question
+    bool is_ring;          // then nothing is left of it without any of its references
+    struct replay *replay; // of a ring NULL until it is asked for
+    uint64_t cost;         // of one question
     uint64_t *work;
     struct finding *finding;
     struct finding_break *candidates;
     size_t candidate_count;
     struct changes changes; // for those of every object
 };
+
+static bool make_replay(struct trial *trial)
+{
+    return replay_create(&trial->heap->graph, trial->components, trial->component,
+                         trial->heap->finalizers, &trial->replay);
+}
 
 // Takes the attribute of a step away from all objects of its class.
 static void take_out_every(struct trial *trial, const struct finding_step *step)
@@ -42,6 +49,8 @@ static void take_out_every(struct trial *trial, const struct finding_step *step)
 static bool is_answer(struct trial *trial, const struct finding_break *candidate)
 {
     const struct finding_step *step = finding_find_step(trial->finding, candidate->step);
+    if (trial->is_ring)
+        return true;
     replay_reset(trial->replay);
     if (candidate->every)
         take_out_every(trial, step);
@@ -76,6 +85,8 @@ static bool has_answer(const struct finding *finding)
 
 static struct failure *try_changes(struct trial *trial)
 {
+    if (!trial->replay && !make_replay(trial))
+        return failure_no_memory();
     struct failure *failure = changes_create(trial->heap, trial->components, trial->component,
                                              trial->replay, trial->finding, &trial->changes);
     if (failure)
@@ -116,19 +127,20 @@ static bool gather_candidates(struct trial *trial)
 struct failure *remedy_find(struct heap *heap, const struct graph_components *components,
                             uint32_t component, uint64_t *work, struct finding *finding)
 {
+    uint32_t members = components->starts[component + 1] - components->starts[component];
     struct trial trial = {.heap = heap,
                           .components = components,
                           .component = component,
                           .work = work,
                           .finding = finding};
-    if (components->starts[component + 1] - components->starts[component] > *work)
+    if (members > *work)
         return NULL;
-    if (!gather_candidates(&trial) ||
-        !replay_create(&heap->graph, components, component, heap->finalizers, &trial.replay)) {
+    trial.is_ring = graph_component_is_ring(&heap->graph, components, component);
+    if (!gather_candidates(&trial) || (!trial.is_ring && !make_replay(&trial))) {
         free(trial.candidates);
         return failure_no_memory();
     }
-    trial.cost = replay_cost(trial.replay);
+    trial.cost = trial.is_ring ? 2 * (uint64_t)members : replay_cost(trial.replay);
     finding->breaks = trial.candidates;
     struct failure *failure = try_all(&trial);
     replay_destroy(trial.replay);

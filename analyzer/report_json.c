@@ -477,16 +477,17 @@ static json_t *make_finding(const struct report *report, const struct finding *f
     bool cut;
     json_t *cycle = make_cycle(finding, report->limit, &cut);
     return json_pack(
-        "{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+        "{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
         "signature", finding->signature, "state",
         certainty ? "in_cycle" : report_state_name(finding->state), "certainty", certainty, "count",
         value_number(finding->count), "objects", value_number(finding->objects), "bytes",
         value_number(finding->bytes), "held_objects", value_number(finding->held_objects),
         "held_bytes", value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
-        "finalizers", make_finalizers(finding), "breaks", make_breaks(finding), "breaks_tried",
-        value_number(finding->breaks_tried), "break_set", make_set(&finding->set),
-        "objects_per_cycle", make_sizes(&finding->sizes), "values", value_contents(report, finding),
-        "break_name_lost", is_break_unnamed(report, finding));
+        "cycle_length", value_number(finding->step_count), "finalizers", make_finalizers(finding),
+        "breaks", make_breaks(finding), "breaks_tried", value_number(finding->breaks_tried),
+        "break_set", make_set(&finding->set), "objects_per_cycle", make_sizes(&finding->sizes),
+        "values", value_contents(report, finding), "break_name_lost",
+        is_break_unnamed(report, finding));
 }
 
 static json_t *make_findings(const struct report *report)

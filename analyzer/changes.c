@@ -149,11 +149,6 @@ static bool each_reference(struct gathering *gathering, take_reference *take)
 
 // --- holders
 
-static bool is_member(const struct visit_place *place, const char *label)
-{
-    return place->kind == VISIT_MEMBER && strcmp(place->label, label) == 0;
-}
-
 static bool is_cell(const struct gathering *gathering, uint32_t node)
 {
     return object_is_exact(gathering->heap->runtime, heap_address(gathering->heap, node),
@@ -173,7 +168,7 @@ static bool note_holder(struct gathering *gathering, uint32_t member, uint32_t a
 {
     uint32_t edge = gathering->edges[at], target = gathering->heap->graph.targets[edge];
     struct holder holder = {gathering->members[member], edge, (uint32_t)place->index};
-    if (shape_is_namespace(place) || is_member(place, "func_closure") ||
+    if (shape_is_namespace(place) || shape_is_member(place, "func_closure") ||
         (place->kind == VISIT_LOCAL && is_cell(gathering, target)))
         hold(gathering, target, holder);
     return true;
@@ -243,7 +238,7 @@ static bool make_key(const struct gathering *gathering, uint32_t member, uint32_
         *key = (struct key){find_code(gathering, node), VISIT_LOCAL, (uint64_t)place->index};
         return !is_cell(gathering, gathering->heap->graph.targets[gathering->edges[at]]);
     case VISIT_MEMBER:
-        if (!held || !is_member(place, "cell_contents"))
+        if (!held || !shape_is_member(place, "cell_contents"))
             return false;
         *key = variable_key(gathering, member);
         return true;
@@ -287,7 +282,7 @@ static bool note_reference(struct gathering *gathering, uint32_t member, uint32_
 
 // The links from who has a reference to what it leads to. Returns their number.
 static size_t make_path(const struct gathering *gathering, const struct group *group,
-                        struct shape_link links[PATH_MAX_LINKS + 1])
+                        struct shape_link links[PATH_MAX_LINKS])
 {
     uint32_t member = group->member, edge = group->edge;
     struct shape_link back[PATH_MAX_LINKS] = {{.node = gathering->members[member], .edge = edge}};
@@ -323,7 +318,7 @@ static bool find_kind(struct gathering *gathering, const struct group *group,
 static bool describe(struct gathering *gathering, const struct group *group,
                      struct finding_change *change)
 {
-    struct shape_link links[PATH_MAX_LINKS + 1];
+    struct shape_link links[PATH_MAX_LINKS];
     size_t count = make_path(gathering, group, links), steps;
     uint64_t unread = 0;
     *change = (struct finding_change){.kind = BREAK_STRUCTURE, .drawn = SIZE_MAX};
@@ -381,17 +376,17 @@ static bool describe_groups(struct gathering *gathering)
 static void note_drawn(struct gathering *gathering)
 {
     const struct finding *finding = gathering->finding;
-    for (size_t i = finding->step_count; i--;) {
-        uint32_t at =
-            graph_find_ascending(gathering->edges, gathering->edge_count, finding->steps[i].cut);
+    for (size_t i = finding_kept_steps(finding); i--;) {
+        const struct finding_step *step = &finding->steps[i], *next = finding_next(finding, step);
+        uint32_t at = graph_find_ascending(gathering->edges, gathering->edge_count, step->cut);
         uint32_t group = at == GRAPH_NONE ? CHANGES_NONE : gathering->changes->of[at];
         uint32_t number = group == CHANGES_NONE ? group : gathering->groups[group].change;
         if (number == CHANGES_NONE)
             continue;
         struct finding_change *change = &gathering->changes->items[number];
-        change->drawn = i;
-        change->kind = change_find_kind(gathering->heap, &finding->steps[i],
-                                        &finding->steps[(i + 1) % finding->step_count]);
+        change->drawn = step->number;
+        if (next)
+            change->kind = change_find_kind(gathering->heap, step, next);
     }
 }
 

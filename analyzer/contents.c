@@ -150,8 +150,9 @@ static bool read_finding(struct heap *heap, const struct finding *finding,
                          struct contents_finding *contents)
 {
     bool done = true;
+    contents->left_out = finding->steps_left_out;
     contents->objects = calloc(CONTENTS_OBJECTS_MAX, sizeof(*contents->objects));
-    for (size_t i = 0; i < finding->step_count && done && contents->objects; i++) {
+    for (size_t i = 0; i < finding_kept_steps(finding) && done && contents->objects; i++) {
         struct contents_object object;
         done = read_object(heap, &finding->steps[i], &object);
         if (object.count && contents->count < CONTENTS_OBJECTS_MAX) {
@@ -175,7 +176,7 @@ struct failure *contents_create(struct heap *heap, struct findings *findings,
     done = done && made->findings;
     for (size_t i = 0; i < count && done; i++) {
         struct finding *finding = &findings->items[i];
-        done = contents_name_keys(heap, finding->steps, finding->step_count) &&
+        done = contents_name_keys(heap, finding->steps, finding_kept_steps(finding)) &&
                read_finding(heap, finding, &made->findings[made->count++]);
     }
     for (size_t i = 0; holders && i < holders->path_count && done; i++)

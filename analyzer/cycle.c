@@ -22,6 +22,7 @@ void cycle_finder_deinit(struct cycle_finder *finder)
     free(finder->links);
     free(finder->candidate);
     free(finder->places.row);
+    shape_texts_deinit(&finder->texts);
     *finder = (struct cycle_finder){0};
 }
 
@@ -251,26 +252,31 @@ static bool find_candidate(struct cycle_finder *finder, uint32_t start, size_t m
     return true;
 }
 
-// Has the candidate the smaller text? *text is that of the best so far, or NULL: not known yet.
-static bool is_better(struct cycle_finder *finder, size_t length, char **text)
+// Has the candidate the smaller text? *best is the shape of the best so far; without texts: not
+// known yet.
+static bool is_better(struct cycle_finder *finder, size_t length, struct shape *best)
 {
-    char *other = shape_text(finder->heap, finder->candidate, length);
-    if (!*text)
-        *text = shape_text(finder->heap, finder->links, length);
-    bool better = *text && other && strcmp(other, *text) < 0;
+    struct heap *heap = finder->heap;
+    struct shape other;
+    if (!best->texts && !shape_read(heap, &finder->texts, finder->links, length, best))
+        return false;
+    if (!shape_read(heap, &finder->texts, finder->candidate, length, &other))
+        return false;
+    bool better =
+        shape_texts_compare(&finder->texts, other.texts, other.count, best->texts, best->count) < 0;
     if (better) {
-        char *worse = *text;
-        *text = other;
+        struct shape worse = *best;
+        *best = other;
         other = worse;
     }
-    free(other);
+    shape_deinit(&other);
     return better;
 }
 
 static bool search_cycle(struct cycle_finder *finder, const uint32_t *starts, size_t count,
                          size_t *length)
 {
-    char *text = NULL; // of the best so far, once it had to be compared
+    struct shape best = {0}; // once it had to be compared
     // Most components are rings: the space for a search is made when one is not.
     bool done = finder->search ||
                 graph_search_create(&finder->heap->graph, finder->components, &finder->search);
@@ -279,18 +285,16 @@ static bool search_cycle(struct cycle_finder *finder, const uint32_t *starts, si
         done = find_candidate(finder, starts[i], *length, &found);
         if (!done || !found)
             continue;
-        if (found == *length && !is_better(finder, found, &text))
+        if (found == *length && !is_better(finder, found, &best))
             continue;
-        if (found != *length) {
-            free(text);
-            text = NULL;
-        }
+        if (found != *length)
+            shape_deinit(&best);
         struct shape_link *links = finder->links;
         finder->links = finder->candidate;
         finder->candidate = links;
         *length = found;
     }
-    free(text);
+    shape_deinit(&best);
     return done;
 }
 

@@ -29,6 +29,7 @@ struct cycle_finder {
     struct shape_link *candidate; // of the one at hand
     size_t capacity;              // of both
     struct cycle_places places;
+    struct shape_texts texts;
 };
 
 // Allocates nothing.

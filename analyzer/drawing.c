@@ -50,14 +50,14 @@ static bool is_to_break(const struct drawing *drawing, size_t from, uint32_t edg
     const struct finding *finding = drawing->finding;
     for (size_t i = 0; i < finding->set.count && label; i++) {
         const struct finding_change *change = &finding->set.items[i];
-        if (change->drawn != SIZE_MAX && finding->steps[change->drawn].cut == edge)
+        if (change->drawn != SIZE_MAX && finding_find_step(finding, change->drawn)->cut == edge)
             return true;
         if (strcmp(change->step->edge, label) == 0 &&
             strcmp(change->step->type, drawing->nodes[from].type) == 0)
             return true;
     }
     return !finding->set.count && finding->break_count &&
-           finding->steps[finding->breaks[0].step].cut == edge;
+           finding_find_step(finding, finding->breaks[0].step)->cut == edge;
 }
 
 // `count` links, of which the last has the edge that is drawn: one, or two through a namespace.
@@ -65,7 +65,7 @@ static bool draw_edge(struct draft *draft, size_t from, const struct shape_link 
                       size_t count)
 {
     struct drawing *drawing = draft->drawing;
-    struct shape_link path[3] = {links[0], links[count - 1]};
+    struct shape_link path[2] = {links[0], links[count - 1]};
     uint32_t edge = links[count - 1].edge;
     struct finding_step *steps;
     size_t step_count, to;
@@ -127,7 +127,7 @@ static bool draw_all(struct draft *draft)
     struct drawing *drawing = draft->drawing;
     uint32_t node;
     size_t place;
-    for (size_t i = 0; i < drawing->finding->step_count; i++)
+    for (size_t i = 0; i < finding_kept_steps(drawing->finding); i++)
         if (heap_find(draft->heap, drawing->finding->steps[i].object, &node) &&
             is_member(draft, node) && !draw_node(draft, node, &place))
             return false;

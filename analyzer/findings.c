@@ -41,43 +41,50 @@ static const uint32_t *component_members(const struct folding *folding, uint32_t
 
 // --- findings
 
-// The texts of the findings made so far, found by hash.
-struct text_index {
-    char **texts;    // per finding
-    uint32_t *table; // finding numbers + 1
-    size_t size;     // of the table, a power of two; more than twice the groups
+// The shapes of the findings made so far, found by hash.
+struct shape_index {
+    struct shape *shapes; // per finding
+    uint32_t *table;      // finding numbers + 1
+    size_t size;          // of the table, a power of two; more than twice the groups
 };
 
-static bool text_index_init(struct text_index *index, size_t groups)
+static bool shape_index_init(struct shape_index *index, size_t groups)
 {
     index->size = 64;
     while (index->size < groups * 2 + 2)
         index->size *= 2;
-    index->texts = calloc(groups + 1, sizeof(*index->texts));
+    index->shapes = calloc(groups + 1, sizeof(*index->shapes));
     index->table = calloc(index->size, sizeof(*index->table));
-    return index->texts && index->table;
+    return index->shapes && index->table;
 }
 
-static void text_index_deinit(struct text_index *index, size_t findings)
+static void shape_index_deinit(struct shape_index *index, size_t findings)
 {
-    for (size_t i = 0; i < findings && index->texts; i++)
-        free(index->texts[i]);
-    free(index->texts);
+    for (size_t i = 0; i < findings && index->shapes; i++)
+        shape_deinit(&index->shapes[i]);
+    free(index->shapes);
     free(index->table);
 }
 
-// The finding with that state and text: an older one, or the new one, which takes both.
-static uint32_t find_or_add(struct text_index *index, struct findings *findings,
-                            const struct finding *finding, char *text)
+static bool same_shape(const struct shape *a, const struct shape *b)
 {
-    size_t slot = XXH3_64bits_withSeed(text, strlen(text), finding->state) & (index->size - 1);
+    return a->count == b->count && memcmp(a->texts, b->texts, a->count * sizeof(*a->texts)) == 0;
+}
+
+// The finding with that state and shape: an older one, or the new one, which takes both.
+static uint32_t find_or_add(struct shape_index *index, struct findings *findings,
+                            const struct finding *finding, const struct shape *shape)
+{
+    size_t slot =
+        XXH3_64bits_withSeed(shape->texts, shape->count * sizeof(*shape->texts), finding->state) &
+        (index->size - 1);
     for (; index->table[slot]; slot = (slot + 1) & (index->size - 1)) {
         uint32_t known = index->table[slot] - 1;
         if (findings->items[known].state == finding->state &&
-            strcmp(index->texts[known], text) == 0)
+            same_shape(&index->shapes[known], shape))
             return known;
     }
-    index->texts[findings->count] = text;
+    index->shapes[findings->count] = *shape;
     findings->items[findings->count++] = *finding;
     index->table[slot] = (uint32_t)findings->count;
     return (uint32_t)findings->count - 1;
@@ -86,7 +93,7 @@ static uint32_t find_or_add(struct text_index *index, struct findings *findings,
 // Frees what describe_group made.
 static void description_deinit(struct finding *finding)
 {
-    shape_free_steps(finding->steps, finding->step_count);
+    shape_free_steps(finding->steps, finding_kept_steps(finding));
     free(finding->breaks);
     for (size_t i = 0; i < finding->set.count; i++)
         change_deinit(&finding->set.items[i]);
@@ -95,22 +102,23 @@ static void description_deinit(struct finding *finding)
 }
 
 static struct failure *describe_group(struct folding *folding, struct group *group,
-                                      struct text_index *index)
+                                      struct shape_index *index)
 {
     struct finding finding = {.state = (enum collect_state)group->words[0]};
+    struct cycle_finder *finder = &folding->finder;
+    struct shape shape;
     size_t length;
-    char *text;
-    if (!cycle_find(&folding->finder, group->first, &length))
+    if (!cycle_find(finder, group->first, &length))
         return failure_no_memory();
-    struct failure *failure = shape_describe(folding->heap, folding->finder.links, length, &finding,
-                                             &text, &folding->findings->unread_edges);
+    struct failure *failure = shape_describe(folding->heap, &finder->texts, finder->links, length,
+                                             &finding, &shape, &folding->findings->unread_edges);
     if (failure)
         return failure;
     size_t before = folding->findings->count;
-    group->finding = find_or_add(index, folding->findings, &finding, text);
+    group->finding = find_or_add(index, folding->findings, &finding, &shape);
     if (folding->findings->count == before) {
         description_deinit(&finding);
-        free(text);
+        shape_deinit(&shape);
         return NULL;
     }
     return remedy_find(folding->heap, &folding->components, group->first, &folding->remedy_work,
@@ -121,14 +129,14 @@ static struct failure *describe_group(struct folding *folding, struct group *gro
 static struct failure *describe_groups(struct folding *folding)
 {
     struct findings *findings = folding->findings;
-    struct text_index index = {0};
+    struct shape_index index = {0};
     struct failure *failure = NULL;
     findings->items = calloc(folding->groups.count + 1, sizeof(*findings->items));
-    if (!text_index_init(&index, folding->groups.count) || !findings->items)
+    if (!shape_index_init(&index, folding->groups.count) || !findings->items)
         failure = failure_no_memory();
     for (size_t i = 0; i < folding->groups.count && !failure; i++)
         failure = describe_group(folding, &folding->groups.items[i], &index);
-    text_index_deinit(&index, findings->count);
+    shape_index_deinit(&index, findings->count);
     return failure;
 }
 
@@ -343,6 +351,8 @@ static struct failure *fold(struct folding *folding)
     if (!groups_create(&folding->finder, folding->states, &folding->groups))
         return failure_no_memory();
     struct failure *failure = describe_groups(folding);
+    // The links of one large cycle are more than what measuring takes.
+    cycle_finder_deinit(&folding->finder);
     if (failure)
         return failure;
     if (!count_components(folding))
@@ -396,6 +406,23 @@ struct failure *findings_create_with_owners(struct heap *heap, const uint8_t *st
     return create(heap, states, true, findings);
 }
 
+const struct finding_step *finding_find_step(const struct finding *finding, size_t number)
+{
+    size_t low = 0, high = finding_kept_steps(finding);
+    if (!finding->steps_left_out || number < FINDING_STEPS_FIRST)
+        return number < high ? &finding->steps[number] : NULL;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (finding->steps[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < finding_kept_steps(finding) && finding->steps[low].number == number
+               ? &finding->steps[low]
+               : NULL;
+}
+
 static struct failure *find_origins(struct heap *heap, const struct finding_step *step,
                                     struct origins *origins)
 {
@@ -408,8 +435,8 @@ struct failure *findings_find_origins(struct findings *findings, struct heap *he
     for (size_t i = 0; i < findings->count && (!limit || i < limit) && !failure; i++) {
         struct finding *finding = &findings->items[i];
         if (finding->break_count)
-            failure =
-                find_origins(heap, &finding->steps[finding->breaks[0].step], &finding->origins);
+            failure = find_origins(heap, finding_find_step(finding, finding->breaks[0].step),
+                                   &finding->origins);
         for (size_t j = 0; j < finding->set.count && !failure; j++)
             failure =
                 find_origins(heap, finding->set.items[j].step, &finding->set.items[j].origins);

@@ -29,6 +29,7 @@ struct finding_step {
                       // dictionary to the value, of the closure's cell to its contents
     vaddr key;        // of a dictionary, which the edge does not tell; 0: none
     char *key_edge;   // the edge that does: "['job 17']"; NULL: values are not to be shown
+    size_t number;    // of the step in its cycle
 };
 
 // What a report calls the edge.
@@ -106,6 +107,15 @@ struct finding_sizes {
     uint32_t counts[FINDING_SIZES]; // cycles with 2^i to 2^(i + 1) - 1 objects
 };
 
+// Of a cycle of more than FINDING_STEPS_MAX steps are kept: the first and the last, and between
+// them the first of each type and edge that is new, with the step after it.
+enum {
+    FINDING_STEPS_FIRST = 1000,
+    FINDING_STEPS_LAST = 20,
+    FINDING_STEPS_MORE = 500, // of those between
+    FINDING_STEPS_MAX = FINDING_STEPS_FIRST,
+};
+
 struct finding {
     char signature[SIGNATURE_SIZE];
     enum collect_state state; // COLLECT_UNCOLLECTABLE or COLLECT_PENDING
@@ -115,8 +125,9 @@ struct finding {
     uint64_t bytes;
     uint64_t held_objects; // not members, but reachable from this finding's cycles alone
     uint64_t held_bytes;
-    struct finding_step *steps; // of the representative
-    size_t step_count;
+    struct finding_step *steps;           // of the representative, as far as kept, by number
+    size_t step_count;                    // of its cycle
+    size_t steps_left_out;                // of these
     struct finding_finalizer *finalizers; // one per class, over all its components
     size_t finalizer_count;
     vaddr example;            // the member of the representative that has a finalizer
@@ -150,6 +161,23 @@ struct findings {
     uint32_t *owners; // per node the number of the finding that alone keeps it, else any other;
                       // NULL: not asked for. Holds of nodes that are uncollectable or pending.
 };
+
+static inline size_t finding_kept_steps(const struct finding *finding)
+{
+    return finding->step_count - finding->steps_left_out;
+}
+
+// The step of that number; NULL: it is not kept. FINDING_STEPS_FIRST are, and FINDING_STEPS_LAST,
+// and those of breaks and changes.
+const struct finding_step *finding_find_step(const struct finding *finding, size_t number);
+
+// The step after one that is kept; NULL: that one is not.
+static inline const struct finding_step *finding_next(const struct finding *finding,
+                                                      const struct finding_step *step)
+{
+    size_t number = finding->step_count ? (step->number + 1) % finding->step_count : 0;
+    return finding_find_step(finding, number);
+}
 
 // states: collect_run's, which has used up the heap's gc_refs; these are taken. Failures: NO_MEMORY.
 struct failure *findings_create(struct heap *heap, const uint8_t *states,

@@ -48,7 +48,7 @@ static bool find_finding(const struct burning *burning, uint32_t node, uint32_t 
 static char *describe_edge(struct burning *burning, const struct arrival *arrival, uint32_t source,
                            uint32_t edge)
 {
-    struct shape_link links[3] = {{.node = source, .edge = edge}};
+    struct shape_link links[2] = {{.node = source, .edge = edge}};
     struct finding_step *steps;
     size_t count = 1, step_count;
     uint64_t unread = 0;

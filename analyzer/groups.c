@@ -132,7 +132,7 @@ static bool table_find(struct table *table, const uint64_t *words, size_t word_c
 // Room for the key of a cycle of `length` links.
 static bool table_reserve_words(struct table *table, size_t length)
 {
-    size_t count = length * SHAPE_KEY_WORDS + 1;
+    size_t count = shape_key_size(length) + 1;
     if (count <= table->word_capacity)
         return true;
     uint64_t *words = reallocarray(table->words, count * 2, sizeof(*words));
@@ -243,7 +243,7 @@ static bool group_plain(struct part *part, uint32_t component)
     words[0] = first_state(grouping, component);
     if (!shape_make_plain_key(finder->heap, finder->links, length, words + 1))
         return true;
-    if (!table_find(&part->table, words, length * SHAPE_KEY_WORDS + 1, component, of))
+    if (!table_find(&part->table, words, shape_key_size(length) + 1, component, of))
         return false;
     struct group *group = &part->table.groups[*of];
     if (group->first_plain == GRAPH_NONE)
@@ -337,7 +337,7 @@ static bool group_single(struct grouping *grouping, struct table *table, uint32_
     uint64_t *words = table->words;
     words[0] = first_state(grouping, component);
     shape_make_key(finder->heap, finder->links, length, words + 1);
-    if (!table_find(table, words, length * SHAPE_KEY_WORDS + 1, component, of))
+    if (!table_find(table, words, shape_key_size(length) + 1, component, of))
         return false;
     struct group *group = &table->groups[*of];
     if (component < group->first)

@@ -72,8 +72,7 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 
 static bool push_link(struct holders_fold *fold, size_t *count, uint32_t node, uint32_t edge)
 {
-    // One more, for shape_draw_path.
-    if (*count + 1 >= fold->link_capacity) {
+    if (*count == fold->link_capacity) {
         size_t capacity = fold->link_capacity ? fold->link_capacity * 2 : 256;
         struct shape_link *links = reallocarray(fold->links, capacity, sizeof(*links));
         if (!links)

@@ -166,7 +166,7 @@ static bool add_finding(struct ledger *ledger, const struct finding *finding, co
         entry->edge =
             describe_edge(&(struct step){step->type, step->edge}, true, finding->set.count);
     } else if (finding->break_count) {
-        const struct finding_step *step = &finding->steps[finding->breaks[0].step];
+        const struct finding_step *step = finding_find_step(finding, finding->breaks[0].step);
         entry->edge =
             describe_edge(&(struct step){step->type, step->edge}, finding->breaks[0].every, 1);
     }
@@ -273,6 +273,7 @@ static bool is_signature(const char *text)
 struct reading {
     const char *signature;
     json_int_t count, bytes, held_bytes;
+    json_int_t length; // of the cycle; 0: a release before this was told
     const json_t *cycle, *breaks, *changes;
     struct step steps[LEDGER_STEPS_MAX];
     size_t told;
@@ -328,16 +329,16 @@ static const char *read_break(struct reading *reading)
 
 static const char *read_finding(json_t *value, struct reading *reading)
 {
-    const char *wrong =
-        UNPACK(value, &reading->error, "{s:s, s:I, s:I, s:I, s:o, s?o, s?{s?o}}", "signature",
-               &reading->signature, "count", &reading->count, "bytes", &reading->bytes,
-               "held_bytes", &reading->held_bytes, "cycle", &reading->cycle, "breaks",
-               &reading->breaks, "break_set", "changes", &reading->changes);
+    const char *wrong = UNPACK(
+        value, &reading->error, "{s:s, s:I, s:I, s:I, s:o, s?I, s?o, s?{s?o}}", "signature",
+        &reading->signature, "count", &reading->count, "bytes", &reading->bytes, "held_bytes",
+        &reading->held_bytes, "cycle", &reading->cycle, "cycle_length", &reading->length, "breaks",
+        &reading->breaks, "break_set", "changes", &reading->changes);
     if (*wrong)
         return wrong;
     if (!is_signature(reading->signature))
         return "its signature is not eight hexadecimal digits";
-    if (reading->count < 0 || reading->bytes < 0 || reading->held_bytes < 0)
+    if (reading->count < 0 || reading->bytes < 0 || reading->held_bytes < 0 || reading->length < 0)
         return "a number is negative";
     wrong = read_cycle(reading);
     return *wrong ? wrong : read_break(reading);
@@ -361,7 +362,10 @@ static struct failure *add_value(struct ledger *ledger, json_t *value, size_t nu
     entry->count = (uint64_t)reading.count;
     entry->bytes = add((uint64_t)reading.bytes, (uint64_t)reading.held_bytes);
     entry->source = path;
-    entry->cycle = describe_cycle(reading.steps, reading.told, json_array_size(reading.cycle));
+    size_t length = json_array_size(reading.cycle);
+    if ((json_int_t)length < reading.length)
+        length = (size_t)reading.length;
+    entry->cycle = describe_cycle(reading.steps, reading.told, length);
     if (reading.edge.edge)
         entry->edge = describe_edge(&reading.edge, reading.every, reading.together);
     return NULL;

@@ -6,11 +6,6 @@
 #include "remedy_set.h"
 #include "replay.h"
 
-static const struct finding_step *next_step(const struct finding *finding, size_t step)
-{
-    return &finding->steps[(step + 1) % finding->step_count];
-}
-
 static int by_rank(const void *a, const void *b)
 {
     const struct finding_break *left = a, *right = b;
@@ -24,13 +19,21 @@ struct trial {
     struct heap *heap;
     const struct graph_components *components;
     uint32_t component;
-    struct replay *replay;
-    uint64_t cost; // of one question
+    bool is_ring;          // then nothing is left of it without any of its references
+    struct replay *replay; // of a ring NULL until it is asked for
+    uint64_t cost;         // of one question
     uint64_t *work;
     struct finding *finding;
     struct finding_break *candidates;
+    size_t candidate_count;
     struct changes changes; // for those of every object
 };
+
+static bool make_replay(struct trial *trial)
+{
+    return replay_create(&trial->heap->graph, trial->components, trial->component,
+                         trial->heap->finalizers, &trial->replay);
+}
 
 // Takes the attribute of a step away from all objects of its class.
 static void take_out_every(struct trial *trial, const struct finding_step *step)
@@ -45,7 +48,9 @@ static void take_out_every(struct trial *trial, const struct finding_step *step)
 
 static bool is_answer(struct trial *trial, const struct finding_break *candidate)
 {
-    const struct finding_step *step = &trial->finding->steps[candidate->step];
+    const struct finding_step *step = finding_find_step(trial->finding, candidate->step);
+    if (trial->is_ring)
+        return true;
     replay_reset(trial->replay);
     if (candidate->every)
         take_out_every(trial, step);
@@ -58,10 +63,10 @@ static bool is_answer(struct trial *trial, const struct finding_break *candidate
 static void try_candidates(struct trial *trial, bool every)
 {
     struct finding *finding = trial->finding;
-    for (size_t i = 0; i < finding->step_count && i < REMEDY_TRIES_MAX; i++) {
+    for (size_t i = 0; i < trial->candidate_count && i < REMEDY_TRIES_MAX; i++) {
         struct finding_break candidate = trial->candidates[i];
         candidate.every = every;
-        if (every && !finding->steps[candidate.step].attribute)
+        if (every && !finding_find_step(finding, candidate.step)->attribute)
             continue;
         if (finding->break_count == REMEDY_BREAKS_MAX || *trial->work < trial->cost)
             break;
@@ -80,6 +85,8 @@ static bool has_answer(const struct finding *finding)
 
 static struct failure *try_changes(struct trial *trial)
 {
+    if (!trial->replay && !make_replay(trial))
+        return failure_no_memory();
     struct failure *failure = changes_create(trial->heap, trial->components, trial->component,
                                              trial->replay, trial->finding, &trial->changes);
     if (failure)
@@ -100,27 +107,40 @@ static struct failure *try_all(struct trial *trial)
     return has_answer(trial->finding) || *trial->work < trial->cost ? NULL : try_changes(trial);
 }
 
+// Steps whose successor is known, by rank.
+static bool gather_candidates(struct trial *trial)
+{
+    const struct finding *finding = trial->finding;
+    size_t kept = finding_kept_steps(finding);
+    trial->candidates = calloc(kept + 1, sizeof(*trial->candidates));
+    for (size_t i = 0; i < kept && trial->candidates; i++) {
+        const struct finding_step *step = &finding->steps[i], *next = finding_next(finding, step);
+        if (next)
+            trial->candidates[trial->candidate_count++] = (struct finding_break){
+                .step = step->number, .kind = change_find_kind(trial->heap, step, next)};
+    }
+    if (trial->candidates)
+        qsort(trial->candidates, trial->candidate_count, sizeof(*trial->candidates), by_rank);
+    return trial->candidates;
+}
+
 struct failure *remedy_find(struct heap *heap, const struct graph_components *components,
                             uint32_t component, uint64_t *work, struct finding *finding)
 {
+    uint32_t members = components->starts[component + 1] - components->starts[component];
     struct trial trial = {.heap = heap,
                           .components = components,
                           .component = component,
                           .work = work,
                           .finding = finding};
-    if (components->starts[component + 1] - components->starts[component] > *work)
+    if (members > *work)
         return NULL;
-    trial.candidates = calloc(finding->step_count, sizeof(*trial.candidates));
-    if (!trial.candidates ||
-        !replay_create(&heap->graph, components, component, heap->finalizers, &trial.replay)) {
+    trial.is_ring = graph_component_is_ring(&heap->graph, components, component);
+    if (!gather_candidates(&trial) || (!trial.is_ring && !make_replay(&trial))) {
         free(trial.candidates);
         return failure_no_memory();
     }
-    for (size_t i = 0; i < finding->step_count; i++)
-        trial.candidates[i] = (struct finding_break){
-            .step = i, .kind = change_find_kind(heap, &finding->steps[i], next_step(finding, i))};
-    qsort(trial.candidates, finding->step_count, sizeof(*trial.candidates), by_rank);
-    trial.cost = replay_cost(trial.replay);
+    trial.cost = trial.is_ring ? 2 * (uint64_t)members : replay_cost(trial.replay);
     finding->breaks = trial.candidates;
     struct failure *failure = try_all(&trial);
     replay_destroy(trial.replay);

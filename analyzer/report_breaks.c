@@ -154,7 +154,7 @@ static void put_first(const struct finding *finding, FILE *file)
 {
     const struct finding_break *first = &finding->breaks[0];
     fputs("Without ", file);
-    put_reference(&finding->steps[first->step], first->every, file);
+    put_reference(finding_find_step(finding, first->step), first->every, file);
     fputs(" the collector frees it (replayed).", file);
     if (finding->origins.count) {
         fputs("\nS", file);
@@ -172,7 +172,7 @@ static void put_others(const struct finding *finding, size_t start, FILE *file)
     for (size_t i = start; i < end; i++) {
         const struct finding_break *other = &finding->breaks[i];
         fputs(i == start ? "\nAlso enough: " : ", ", file);
-        put_reference(&finding->steps[other->step], other->every, file);
+        put_reference(finding_find_step(finding, other->step), other->every, file);
     }
     if (start < end)
         fputs(end < finding->break_count ? " ..." : ".", file);
@@ -198,8 +198,8 @@ void put_first_break(const struct finding *finding, FILE *file)
     const struct finding_set *set = &finding->set;
     if (!set->count) {
         const struct finding_break *first = &finding->breaks[0];
-        put_reference_and_origins(&finding->steps[first->step], first->every, &finding->origins,
-                                  file);
+        put_reference_and_origins(finding_find_step(finding, first->step), first->every,
+                                  &finding->origins, file);
         return;
     }
     put_change(&set->items[0], file);

@@ -1,4 +1,5 @@
 // One finding in words: the cycle as a drawing, its finalizers, its numbers.
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -7,6 +8,10 @@
 enum {
     DRAWN_STEPS_MAX = 40
 };
+
+static_assert(FINDING_STEPS_LAST >= DRAWN_STEPS_MAX / 2 &&
+                  FINDING_STEPS_FIRST > DRAWN_STEPS_MAX / 2,
+              "what is drawn is kept");
 
 static const char *del_words(const struct object_del *del)
 {
@@ -46,7 +51,7 @@ void put_finalizer(const struct finding_finalizer *finalizer, FILE *file)
 
 const struct finding_finalizer *find_finalizer(const struct finding *finding, size_t i)
 {
-    const struct finding_step *step = &finding->steps[i];
+    const struct finding_step *step = finding_find_step(finding, i);
     const struct finding_finalizer *of_class = NULL;
     for (size_t j = 0; j < finding->finalizer_count; j++) {
         const struct finding_finalizer *finalizer = &finding->finalizers[j];
@@ -84,19 +89,23 @@ static void put_step(const struct finding *finding, size_t i, FILE *file)
     if (i && is_to_break(finding, i - 1))
         fputs("     ◀ break here", file);
     fputs("\n  ", file);
-    put_name(file, finding_step_edge(&finding->steps[i]));
+    put_name(file, finding_step_edge(finding_find_step(finding, i)));
     fputs(" ─▶ ", file);
     if (i + 1 < finding->step_count)
-        put_name(file, finding->steps[i + 1].type);
+        put_name(file, finding_find_step(finding, i + 1)->type);
 }
 
-// Finalizers of the components that the drawn cycle does not pass.
-static void put_other_finalizers(const struct finding *finding, FILE *file)
+// Finalizers of the components that are not drawn with the cycle.
+static void put_other_finalizers(const struct finding *finding, const struct drawing_gap *gap,
+                                 FILE *file)
 {
     for (size_t i = 0; i < finding->finalizer_count; i++) {
         bool drawn = false;
-        for (size_t j = 0; j < finding->step_count && !drawn; j++)
+        for (size_t j = 0; j < finding->step_count && !drawn; j++) {
+            if (gap->count && j == gap->first)
+                j += gap->count;
             drawn = find_finalizer(finding, j) == &finding->finalizers[i];
+        }
         if (drawn)
             continue;
         fputs("\nalso ", file);
@@ -121,7 +130,7 @@ void put_drawing(const struct finding *finding, FILE *file)
     put_name(file, short_name(finding->steps[0].type));
     if (is_to_break(finding, finding->step_count - 1))
         fputs("     ◀ break here", file);
-    put_other_finalizers(finding, file);
+    put_other_finalizers(finding, &gap, file);
 }
 
 static const char *certainty_words(enum collect_state state)

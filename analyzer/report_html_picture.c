@@ -120,8 +120,8 @@ static void add_arrow(struct cycle_picture *cycle, size_t from, size_t to, bool 
 static size_t add_type(struct cycle_picture *cycle, const struct finding *finding, size_t step)
 {
     const struct finding_finalizer *finalizer = find_finalizer(finding, step);
-    size_t box =
-        add_box(cycle, finalizer ? CAPTION_FINALIZER : CAPTION_TYPE, finding->steps[step].type);
+    size_t box = add_box(cycle, finalizer ? CAPTION_FINALIZER : CAPTION_TYPE,
+                         finding_find_step(finding, step)->type);
     if (finalizer)
         set_note(cycle->captions[box].note, finalizer);
     return box;
@@ -131,7 +131,7 @@ static size_t add_edge(struct cycle_picture *cycle, const struct finding *findin
 {
     bool broken = is_to_break(finding, step);
     size_t box = add_box(cycle, broken ? CAPTION_BREAK : CAPTION_EDGE,
-                         finding_step_edge(&finding->steps[step]));
+                         finding_step_edge(finding_find_step(finding, step)));
     if (broken)
         strcpy(cycle->captions[box].note, "break here");
     return box;

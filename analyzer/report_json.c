@@ -359,8 +359,10 @@ static json_t *make_garbage(const struct report *report)
 static json_t *make_cycle(const struct finding *finding, uint64_t limit, bool *cut)
 {
     json_t *cycle = json_array();
-    *cut = limit && finding->step_count > limit;
-    size_t shown = *cut ? limit : finding->step_count;
+    size_t shown = finding->steps_left_out ? FINDING_STEPS_FIRST : finding->step_count;
+    if (limit && shown > limit)
+        shown = limit;
+    *cut = shown < finding->step_count;
     for (size_t i = 0; i < shown; i++) {
         const struct finding_step *step = &finding->steps[i];
         json_array_append_new(
@@ -419,7 +421,7 @@ static json_t *make_breaks(const struct finding *finding)
 {
     json_t *breaks = json_array();
     for (size_t i = 0; i < finding->break_count; i++) {
-        const struct finding_step *step = &finding->steps[finding->breaks[i].step];
+        const struct finding_step *step = finding_find_step(finding, finding->breaks[i].step);
         json_t *entry = json_pack(
             "{s:o, s:o, s:o, s:s, s:b}", "step", value_number(finding->breaks[i].step), "type",
             value_name(step->type), "edge", value_name(step->edge), "kind",
@@ -475,16 +477,17 @@ static json_t *make_finding(const struct report *report, const struct finding *f
     bool cut;
     json_t *cycle = make_cycle(finding, report->limit, &cut);
     return json_pack(
-        "{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+        "{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
         "signature", finding->signature, "state",
         certainty ? "in_cycle" : report_state_name(finding->state), "certainty", certainty, "count",
         value_number(finding->count), "objects", value_number(finding->objects), "bytes",
         value_number(finding->bytes), "held_objects", value_number(finding->held_objects),
         "held_bytes", value_number(finding->held_bytes), "cycle", cycle, "cycle_cut", cut,
-        "finalizers", make_finalizers(finding), "breaks", make_breaks(finding), "breaks_tried",
-        value_number(finding->breaks_tried), "break_set", make_set(&finding->set),
-        "objects_per_cycle", make_sizes(&finding->sizes), "values", value_contents(report, finding),
-        "break_name_lost", is_break_unnamed(report, finding));
+        "cycle_length", value_number(finding->step_count), "finalizers", make_finalizers(finding),
+        "breaks", make_breaks(finding), "breaks_tried", value_number(finding->breaks_tried),
+        "break_set", make_set(&finding->set), "objects_per_cycle", make_sizes(&finding->sizes),
+        "values", value_contents(report, finding), "break_name_lost",
+        is_break_unnamed(report, finding));
 }
 
 static json_t *make_findings(const struct report *report)

@@ -29,7 +29,7 @@ bool is_break_unnamed(const struct report *report, const struct finding *finding
         if (is_step_lost(finding->set.items[i].step))
             return true;
     return !finding->set.count && finding->break_count &&
-           is_step_lost(&finding->steps[finding->breaks[0].step]);
+           is_step_lost(finding_find_step(finding, finding->breaks[0].step));
 }
 
 static void put_known_finalizers(const struct finding *finding, FILE *file)
@@ -49,13 +49,16 @@ static void put_known_finalizers(const struct finding *finding, FILE *file)
 void put_unnamed_break(const struct finding *finding, FILE *file)
 {
     size_t types = 0, edges = 0;
-    for (size_t i = 0; i < finding->step_count; i++) {
+    for (size_t i = 0; i < finding_kept_steps(finding); i++) {
         types += is_lost(finding->steps[i].type);
         edges += is_lost(finding->steps[i].edge);
     }
+    fputs("What to break cannot be named. Of ", file);
+    if (finding->steps_left_out)
+        fprintf(file, "%zu steps of ", finding_kept_steps(finding));
     fprintf(file,
-            "What to break cannot be named. Of the cycle %zu type name%s and %zu name%s of "
-            "references lay in the part of the core that is missing.",
+            "the cycle %zu type name%s and %zu name%s of references lay in the part of the core "
+            "that is missing.",
             types, plural(types), edges, plural(edges));
     put_known_finalizers(finding, file);
     fputs("\nThe names of classes and attributes need a whole core: raise RLIMIT_CORE (ulimit -c), "

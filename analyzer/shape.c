@@ -6,157 +6,76 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
 enum {
-    NAME_MAX_BYTES = 256
+    NAME_MAX_BYTES = 256,
+    NEAR_LINKS = 8,        // whose places are kept: more than are looked at for one step
+    REMEMBERED_STEPS = 64, // in longer cycles steps are likely to be alike
 };
 
-// --- classes and keys
+// --- places
 
-// Of an object at an address; without one it is found out, where it matters.
-static vaddr find_class(struct heap *heap, uint32_t node, vaddr object)
+// Links about to be drawn: a cycle, or a path with an end that is not a link.
+struct sketch {
+    struct heap *heap;
+    const struct shape_link *links;
+    size_t link_count;
+    size_t count; // of the links and the end
+    struct {
+        size_t link; // + 1; 0: none
+        struct visit_place place;
+        bool lost;      // it could not be found
+    } near[NEAR_LINKS]; // of edges without a label
+};
+
+static size_t link_after(const struct sketch *sketch, size_t i, size_t distance)
 {
-    const struct runtime *runtime = heap->runtime;
-    uint64_t class;
-    if (heap->type[node] == HEAP_NO_TYPE)
-        return 0;
-    const struct object_type *type = &heap->types.types[heap->type[node]];
-    if (type->finalizer == FINALIZER_INSTANCE &&
-        layout_read(&runtime->layout, runtime->memory, object ? object : heap_address(heap, node),
-                    LAYOUT_PyInstanceObject_in_class, &class) == MEMORY_OK)
-        return class;
-    return type->address;
+    i += distance;
+    return i < sketch->count ? i : i % sketch->count;
 }
 
-vaddr shape_find_class(struct heap *heap, uint32_t node)
+static size_t link_before(const struct sketch *sketch, size_t i, size_t distance)
 {
-    return find_class(heap, node, 0);
+    return i >= distance ? i - distance : (i + sketch->count - distance) % sketch->count;
 }
 
-// Is the class of an object all that says where its __del__ comes from?
-static bool is_del_of_class(enum finalizer_rule rule)
+// Where a link stands; without its index where a label tells the rest.
+static struct visit_place place_of(struct sketch *sketch, size_t i)
 {
-    return rule == FINALIZER_ALWAYS || rule == FINALIZER_NEVER;
-}
-
-vaddr shape_find_del_source(struct heap *heap, uint32_t node, vaddr *class)
-{
-    enum finalizer_rule rule = heap->type[node] == HEAP_NO_TYPE
-                                   ? FINALIZER_NEVER
-                                   : heap->types.types[heap->type[node]].finalizer;
-    bool by_class = is_del_of_class(rule);
-    vaddr object = by_class ? 0 : heap_address(heap, node);
-    *class = find_class(heap, node, object);
-    return by_class ? *class : object_find_del_source(heap->runtime, rule, object, *class);
-}
-
-static bool is_label(const struct visit_place *place, const char *label)
-{
-    return place->kind == VISIT_MEMBER && strcmp(place->label, label) == 0;
-}
-
-bool shape_is_own_namespace(const struct visit_place *place)
-{
-    return place->kind == VISIT_DICT || is_label(place, "__dict__");
-}
-
-bool shape_is_namespace(const struct visit_place *place)
-{
-    return shape_is_own_namespace(place) || is_label(place, "func_globals") ||
-           is_label(place, "f_globals") || is_label(place, "f_locals");
-}
-
-static uint64_t read_member(const struct heap *heap, uint32_t node, enum layout_member member)
-{
-    return runtime_read_member(heap->runtime, heap_address(heap, node), member);
-}
-
-static vaddr type_of(struct heap *heap, vaddr object)
-{
-    uint64_t type = 0;
-    layout_read(&heap->runtime->layout, heap->runtime->memory, object, LAYOUT_PyObject_ob_type,
-                &type);
-    return type;
-}
-
-static void find_place(struct heap *heap, const struct shape_link *link, struct visit_place *place)
-{
-    if (heap_find_place(heap, link->node, link->edge, place) != MEMORY_OK)
-        *place = (struct visit_place){.kind = VISIT_STACK};
-}
-
-// What tells an edge without a label from others of its kind.
-static uint64_t unlabelled_key(struct heap *heap, const struct shape_link *link,
-                               const struct shape_link *before)
-{
-    struct visit_place place, place_before;
-    find_place(heap, link, &place);
-    find_place(heap, before, &place_before);
-    switch (place.kind) {
-    case VISIT_MEMBER:
-        // The names of a closure's cells are in the code.
-        if (is_label(&place, "func_closure"))
-            return read_member(heap, link->node, LAYOUT_PyFunctionObject_func_code);
-        return (uintptr_t)place.label;
-    case VISIT_INDEX:
-        return is_label(&place_before, "func_closure") ? (uint64_t)place.index : 0;
-    case VISIT_VALUE:
-        return shape_is_namespace(&place_before) ? place.key : type_of(heap, place.key);
-    case VISIT_LOCAL:
-        return read_member(heap, link->node, LAYOUT_PyFrameObject_f_code) ^ (uint64_t)place.index
-                                                                                << 48;
-    case VISIT_SLOT:
-        return place.key;
-    case VISIT_KEY:
-    case VISIT_STACK:
-    case VISIT_DICT:
-    case VISIT_CLASS:
-    case VISIT_CODE:
-        break;
-    }
-    return 0;
-}
-
-// A label says all but the index into a closure.
-static uint64_t edge_key(struct heap *heap, const struct shape_link *link,
-                         const struct shape_link *before)
-{
+    struct heap *heap = sketch->heap;
+    const struct shape_link *link = &sketch->links[i];
+    // Nothing is folded into or over the end, so that the ends of a path do not meet.
+    if (i == sketch->link_count)
+        return (struct visit_place){.kind = VISIT_STACK};
     uint16_t label = heap->edge_labels[link->edge];
-    if (label != HEAP_NO_LABEL && heap->edge_labels[before->edge] != HEAP_NO_LABEL)
-        return label;
-    return XXH64(&(uint64_t){unlabelled_key(heap, link, before)}, sizeof(uint64_t), 0) | UINT64_C(1)
-                                                                                             << 63;
+    if (label != HEAP_NO_LABEL)
+        return *heap_label_place(heap, label);
+    size_t slot = i % NEAR_LINKS;
+    if (sketch->near[slot].link != i + 1) {
+        struct visit_place *place = &sketch->near[slot].place;
+        *place = (struct visit_place){.kind = VISIT_STACK};
+        sketch->near[slot].lost = heap_find_place(heap, link->node, link->edge, place) != MEMORY_OK;
+        sketch->near[slot].link = i + 1;
+    }
+    return sketch->near[slot].place;
 }
 
-bool shape_make_plain_key(const struct heap *heap, const struct shape_link *links, size_t count,
-                          uint64_t *words)
+static bool is_place_lost(struct sketch *sketch, size_t i)
 {
-    for (size_t i = 0; i < count; i++) {
-        uint32_t node = links[i].node;
-        int32_t type = heap->type[node];
-        uint16_t label = heap->edge_labels[links[i].edge];
-        bool has_finalizer = heap_has_finalizer(heap, node);
-        enum finalizer_rule rule =
-            type == HEAP_NO_TYPE ? FINALIZER_NEVER : heap->types.types[type].finalizer;
-        if (label == HEAP_NO_LABEL || rule == FINALIZER_INSTANCE ||
-            (has_finalizer && !is_del_of_class(rule)))
-            return false;
-        words[i * SHAPE_KEY_WORDS] = (type == HEAP_NO_TYPE ? 0 : heap->types.types[type].address) ^
-                                     (uint64_t)has_finalizer << 63;
-        words[i * SHAPE_KEY_WORDS + 1] = label;
-    }
-    return true;
+    if (sketch->heap->edge_labels[sketch->links[i].edge] != HEAP_NO_LABEL)
+        return false;
+    place_of(sketch, i);
+    return sketch->near[i % NEAR_LINKS].lost;
 }
 
-void shape_make_key(struct heap *heap, const struct shape_link *links, size_t count,
-                    uint64_t *words)
+// The index of a link that stands at one; -1: it cannot be read.
+static int64_t read_index(struct sketch *sketch, size_t i)
 {
-    for (size_t i = 0; i < count; i++) {
-        words[i * SHAPE_KEY_WORDS] = shape_find_class(heap, links[i].node) ^
-                                     (uint64_t)heap_has_finalizer(heap, links[i].node) << 63;
-        words[i * SHAPE_KEY_WORDS + 1] = edge_key(heap, &links[i], &links[(i + count - 1) % count]);
-    }
+    const struct shape_link *link = &sketch->links[i];
+    struct visit_place place;
+    if (heap_find_place(sketch->heap, link->node, link->edge, &place) != MEMORY_OK)
+        return -1;
+    return place.index;
 }
 
 // --- names
@@ -196,7 +115,8 @@ static void read_name_in(struct heap *heap, vaddr tuple, uint64_t index, char *n
 static void read_local_name(struct heap *heap, uint32_t frame, uint64_t index, char *name)
 {
     const struct runtime *runtime = heap->runtime;
-    vaddr code = read_member(heap, frame, LAYOUT_PyFrameObject_f_code);
+    vaddr code =
+        runtime_read_member(heap->runtime, heap_address(heap, frame), LAYOUT_PyFrameObject_f_code);
     uint64_t locals = runtime_read_member(heap->runtime, code, LAYOUT_PyCodeObject_co_nlocals),
              cells = 0;
     vaddr cellvars = runtime_read_member(heap->runtime, code, LAYOUT_PyCodeObject_co_cellvars);
@@ -228,14 +148,15 @@ static char *redacted_key(struct heap *heap, const char *before, vaddr key)
 
 // Is the edge told without the key that it stands under? It is a name only among attributes, and if
 // it could be written as one. (A str that cannot be read could.)
-static bool hides_key(struct heap *heap, const struct shape_link *link,
-                      const struct shape_link *before)
+static bool hides_key(struct sketch *sketch, size_t i)
 {
     char name[NAME_MAX_BYTES];
-    if (link->place.kind != VISIT_VALUE)
+    struct visit_place place = place_of(sketch, i);
+    if (place.kind != VISIT_VALUE)
         return false;
-    return !shape_is_namespace(&before->place) ||
-           object_read_identifier(heap->runtime, link->place.key, name, sizeof(name)) ==
+    struct visit_place before = place_of(sketch, link_before(sketch, i, 1));
+    return !shape_is_namespace(&before) ||
+           object_read_identifier(sketch->heap->runtime, place.key, name, sizeof(name)) ==
                MEMORY_NONSENSE;
 }
 
@@ -245,28 +166,41 @@ static char *join(const char *before, const char *name)
     return asprintf(&text, "%s%s", before, name) < 0 ? NULL : text;
 }
 
-// The text of one edge; `before` is the edge that leads to its source. with_index: as a report
-// shows it; else as the shape has it.
-static char *edge_text(struct heap *heap, const struct shape_link *link,
-                       const struct shape_link *before, bool with_index)
+static char *index_text(struct sketch *sketch, size_t i, bool with_index)
+{
+    char text[32] = "[]";
+    int64_t index = with_index ? read_index(sketch, i) : 0;
+    if (with_index)
+        snprintf(text, sizeof(text), index < 0 ? "[?]" : "[%lld]", (long long)index);
+    return failure_copy_text(text);
+}
+
+static char *value_text(struct sketch *sketch, size_t i, vaddr key)
 {
     char name[NAME_MAX_BYTES];
-    switch (link->place.kind) {
+    struct visit_place before = place_of(sketch, link_before(sketch, i, 1));
+    if (hides_key(sketch, i))
+        return redacted_key(sketch->heap, shape_is_namespace(&before) ? ".__dict__" : "", key);
+    read_name(sketch->heap, key, name);
+    return join(".", name);
+}
+
+// The text of one edge. with_index: as a report shows it; else as the shape has it.
+static char *edge_text(struct sketch *sketch, size_t i, bool with_index)
+{
+    struct visit_place place = place_of(sketch, i);
+    char name[NAME_MAX_BYTES];
+    switch (place.kind) {
     case VISIT_MEMBER:
-        return join(".", link->place.label);
+        return join(".", place.label);
     case VISIT_INDEX:
-        snprintf(name, sizeof(name), "[%lld]", (long long)link->place.index);
-        return failure_copy_text(with_index ? name : "[]");
+        return index_text(sketch, i, with_index);
     case VISIT_KEY:
-        return failure_copy_text(link->place.label);
+        return failure_copy_text(place.label);
     case VISIT_VALUE:
-        if (hides_key(heap, link, before))
-            return redacted_key(heap, shape_is_namespace(&before->place) ? ".__dict__" : "",
-                                link->place.key);
-        read_name(heap, link->place.key, name);
-        return join(".", name);
+        return value_text(sketch, i, place.key);
     case VISIT_LOCAL:
-        read_local_name(heap, link->node, (uint64_t)link->place.index, name);
+        read_local_name(sketch->heap, sketch->links[i].node, (uint64_t)place.index, name);
         return join("local ", name);
     case VISIT_STACK:
         return failure_copy_text("stack");
@@ -277,7 +211,7 @@ static char *edge_text(struct heap *heap, const struct shape_link *link,
     case VISIT_CLASS:
         return failure_copy_text(".__class__");
     case VISIT_SLOT:
-        if (memory_read_string(heap->runtime->memory, link->place.key, name, sizeof(name)) ==
+        if (memory_read_string(sketch->heap->runtime->memory, place.key, name, sizeof(name)) ==
             MEMORY_UNMAPPED)
             snprintf(name, sizeof(name), "?");
         return join(".", name);
@@ -285,79 +219,165 @@ static char *edge_text(struct heap *heap, const struct shape_link *link,
     return NULL;
 }
 
-// "cell NAME": the free variable of a function whose closure has it at an index.
-static char *cell_text(struct heap *heap, const struct shape_link *function,
-                       const struct shape_link *tuple)
+// "cell NAME": the free variable of the function at links[i], whose closure has it at an index.
+static char *cell_text(struct sketch *sketch, size_t i)
 {
+    struct heap *heap = sketch->heap;
     char name[NAME_MAX_BYTES];
-    vaddr code = read_member(heap, function->node, LAYOUT_PyFunctionObject_func_code);
+    vaddr code = runtime_read_member(heap->runtime, heap_address(heap, sketch->links[i].node),
+                                     LAYOUT_PyFunctionObject_func_code);
     read_name_in(heap, runtime_read_member(heap->runtime, code, LAYOUT_PyCodeObject_co_freevars),
-                 (uint64_t)tuple->place.index, name);
+                 (uint64_t)read_index(sketch, link_after(sketch, i, 1)), name);
     return join("cell ", name);
 }
 
 // --- folding
 
 // How many links the edge that starts at links[i] takes with those that are folded into it.
-static size_t fold_length(const struct shape_link *links, size_t count, size_t i)
+static size_t fold_length(struct sketch *sketch, size_t i)
 {
-    const struct visit_place *first = &links[i].place;
-    const struct visit_place *second = &links[(i + 1) % count].place;
-    const struct visit_place *third = &links[(i + 2) % count].place;
-    if (count > 1 && shape_is_namespace(first) && second->kind == VISIT_VALUE)
+    struct visit_place first = place_of(sketch, i);
+    if (sketch->count == 1 ||
+        (first.kind != VISIT_MEMBER && first.kind != VISIT_DICT && first.kind != VISIT_LOCAL))
+        return 1;
+    struct visit_place second = place_of(sketch, link_after(sketch, i, 1));
+    if (shape_is_namespace(&first) && second.kind == VISIT_VALUE)
         return 2;
-    if (count > 2 && is_label(first, "func_closure") && second->kind == VISIT_INDEX &&
-        is_label(third, "cell_contents"))
-        return 3;
-    if (count > 1 && first->kind == VISIT_LOCAL && is_label(second, "cell_contents"))
+    if (first.kind == VISIT_LOCAL && shape_is_member(&second, "cell_contents"))
         return 2;
-    return 1;
+    if (sketch->count == 2 || second.kind != VISIT_INDEX ||
+        !shape_is_member(&first, "func_closure"))
+        return 1;
+    struct visit_place third = place_of(sketch, link_after(sketch, i, 2));
+    return shape_is_member(&third, "cell_contents") ? 3 : 1;
+}
+
+static size_t last_folded(struct sketch *sketch, size_t i)
+{
+    return link_after(sketch, i, fold_length(sketch, i) - 1);
 }
 
 // The text of the edge that starts at links[i], with what is folded into it.
-static char *folded_text(struct heap *heap, const struct shape_link *links, size_t count, size_t i,
-                         bool with_index)
+static char *folded_text(struct sketch *sketch, size_t i, bool with_index)
 {
-    size_t length = fold_length(links, count, i);
-    const struct shape_link *link = &links[i], *next = &links[(i + 1) % count];
+    size_t length = fold_length(sketch, i);
+    struct visit_place place = place_of(sketch, i);
     if (length == 3)
-        return cell_text(heap, link, next);
-    if (length == 2 && shape_is_namespace(&link->place))
-        return edge_text(heap, next, link, with_index);
-    return edge_text(heap, link, &links[(i + count - 1) % count], with_index);
-}
-
-// The key that the text of that edge does not tell; 0: none.
-static vaddr hidden_key(struct heap *heap, const struct shape_link *links, size_t count, size_t i)
-{
-    size_t last = (i + fold_length(links, count, i) - 1) % count;
-    return hides_key(heap, &links[last], &links[(last + count - 1) % count]) ? links[last].place.key
-                                                                             : 0;
+        return cell_text(sketch, i);
+    if (length == 2 && shape_is_namespace(&place))
+        return edge_text(sketch, link_after(sketch, i, 1), with_index);
+    return edge_text(sketch, i, with_index);
 }
 
 // The first link that is not folded into the one before it. A cycle in which every link is has
 // none: then 0.
-static size_t first_unfolded(const struct shape_link *links, size_t count)
+static size_t first_unfolded(struct sketch *sketch)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < sketch->count; i++) {
         bool folded = false;
-        for (size_t back = 1; back <= 2 && back < count && !folded; back++)
-            folded = fold_length(links, count, (i + count - back) % count) > back;
+        for (size_t back = 1; back <= 2 && back < sketch->count && !folded; back++)
+            folded = fold_length(sketch, link_before(sketch, i, back)) > back;
         if (!folded)
             return i;
     }
     return 0;
 }
 
-// --- rotation
+// --- steps
 
-// The smallest rotation of a cyclic sequence of strings, in linear time (Booth's algorithm, in
-// the two-pointer form of Shiloach).
-static size_t smallest_rotation(char *const *texts, size_t count)
+static bool is_attribute(struct sketch *sketch, size_t i)
+{
+    struct visit_place place = place_of(sketch, i);
+    return place.kind == VISIT_SLOT || (shape_is_namespace(&place) && fold_length(sketch, i) == 2);
+}
+
+// The step that starts at links[i]. False: memory is short; what it has is then to be freed too.
+static bool draw_step(struct sketch *sketch, size_t i, struct finding_step *step)
+{
+    struct heap *heap = sketch->heap;
+    uint32_t node = sketch->links[i].node;
+    size_t last = last_folded(sketch, i);
+    vaddr class, object = heap_address(heap, node);
+    *step = (struct finding_step){
+        .object = object,
+        .type = object_class_name(&heap->types, object),
+        .edge = folded_text(sketch, i, true),
+        .finalizer = heap_has_finalizer(heap, node),
+        .cut = sketch->links[last].edge,
+        .key = hides_key(sketch, last) ? place_of(sketch, last).key : 0,
+    };
+    step->attribute = !step->key && is_attribute(sketch, i);
+    if (step->finalizer)
+        step->del_source = shape_find_del_source(heap, node, &class);
+    return step->type && step->edge;
+}
+
+// What has a finalizer sorts before what has none, so that the smallest rotation starts there: a
+// reader wants to begin with the __del__.
+static char *step_text(struct sketch *sketch, size_t i)
+{
+    struct heap *heap = sketch->heap;
+    uint32_t node = sketch->links[i].node;
+    char *type = object_class_name(&heap->types, heap_address(heap, node));
+    char *edge = folded_text(sketch, i, false), *text = NULL;
+    if (type && edge &&
+        asprintf(&text, "%c%s %s\n", heap_has_finalizer(heap, node) ? '!' : '.', type, edge) < 0)
+        text = NULL;
+    free(type);
+    free(edge);
+    return text;
+}
+
+// False: the text depends on more than that.
+static bool make_step_key(struct sketch *sketch, size_t i, struct shape_step_key *key)
+{
+    struct heap *heap = sketch->heap;
+    int32_t type = heap->type[sketch->links[i].node];
+    if (sketch->count < REMEMBERED_STEPS || type == HEAP_NO_TYPE ||
+        heap->types.types[type].finalizer == FINALIZER_INSTANCE)
+        return false;
+    key->class = (uint64_t)type << 1 | heap_has_finalizer(heap, sketch->links[i].node);
+    key->labels = 0;
+    for (size_t distance = 0; distance < 4; distance++) {
+        const struct shape_link *link =
+            &sketch->links[link_before(sketch, link_after(sketch, i, distance), 1)];
+        if (heap->edge_labels[link->edge] == HEAP_NO_LABEL)
+            return false;
+        key->labels = key->labels << 16 | heap->edge_labels[link->edge];
+    }
+    return true;
+}
+
+static bool number_step(struct sketch *sketch, struct shape_texts *texts, size_t i,
+                        uint32_t *number)
+{
+    const struct memory *memory = sketch->heap->runtime->memory;
+    struct shape_step_key key;
+    bool has_key = make_step_key(sketch, i, &key);
+    if (has_key && shape_texts_recall(texts, &key, number))
+        return true;
+    uint64_t lost = memory->lost_reads;
+    char *text = step_text(sketch, i);
+    bool done = text && shape_texts_add(texts, text, number);
+    free(text);
+    // Each name that is lost counts.
+    if (done && has_key && memory->lost_reads == lost)
+        shape_texts_note(texts, &key, *number);
+    return done;
+}
+
+// --- shapes
+
+// The smallest rotation of a cyclic sequence of texts, in linear time (Booth's algorithm, in the
+// two-pointer form of Shiloach).
+static size_t smallest_rotation(const struct shape_texts *texts, const uint32_t *numbers,
+                                size_t count)
 {
     size_t a = 0, b = 1, same = 0;
     while (a < count && b < count && same < count) {
-        int order = strcmp(texts[(a + same) % count], texts[(b + same) % count]);
+        size_t in_a = a + same < count ? a + same : a + same - count;
+        size_t in_b = b + same < count ? b + same : b + same - count;
+        int order = shape_texts_order(texts, numbers[in_a], numbers[in_b]);
         if (order == 0) {
             same++;
             continue;
@@ -372,161 +392,160 @@ static size_t smallest_rotation(char *const *texts, size_t count)
     return a < b ? a : b;
 }
 
-struct drawing {
-    struct finding_step *steps;
-    // Type and edge of each step as the shape has them. What has a finalizer sorts before what has
-    // none, so that the smallest rotation starts there: a reader wants to begin with the __del__.
-    char **texts;
-    size_t count;
-};
-
-static void drawing_deinit(struct drawing *drawing)
+static void turn_round(uint32_t *numbers, size_t count)
 {
-    for (size_t i = 0; i < drawing->count; i++) {
-        free(drawing->steps[i].type);
-        free(drawing->steps[i].edge);
-        free(drawing->texts[i]);
+    for (size_t i = 0; i < count / 2; i++) {
+        uint32_t number = numbers[i];
+        numbers[i] = numbers[count - 1 - i];
+        numbers[count - 1 - i] = number;
     }
-    free(drawing->steps);
-    free(drawing->texts);
 }
 
-static bool draw_step(struct heap *heap, const struct shape_link *links, size_t count, size_t i,
-                      struct drawing *drawing)
+// In place.
+static void rotate(uint32_t *numbers, size_t count, size_t start)
 {
-    struct finding_step *step = &drawing->steps[drawing->count];
-    char **text = &drawing->texts[drawing->count];
-    vaddr class;
-    drawing->count++;
-    step->object = heap_address(heap, links[i].node);
-    step->finalizer = heap_has_finalizer(heap, links[i].node);
-    if (step->finalizer)
-        step->del_source = shape_find_del_source(heap, links[i].node, &class);
-    step->type = object_class_name(&heap->types, step->object);
-    step->edge = folded_text(heap, links, count, i, true);
-    step->cut = links[(i + fold_length(links, count, i) - 1) % count].edge;
-    step->attribute = links[i].place.kind == VISIT_SLOT ||
-                      (shape_is_namespace(&links[i].place) && fold_length(links, count, i) == 2);
-    step->key = hidden_key(heap, links, count, i);
-    step->attribute = step->attribute && !step->key;
-    char *plain = folded_text(heap, links, count, i, false);
-    if (!step->type || !step->edge || !plain ||
-        asprintf(text, "%c%s %s\n", step->finalizer ? '!' : '.', step->type, plain) < 0)
-        *text = NULL;
-    free(plain);
-    return *text;
+    turn_round(numbers, start);
+    turn_round(numbers + start, count - start);
+    turn_round(numbers, count);
 }
 
-// Draws from `start` on, all the way round, but for the last `left_out` links.
-static bool draw(struct heap *heap, const struct shape_link *links, size_t count, size_t start,
-                 size_t left_out, struct drawing *drawing)
+// The numbers of the steps' texts, from links[start] on all the way round.
+static bool number_steps(struct sketch *sketch, struct shape_texts *texts, size_t start,
+                         struct shape *shape, uint64_t *unread)
 {
-    drawing->steps = calloc(count, sizeof(*drawing->steps));
-    drawing->texts = calloc(count, sizeof(*drawing->texts));
-    if (!drawing->steps || !drawing->texts)
-        return false;
-    for (size_t done = 0; done + left_out < count;) {
-        size_t i = (start + done) % count;
-        if (!draw_step(heap, links, count, i, drawing))
+    for (size_t done = 0; done < sketch->count;) {
+        size_t i = link_after(sketch, start, done), length = fold_length(sketch, i);
+        if (!number_step(sketch, texts, i, &shape->texts[shape->count++]))
             return false;
-        done += fold_length(links, count, i);
+        for (; length && done < sketch->count; length--, done++)
+            *unread += is_place_lost(sketch, link_after(sketch, start, done));
     }
     return true;
 }
 
-// Rotated to the smallest start, in one string.
-static char *join_rotated(const struct drawing *drawing, size_t start)
+static bool read_shape(struct sketch *sketch, struct shape_texts *texts, struct shape *shape,
+                       uint64_t *unread)
 {
-    size_t length = 1;
-    for (size_t i = 0; i < drawing->count; i++)
-        length += strlen(drawing->texts[i]);
-    char *text = malloc(length), *end = text;
-    for (size_t i = 0; text && i < drawing->count; i++)
-        end = stpcpy(end, drawing->texts[(start + i) % drawing->count]);
-    if (text)
-        *end = '\0';
-    return text;
-}
-
-static void find_places(struct heap *heap, struct shape_link *links, size_t count, uint64_t *unread)
-{
-    for (size_t i = 0; i < count; i++) {
-        links[i].place = (struct visit_place){.kind = VISIT_STACK};
-        *unread +=
-            heap_find_place(heap, links[i].node, links[i].edge, &links[i].place) != MEMORY_OK;
+    *shape = (struct shape){.first = first_unfolded(sketch)};
+    shape->texts = reallocarray(NULL, sketch->count + 1, sizeof(*shape->texts));
+    if (!shape->texts || !number_steps(sketch, texts, shape->first, shape, unread)) {
+        shape_deinit(shape);
+        return false;
     }
+    uint32_t *fitting = reallocarray(shape->texts, shape->count, sizeof(*shape->texts));
+    if (fitting)
+        shape->texts = fitting;
+    size_t start = smallest_rotation(texts, shape->texts, shape->count);
+    rotate(shape->texts, shape->count, start);
+    for (size_t i = 0; i < start; i++)
+        shape->first = link_after(sketch, shape->first, fold_length(sketch, shape->first));
+    return true;
 }
 
-// Draws a cycle whose places are not known yet; NULL for lack of memory, else the canonical text.
-static char *draw_links(struct heap *heap, struct shape_link *links, size_t count,
-                        struct drawing *drawing, size_t *start, uint64_t *unread)
+bool shape_read(struct heap *heap, struct shape_texts *texts, const struct shape_link *links,
+                size_t count, struct shape *shape)
 {
-    find_places(heap, links, count, unread);
-    if (!draw(heap, links, count, first_unfolded(links, count), 0, drawing))
-        return NULL;
-    *start = smallest_rotation(drawing->texts, drawing->count);
-    return join_rotated(drawing, *start);
-}
-
-char *shape_text(struct heap *heap, struct shape_link *links, size_t count)
-{
-    struct drawing drawing = {0};
-    size_t start;
+    struct sketch sketch = {.heap = heap, .links = links, .link_count = count, .count = count};
     uint64_t unread = 0;
-    char *text = draw_links(heap, links, count, &drawing, &start, &unread);
-    drawing_deinit(&drawing);
-    return text;
+    return read_shape(&sketch, texts, shape, &unread);
 }
 
-struct failure *shape_describe(struct heap *heap, struct shape_link *links, size_t count,
-                               struct finding *finding, char **text, uint64_t *unread)
+void shape_deinit(struct shape *shape)
 {
-    struct drawing drawing = {0};
-    size_t start;
-    struct finding_step *rotated = calloc(count, sizeof(*rotated));
-    char *joined = rotated ? draw_links(heap, links, count, &drawing, &start, unread) : NULL;
-    if (!joined) {
-        drawing_deinit(&drawing);
-        free(rotated);
+    free(shape->texts);
+    *shape = (struct shape){0};
+}
+
+// --- findings
+
+// Which steps of a long cycle are kept.
+struct keeping {
+    size_t count;  // of the cycle
+    uint8_t *seen; // one bit per text
+    size_t more;   // steps kept for their text
+    bool next;     // the next one shows what the last one leads to
+};
+
+static bool is_kept(struct keeping *keeping, uint32_t text, size_t i)
+{
+    bool is_new = !(keeping->seen[text / 8] >> text % 8 & 1), is_next = keeping->next;
+    keeping->next = false;
+    keeping->seen[text / 8] |= (uint8_t)(1 << text % 8);
+    if (keeping->count <= FINDING_STEPS_MAX || i < FINDING_STEPS_FIRST ||
+        keeping->count - i <= FINDING_STEPS_LAST)
+        return true;
+    keeping->next = is_new && keeping->more < FINDING_STEPS_MORE;
+    keeping->more += keeping->next;
+    return keeping->next || is_next;
+}
+
+static bool draw_kept(struct sketch *sketch, const struct shape *shape, struct keeping *keeping,
+                      struct finding *finding)
+{
+    size_t kept = 0, link = shape->first;
+    finding->step_count = shape->count;
+    finding->steps_left_out = shape->count;
+    for (size_t i = 0; i < shape->count; i++) {
+        if (is_kept(keeping, shape->texts[i], i)) {
+            struct finding_step *step = &finding->steps[kept++];
+            finding->steps_left_out--;
+            if (!draw_step(sketch, link, step))
+                return false;
+            step->number = i;
+        }
+        link = link_after(sketch, link, fold_length(sketch, link));
+    }
+    return true;
+}
+
+static bool keep_steps(struct sketch *sketch, const struct shape_texts *texts,
+                       const struct shape *shape, struct finding *finding)
+{
+    struct keeping keeping = {.count = shape->count, .seen = calloc(texts->count / 8 + 1, 1)};
+    size_t most = FINDING_STEPS_FIRST + FINDING_STEPS_LAST + 2 * FINDING_STEPS_MORE;
+    finding->steps = calloc(shape->count < most ? shape->count : most, sizeof(*finding->steps));
+    bool done = keeping.seen && finding->steps && draw_kept(sketch, shape, &keeping, finding);
+    free(keeping.seen);
+    return done;
+}
+
+struct failure *shape_describe(struct heap *heap, struct shape_texts *texts,
+                               const struct shape_link *links, size_t count,
+                               struct finding *finding, struct shape *shape, uint64_t *unread)
+{
+    struct sketch sketch = {.heap = heap, .links = links, .link_count = count, .count = count};
+    uint64_t hash;
+    if (!read_shape(&sketch, texts, shape, unread))
+        return failure_no_memory();
+    if (!shape_texts_hash(texts, shape->texts, shape->count, &hash) ||
+        !keep_steps(&sketch, texts, shape, finding)) {
+        shape_free_steps(finding->steps, finding_kept_steps(finding));
+        shape_deinit(shape);
         return failure_no_memory();
     }
-    for (size_t i = 0; i < drawing.count; i++) {
-        rotated[i] = drawing.steps[(start + i) % drawing.count];
-        free(drawing.texts[i]);
-    }
-    free(drawing.texts);
-    free(drawing.steps);
-    snprintf(finding->signature, SIGNATURE_SIZE, "%08x",
-             (unsigned)(XXH64(joined, strlen(joined), 0) >> 32));
-    finding->steps = rotated;
-    finding->step_count = drawing.count;
-    *text = joined;
+    snprintf(finding->signature, SIGNATURE_SIZE, "%08x", (unsigned)(hash >> 32));
     return NULL;
 }
 
-bool shape_draw_path(struct heap *heap, struct shape_link *links, size_t count,
+bool shape_draw_path(struct heap *heap, const struct shape_link *links, size_t count,
                      struct finding_step **steps, size_t *step_count, uint64_t *unread)
 {
-    struct drawing drawing = {0};
-    find_places(heap, links, count, unread);
-    // Nothing is folded into or over this one, so that the ends of the path do not meet.
-    links[count] = (struct shape_link){.place = {.kind = VISIT_STACK}};
-    bool drawn = draw(heap, links, count + 1, 0, 1, &drawing);
-    if (drawn) {
-        for (size_t i = 0; i < drawing.count; i++)
-            free(drawing.texts[i]);
-        free(drawing.texts);
-        *steps = drawing.steps;
-        *step_count = drawing.count;
-    } else {
-        drawing_deinit(&drawing);
-    }
+    struct sketch sketch = {.heap = heap, .links = links, .link_count = count, .count = count + 1};
+    *step_count = 0;
+    *steps = calloc(count + 1, sizeof(**steps));
+    bool drawn = *steps;
+    for (size_t i = 0; i < count && drawn; i += fold_length(&sketch, i))
+        drawn = draw_step(&sketch, i, &(*steps)[(*step_count)++]);
+    for (size_t i = 0; i < count && drawn; i++)
+        *unread += is_place_lost(&sketch, i);
+    if (!drawn)
+        shape_free_steps(*steps, *step_count);
     return drawn;
 }
 
 void shape_free_steps(struct finding_step *steps, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && steps; i++) {
         free(steps[i].type);
         free(steps[i].edge);
         free(steps[i].key_edge);

@@ -79,6 +79,8 @@ Test(ledger, wrong_shapes)
          "line 1: too big integer near '99999999999999999999'"},
         {REPORT(FINDING("0123abcd", 1, null, STORY)), "findings[0]: Expected integer, got null"},
         {REPORT(FINDING("0123abcd", 1, 1, "\"cycle\":{}")), "findings[0]: its cycle is no array"},
+        {REPORT(FINDING("0123abcd", 1, 1, "\"cycle\":[],\"cycle_length\":-1")),
+         "findings[0]: a number is negative"},
         {REPORT(FINDING("0123abcd", 1, 1, "\"cycle\":[7]")),
          "findings[0]: Expected object, got integer"},
         {REPORT(FINDING("0123abcd", 1, 1, "\"cycle\":[{\"type\":1,\"edge\":null}]")),
@@ -281,6 +283,22 @@ Test(ledger, names)
         "0000000a           1          1   25 bytes  \\x1b[31mX.\\xe2\\x80\\xaey ─▶ ? cell "
         "self ─▶ list[3] ─▶ d ? ─▶ 2 more ─▶ \\x1b[31mX; break .\\xc2\\x9b of every "
         "\\x07B\n");
+}
+
+// A report tells the first steps of a long cycle, and how many there are.
+Test(ledger, cycle_that_was_cut)
+{
+    struct ledger ledger = {0};
+    add_text(&ledger, "a",
+             REPORT(FINDING("0000000a", 1, 1, STORY ",\"cycle_length\":1000000") "," FINDING(
+                 "0000000b", 1, 1, STORY ",\"cycle_length\":1")));
+    ledger_fold(&ledger);
+    expect_ledger(
+        &ledger, 0,
+        "2 findings by signature in 1 report, most bytes first.\n\n"
+        "signature  processes     cycles      bytes  cycle, and the reference to break\n"
+        "0000000a           1          1   25 bytes  Client.t ─▶ T.c ─▶ 999998 more ─▶ Client\n"
+        "0000000b           1          1   25 bytes  Client.t ─▶ T.c ─▶ Client\n");
 }
 
 // --- comparing

@@ -415,6 +415,52 @@ Test(report, a_cycle_too_long_to_draw)
     expect_no(".n979 ");
 }
 
+// Only the steps that are told are there.
+Test(report, a_cycle_of_which_steps_are_left_out)
+{
+    static struct finding_step many[FINDING_STEPS_FIRST + FINDING_STEPS_LAST];
+    static char edges[LENGTH(many)][16];
+    for (size_t i = 0; i < LENGTH(many); i++) {
+        size_t number = i < FINDING_STEPS_FIRST ? i : 5000000 - LENGTH(many) + i;
+        snprintf(edges[i], sizeof(edges[i]), ".n%zu", number);
+        many[i] = (struct finding_step){
+            .object = i, .type = (char *)"app.Link", .edge = edges[i], .number = number};
+    }
+    many[0].finalizer = true;
+    items[0].steps = many;
+    items[0].break_count = 0;
+    items[0].step_count = 5000000;
+    items[0].steps_left_out = 5000000 - LENGTH(many);
+    expect_line("      .n19 ─▶ app.Link");
+    expect_line("      ... 4999960 more ...");
+    expect_line("      .n4999980 ─▶ app.Link");
+    expect_line("      .n4999999 ─▶ back to Link");
+    expect_no(".n20 ");
+    expect_no(".n4999979 ");
+}
+
+// A finalizer that the drawing passes over is told below it.
+Test(report, a_finalizer_among_the_steps_that_are_not_drawn)
+{
+    struct finding_step many[100];
+    for (size_t i = 0; i < LENGTH(many); i++)
+        many[i] = (struct finding_step){i, (char *)"app.Link", (char *)".next", false};
+    many[0] = (struct finding_step){0, (char *)"__main__.MyApiClient", (char *)".next", true};
+    items[0].steps = many;
+    items[0].break_count = 0;
+    items[0].step_count = LENGTH(many);
+    items[0].finalizer_count = 2;
+    for (size_t i = 1; i < LENGTH(many); i++) {
+        bool drawn = i < 20 || i >= 80;
+        many[i] = (struct finding_step){i, finalizers[1].class, (char *)".next", true};
+        if (drawn)
+            expect_no("    also ");
+        else
+            expect_line("    also legacy.Relic     has __del__: legacy.Relic");
+        many[i] = (struct finding_step){i, (char *)"app.Link", (char *)".next", false};
+    }
+}
+
 Test(report, more_findings_than_the_limit)
 {
     findings.count = 3;

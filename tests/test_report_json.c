@@ -203,7 +203,7 @@ Test(report_json, the_whole)
         "\"objects\": 8, \"bytes\": 1408, \"held_objects\": 0, \"held_bytes\": 0, \"cycle\": "
         "[{\"address\": \"0x7f34e9520a90\", \"type\": \"__main__.MyApiClient\", \"edge\": \".t\", "
         "\"key_edge\": null, \"finalizer\": true}, {\"address\": \"0x7f34e9520b10\", \"type\": \"__main__.T\", \"edge\": "
-        "\"._api_client\", \"key_edge\": null, \"finalizer\": false}], \"cycle_cut\": false, \"finalizers\": [{\"class\": "
+        "\"._api_client\", \"key_edge\": null, \"finalizer\": false}], \"cycle_cut\": false, \"cycle_length\": 2, \"finalizers\": [{\"class\": "
         "\"__main__.MyApiClient\", \"defined_in\": \"__main__.ApiClient\", \"file\": \"/srv/app/seed_leak.py\", \"line\": "
         "35, \"kind\": \"function\", \"what\": \"function __del__\"}], \"breaks\": [{\"step\": 0, \"type\": \"__main__.MyApiClient\", \"edge\": \".t\", "
         "\"kind\": \"cached attribute\", \"every\": false, \"set_in\": [{\"function\": "
@@ -439,6 +439,37 @@ Test(report_json, opaque_types_and_what_is_held)
     expect_json("shared", "{\"objects\":4,\"bytes\":9223372036854775807}");
 }
 
+// Not all steps of a long cycle are kept: those that are told are its first.
+Test(report_json, a_cycle_of_which_steps_are_left_out)
+{
+    static struct finding_step many[FINDING_STEPS_FIRST + FINDING_STEPS_LAST + 1];
+    static struct finding_break breaks[] = {{.step = 1500000, .kind = BREAK_METHOD}};
+    for (size_t i = 0; i < LENGTH(many); i++)
+        many[i] = (struct finding_step){i, (char *)"app.Link", (char *)".next", .number = i};
+    struct finding_step *odd = &many[FINDING_STEPS_FIRST];
+    *odd = (struct finding_step){7, (char *)"app.Odd", (char *)".call", .number = 1500000};
+    for (size_t i = 0; i < FINDING_STEPS_LAST; i++)
+        odd[1 + i].number = 2000000 - FINDING_STEPS_LAST + i;
+    items[0].steps = many;
+    items[0].step_count = 2000000;
+    items[0].steps_left_out = 2000000 - LENGTH(many);
+    items[0].breaks = breaks;
+    items[0].break_count = 1;
+    report.limit = 0;
+    expect_json("findings.0.cycle_cut", "true");
+    expect_json("findings.0.cycle_length", "2000000");
+    expect_json("findings.0.cycle.999.address", "\"0x3e7\"");
+    expect_json("findings.0.breaks.0.step", "1500000");
+    expect_json("findings.0.breaks.0.type", "\"app.Odd\"");
+    json_t *root = read_report();
+    cr_assert_eq(json_array_size(at(root, "findings.0.cycle")), FINDING_STEPS_FIRST);
+    json_decref(root);
+    report.limit = 10;
+    root = read_report();
+    cr_assert_eq(json_array_size(at(root, "findings.0.cycle")), 10);
+    json_decref(root);
+}
+
 Test(report_json, arrays_are_cut_by_the_limit)
 {
     findings.count = 2;
@@ -449,6 +480,7 @@ Test(report_json, arrays_are_cut_by_the_limit)
     expect_json("garbage.length", "2");
     expect_json("findings_total", "2");
     expect_json("findings.0.cycle_cut", "true");
+    expect_json("findings.0.cycle_length", "2");
     expect_json("findings.0.count", "2");
     json_t *root = read_report();
     cr_assert_eq(json_array_size(at(root, "findings")), 1);

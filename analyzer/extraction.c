@@ -14,7 +14,7 @@
 
 enum {
     PREFETCH_AHEAD = 8, // objects
-    PREFETCH_LINES = 4,
+    PREFETCH_LINES = 5,
     PROGRESS_STEP = 1 << 14,
 };
 
@@ -84,8 +84,10 @@ static void extract_object(struct extraction_part *part, uint32_t number, vaddr 
 }
 
 // Asks for the cache lines of an object that comes soon. Objects lie one after the other, but the
-// processor's own prefetching stops at every page.
-static void prefetch_object(const struct extraction_part *part, vaddr object)
+// processor's own prefetching stops at every page. (gcc drops the calls of a function that does
+// nothing else, if it is one.)
+static inline __attribute__((always_inline)) void
+prefetch_object(const struct extraction_part *part, vaddr object)
 {
     const struct memory_span *span = &part->memory.spans[part->memory.last];
     uint64_t offset = object - span->start;

@@ -6,29 +6,25 @@
 // after that are what of it the list keeps alive (closure from the list's row), and what of it the
 // collector refuses to clear, because a finalizer could still see it (closure from the finalizers).
 //
-// So there is one operation, closure_mark: spread a mark along the edges. Three marks are spread, a
+// So there is one operation (closure.h): spread a mark along the edges. Three marks are spread, a
 // fourth is for what dies of itself once its holders are cleared, found by counting references
 // down; where that befalls a finalizer, the third mark is spread again without it. The combination
 // of the three is the state.
-//
-// How a closure stays cheap: objects are scanned in ascending order, as move_unreachable scans the
-// list "young", so that rows are read in order. A target that lies ahead only has to be marked, the
-// scan will come to it; one that lies behind is queued. The queue is worked off after the scan; it
-// is known far enough ahead to fetch what it will need. On a heap whose numbering has nothing to do
-// with its references this took a third of the time of following each reference at once. The queue
-// lies in gc_refs, whose counts are used up by then.
 #include "collect.h"
 
 #include <string.h>
 
+#include "closure.h"
+
 // What a node has been marked with; becomes its collect_state at the end.
 enum mark {
-    MARK_IN_USE = 1,   // led to from outside, without the help of gc.garbage
-    MARK_LISTED = 2,   // led to from gc.garbage, and not in use
-    MARK_REFUSED = 4,  // led to from a finalizer, and not in use
-    MARK_LIMIT = 8,    // above every combination of these
-    MARK_LENT = 16,    // a reference to it was set aside as the list's; taken off again
-    MARK_SPREAD = 32,  // LISTED and REFUSED, and both went on from here; of no account at the end
+    MARK_IN_USE = 1,    // led to from outside, without the help of gc.garbage
+    MARK_LISTED = 2,    // led to from gc.garbage, and not in use
+    MARK_REFUSED = 4,   // led to from a finalizer, and not in use
+    MARK_LIMIT = 8,     // above every combination of these
+    MARK_LENT = 16,     // a reference to it was set aside as the list's; taken off again
+    MARK_SPREAD = 32,   // LISTED and REFUSED, and both went on from here; of no account at the end
+    MARK_FOLLOWED = 64, // of closure_run_shared; of no account
     MARK_STRIPPED = 8, // refused and not listed, but dies when the rest is cleared; taken off again
 };
 
@@ -94,85 +90,14 @@ static void list_lent(uint32_t nodes, uint8_t *marks)
     }
 }
 
-// A mark on its way along the edges.
-struct closure {
-    const struct graph *graph;
-    uint8_t *marks;
-    uint32_t *queue; // marked and not yet followed; one entry per node, none enters twice
-    uint32_t queued;
-    uint32_t closed; // the node that is not followed
-    uint8_t mark;    // is put
-    uint8_t stop;    // not where one of these is
-};
-
-// Marks the targets of one node. Those up to `behind` nobody will come across, so they are queued.
-// Works on local copies, because for all the compiler knows a store to marks changes *closure.
-static inline void closure_follow(struct closure *closure, uint32_t node, uint32_t behind)
+// After it: MARK_IN_USE is on everything to which edges lead from where it was. What the list
+// refers to is not led to by it.
+static void move_unreachable(const struct graph *graph, uint32_t *queue, uint8_t *marks,
+                             uint32_t list)
 {
-    const uint32_t *targets = closure->graph->targets;
-    uint32_t end = closure->graph->rows[node + 1];
-    uint32_t queued = closure->queued;
-    uint8_t *marks = closure->marks;
-    uint8_t mark = closure->mark;
-    uint8_t stop = closure->stop;
+    struct closure closure = {graph, marks, queue, 0, list, MARK_IN_USE, MARK_IN_USE};
 
-    for (uint32_t edge = closure->graph->rows[node]; edge < end; edge++) {
-        uint32_t target = targets[edge];
-
-        if (marks[target] & stop)
-            continue;
-        marks[target] |= mark;
-        if (target <= behind)
-            closure->queue[queued++] = target;
-    }
-    closure->queued = queued;
-}
-
-// Can one of eight nodes have `from` and not `but`? Of most, no or every one has such marks.
-static inline bool may_follow(const uint8_t *marks, uint8_t from, uint8_t but)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t eight;
-
-    memcpy(&eight, marks, sizeof(eight));
-    return (eight & ones * from) && (!but || (eight & ones * but) != ones * but);
-}
-
-// After it: closure->mark is on every node to which edges lead from a node that has `from` and not
-// `but`, without passing a node with a mark of closure->stop or going out of closure->closed.
-static void closure_run(struct closure *closure, uint8_t from, uint8_t but)
-{
-    const struct graph *graph = closure->graph;
-    const uint32_t *queue = closure->queue;
-
-    for (uint32_t first = 0; first < graph->nodes; first += 8) {
-        uint32_t end = graph->nodes - first < 8 ? graph->nodes : first + 8;
-
-        if (end - first == 8 && !may_follow(&closure->marks[first], from, but))
-            continue;
-        for (uint32_t node = first; node < end; node++) {
-            if ((closure->marks[node] & (from | but)) == from && node != closure->closed)
-                closure_follow(closure, node, node);
-        }
-    }
-    for (uint32_t at = 0; at < closure->queued; at++) {
-        if (at + 16 < closure->queued)
-            __builtin_prefetch(&graph->rows[queue[at + 16]]);
-        if (at + 8 < closure->queued)
-            __builtin_prefetch(&graph->targets[graph->rows[queue[at + 8]]]);
-        if (queue[at] != closure->closed)
-            closure_follow(closure, queue[at], GRAPH_NONE);
-    }
-}
-
-// After it: `mark` is on every node to which edges lead from a node that had it, without passing a
-// node with a mark of `walls` or going out of `closed`. `queue` is scratch.
-static void closure_mark(const struct graph *graph, uint32_t *queue, uint8_t *marks, uint8_t mark,
-                         uint8_t walls, uint32_t closed)
-{
-    struct closure closure = {graph, marks, queue, 0, closed, mark, mark | walls};
-
-    closure_run(&closure, mark, 0);
+    closure_run_shared(&closure, MARK_IN_USE, MARK_FOLLOWED);
 }
 
 // gc.garbage is an object like any other until the scan is through; only now its row is followed.
@@ -204,9 +129,9 @@ static void move_finalizers(uint32_t nodes, const uint8_t *finalizers, uint8_t *
     }
 }
 
-// Spreads both marks from where they have been put. The list has little but objects with finalizers,
-// so nearly everything that one mark comes to gets the other as well: from where both are they go
-// together, which takes half the time, and then each goes alone from where it is alone.
+// Spreads both marks from where they have been put. The list has little but objects with
+// finalizers, so nearly everything that one mark comes to gets the other as well: from where both
+// are they go together, which takes half the time, and then each goes alone from where it is alone.
 // After it: MARK_LISTED is on everything that is alive and not in use, MARK_REFUSED on everything
 // that a finalizer not in use leads to (move_finalizer_reachable).
 static void spread_listed_and_refused(const struct graph *graph, uint32_t *queue, uint8_t *marks)
@@ -216,7 +141,7 @@ static void spread_listed_and_refused(const struct graph *graph, uint32_t *queue
 
     closure.mark = both | MARK_SPREAD;
     closure.stop = MARK_SPREAD | MARK_IN_USE;
-    closure_run(&closure, MARK_SPREAD, 0);
+    closure_run_shared(&closure, MARK_SPREAD, MARK_FOLLOWED);
     for (uint8_t mark = MARK_LISTED; mark <= MARK_REFUSED; mark *= 2) {
         closure.queued = 0;
         closure.mark = mark;
@@ -297,12 +222,15 @@ static bool strip_candidates(const struct graph *graph, uint32_t *links, uint8_t
 static void refuse_again(const struct graph *graph, uint32_t *links, const uint8_t *finalizers,
                          uint8_t *marks)
 {
+    struct closure closure = {
+        graph, marks, links, 0, GRAPH_NONE, MARK_REFUSED, MARK_REFUSED | MARK_IN_USE};
+
     for (uint32_t node = 0; node < graph->nodes; node++) {
         bool refuses = (finalizers[node / 8] >> node % 8 & 1) && !(marks[node] & MARK_STRIPPED);
 
         marks[node] &= refuses ? 0xff : (uint8_t) ~(MARK_REFUSED | MARK_STRIPPED);
     }
-    closure_mark(graph, links, marks, MARK_REFUSED, MARK_IN_USE, GRAPH_NONE);
+    closure_run(&closure, MARK_REFUSED, 0);
 }
 
 // After it: states holds exactly one bit of enum collect_state per node, and they are counted.
@@ -337,7 +265,7 @@ static void run(const struct graph *graph, int32_t *gc_refs, const uint8_t *fina
     else
         memset(states, 0, graph->nodes);
     totals->overdrawn = mark_roots(graph->nodes, gc_refs, states);
-    closure_mark(graph, links, states, MARK_IN_USE, 0, garbage_list); // move_unreachable
+    move_unreachable(graph, links, states, garbage_list);
     if (listable)
         list_lent(graph->nodes, states);
     mark_listed(graph, states, garbage_list);

@@ -700,6 +700,7 @@ Test(collect, large)
         struct collect_totals totals;
 
         large_build(row, starts, targets, gc_refs);
+        graph.jobs = row % 2 ? 3 : 1;
         memset(finalizers, 0, LARGE / 8 + 1);
         finalizers[first / 8] |= (uint8_t)(large_rows[row].finalizer << first % 8);
         collect_run(&graph, gc_refs, finalizers, LARGE, states, &totals);

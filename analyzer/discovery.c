@@ -275,10 +275,10 @@ static struct failure *make_ranks(struct heap *heap, uint64_t bit_count)
         heap->ranks[word] = (uint32_t)count;
         count += heap_count_bits(heap->bits[word]);
     }
-    if (count >= GRAPH_NONE)
+    if (count > heap->limits.objects)
         return failure_create(FAILURE_UNSUPPORTED,
                               "the heap has %llu tracked objects; this program numbers up to %u",
-                              (unsigned long long)count, GRAPH_NONE - 1);
+                              (unsigned long long)count, heap->limits.objects);
     heap->count = (uint32_t)count;
     heap->word_count = words;
     return NULL;

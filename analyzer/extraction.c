@@ -162,6 +162,7 @@ static void extract_again(struct extraction *extraction)
     struct heap *heap = extraction->heap;
     memset(heap->owners, 0, heap->count / 8 + 1);
     memset(heap->opaque, 0, heap->count / 8 + 1);
+    extraction->edges = 0;
     for (unsigned job = 0; job < extraction->jobs; job++) {
         struct extraction_part *part = &extraction->parts[job];
         struct failure *failure = part->failure;

@@ -168,6 +168,18 @@ static void add_edges(struct extraction_part *part, const struct batched *object
         heap->owners[object->number / 8] |= (uint8_t)(1u << (object->number % 8));
 }
 
+// All parts' edges have to fit in 32 bits: rather than that each part fills the memory, whoever
+// sees that they do not says so.
+static void count_edges(struct extraction_part *part, uint64_t more)
+{
+    uint32_t limit = part->heap->limits.references;
+    uint64_t edges = __atomic_add_fetch(&part->extraction->edges, more, __ATOMIC_RELAXED);
+    if (edges > limit)
+        part->failure =
+            failure_create(FAILURE_UNSUPPORTED,
+                           "the heap has more references than this program numbers (%u)", limit);
+}
+
 void extraction_flush_edges(struct visitor *visitor)
 {
     struct extraction_part *part =
@@ -175,10 +187,12 @@ void extraction_flush_edges(struct visitor *visitor)
     size_t count = visitor->count;
     visitor->count = 0;
     if (!part->failure && extraction_reserve_edges(part, count)) {
+        uint64_t edges = part->edges;
         look_up_bits(part, count);
         for (size_t i = 0; i < part->batched; i++)
             add_edges(part, &part->batch[i], part->batch[i].found,
                       i + 1 < part->batched ? part->batch[i + 1].found : count);
+        count_edges(part, part->edges - edges);
     }
     if (part->batched)
         part->batch[0] = (struct batched){part->batch[part->batched - 1].number, 0, true};

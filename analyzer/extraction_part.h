@@ -79,6 +79,7 @@ struct extraction {
     uint32_t *rows;
     struct extraction_part *parts;
     unsigned jobs;
+    uint64_t edges;       // of all parts so far; they add to it all the time
     bool learns;          // heap_code.h
     pthread_mutex_t lock; // over heap->types, heap->labels and the memory they are read through
 };
@@ -107,7 +108,7 @@ uint64_t extraction_room(uint64_t objects);
 void extraction_share_room(struct extraction *extraction);
 
 // Puts the parts' edges one behind the other. Where no part has moved out they only close up, to
-// the front, in place. Failures: NO_MEMORY, UNSUPPORTED.
+// the front, in place. Failures: NO_MEMORY.
 struct failure *extraction_join_parts(struct extraction *extraction)
     __attribute__((warn_unused_result));
 

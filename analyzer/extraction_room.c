@@ -17,21 +17,10 @@ uint64_t extraction_room(uint64_t objects)
     return objects * EDGES_ROOM + PARALLEL_JOBS_MAX * FOUND_MAX;
 }
 
-static struct failure *refuse_references(void)
-{
-    return failure_create(FAILURE_UNSUPPORTED,
-                          "the heap has more references than this program numbers (%u)",
-                          UINT32_MAX);
-}
-
 bool extraction_reserve_edges(struct extraction_part *part, uint64_t more)
 {
     if (part->edges + more <= part->capacity)
         return true;
-    if (part->edges + more >= UINT32_MAX) {
-        part->failure = refuse_references();
-        return false;
-    }
     uint64_t capacity = part->capacity + part->capacity / 2 + more;
     uint32_t *targets = malloc(capacity * sizeof(*targets));
     uint16_t *labels = malloc(capacity * sizeof(*labels));
@@ -148,8 +137,6 @@ struct failure *extraction_join_parts(struct extraction *extraction)
         total += extraction->parts[job].edges;
         moved_out = moved_out || extraction->parts[job].moved_out;
     }
-    if (total >= UINT32_MAX)
-        return refuse_references();
     if (moved_out && !make_room(heap, total, &targets, &labels))
         return failure_no_memory();
     for (unsigned job = 0; job < extraction->jobs; job++) {

@@ -179,7 +179,8 @@ static inline const struct finding_step *finding_next(const struct finding *find
     return finding_find_step(finding, number);
 }
 
-// states: collect_run's, which has used up the heap's gc_refs; these are taken. Failures: NO_MEMORY.
+// states: collect_run's, which has used up the heap's gc_refs; these are taken. Failures:
+// NO_MEMORY.
 struct failure *findings_create(struct heap *heap, const uint8_t *states,
                                 struct findings **findings) __attribute__((warn_unused_result));
 // The same, with owners.

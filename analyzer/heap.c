@@ -130,13 +130,16 @@ static struct failure *build(struct heap *heap, const struct runtime_source *sou
     return NULL;
 }
 
-struct failure *heap_create(const struct runtime *runtime, const struct runtime_source *source,
-                            unsigned jobs, struct progress *progress, struct heap **heap)
+struct failure *heap_create_within(const struct runtime *runtime,
+                                   const struct runtime_source *source, unsigned jobs,
+                                   struct progress *progress, struct heap_limits limits,
+                                   struct heap **heap)
 {
     struct heap *made = calloc(1, sizeof(*made));
     if (!made)
         return failure_no_memory();
     made->runtime = runtime;
+    made->limits = limits;
     made->progress = progress;
     made->code = (struct heap_code){.code = source->code, .memory = runtime->memory};
     struct failure *failure = build(made, source, jobs);
@@ -145,6 +148,13 @@ struct failure *heap_create(const struct runtime *runtime, const struct runtime_
     else
         *heap = made;
     return failure;
+}
+
+struct failure *heap_create(const struct runtime *runtime, const struct runtime_source *source,
+                            unsigned jobs, struct progress *progress, struct heap **heap)
+{
+    const struct heap_limits limits = {.objects = GRAPH_NONE - 1, .references = UINT32_MAX - 1};
+    return heap_create_within(runtime, source, jobs, progress, limits, heap);
 }
 
 void heap_destroy(struct heap *heap)

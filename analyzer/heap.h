@@ -74,8 +74,15 @@ struct heap_losses {
     uint64_t unreadable_sizes;                 // sizes that had to be guessed low
 };
 
+// How many there may be.
+struct heap_limits {
+    uint32_t objects;    // below GRAPH_NONE
+    uint32_t references; // below UINT32_MAX
+};
+
 struct heap {
     const struct runtime *runtime;
+    struct heap_limits limits;
     struct object_types types;
     uint32_t count;
     int32_t *type;       // number in types, or HEAP_NO_TYPE
@@ -127,6 +134,11 @@ static inline bool heap_shows_collection(const struct heap *heap)
 struct failure *heap_create(const struct runtime *runtime, const struct runtime_source *source,
                             unsigned jobs, struct progress *progress, struct heap **heap)
     __attribute__((warn_unused_result));
+// The same for a heap that may have fewer objects and references than 32 bits can number.
+struct failure *heap_create_within(const struct runtime *runtime,
+                                   const struct runtime_source *source, unsigned jobs,
+                                   struct progress *progress, struct heap_limits limits,
+                                   struct heap **heap) __attribute__((warn_unused_result));
 void heap_destroy(struct heap *heap);
 
 // The number of a tracked object. False: it is not one.

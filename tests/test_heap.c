@@ -498,6 +498,36 @@ WORLDS_SINCE(207, threads_agree_on_an_uneven_heap)
     }
 }
 
+// Within limits of the numbers that there are, and refused by one sentence beyond, however many
+// threads look.
+static void expect_refused(struct heap_limits limits, const char *what)
+{
+    for (unsigned jobs = 1; jobs <= 7; jobs += 3) {
+        struct heap *other;
+        struct failure *failure =
+            heap_create_within(&fake.runtime, &fake.source, jobs, NULL, limits, &other);
+        cr_assert_not_null(failure, "%s: %u jobs", world, jobs);
+        cr_assert_eq(failure_kind(failure), FAILURE_UNSUPPORTED, "%s", world);
+        cr_assert(strstr(failure_text(failure), what), "%s: %s", world, failure_text(failure));
+        failure_destroy(failure);
+    }
+}
+
+WORLDS_SINCE(207, more_than_can_be_numbered)
+{
+    make_town(300);
+    open_heap(1);
+    struct heap_limits all = {heap->count, (uint32_t)heap->edges};
+    for (unsigned jobs = 1; jobs <= 7; jobs += 3) {
+        struct heap *other;
+        cr_assert_null(heap_create_within(&fake.runtime, &fake.source, jobs, NULL, all, &other));
+        expect_same(heap, other);
+        heap_destroy(other);
+    }
+    expect_refused((struct heap_limits){all.objects - 1, all.references}, "tracked objects");
+    expect_refused((struct heap_limits){all.objects, all.references - 1}, "references");
+}
+
 // By pools and by rings the same is found: one gc_refs of a collection in progress makes the
 // difference.
 static void compare_sources(void)

@@ -443,7 +443,7 @@ Test(report_json, opaque_types_and_what_is_held)
 Test(report_json, a_cycle_of_which_steps_are_left_out)
 {
     static struct finding_step many[FINDING_STEPS_FIRST + FINDING_STEPS_LAST + 1];
-    static struct finding_break breaks[] = {{.step = 1500000, .kind = BREAK_METHOD}};
+    static struct finding_break far_break = {.step = 1500000, .kind = BREAK_METHOD};
     for (size_t i = 0; i < LENGTH(many); i++)
         many[i] = (struct finding_step){i, (char *)"app.Link", (char *)".next", .number = i};
     struct finding_step *odd = &many[FINDING_STEPS_FIRST];
@@ -453,7 +453,7 @@ Test(report_json, a_cycle_of_which_steps_are_left_out)
     items[0].steps = many;
     items[0].step_count = 2000000;
     items[0].steps_left_out = 2000000 - LENGTH(many);
-    items[0].breaks = breaks;
+    items[0].breaks = &far_break;
     items[0].break_count = 1;
     report.limit = 0;
     expect_json("findings.0.cycle_cut", "true");

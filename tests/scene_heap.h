@@ -24,6 +24,14 @@ static inline void open_heap(unsigned jobs)
     cr_assert_null(failure, "%s: %s", world, failure_text(failure));
 }
 
+static inline void expect_no_losses(void)
+{
+    cr_assert_eq(heap->losses.tears.count, 0, "%s", world);
+    cr_assert_eq(heap->losses.unreadable_objects, 0, "%s", world);
+    cr_assert_eq(heap->losses.unreadable_parts, 0, "%s", world);
+    cr_assert_eq(heap->losses.unreadable_sizes, 0, "%s", world);
+}
+
 static inline bool is_found(vaddr object)
 {
     uint32_t number;

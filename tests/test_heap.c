@@ -9,14 +9,6 @@
 #define WORLDS(name)              WORLD_TEST(heap, name, close_heap)
 #define WORLDS_SINCE(first, name) WORLD_TEST_SINCE(first, heap, name, close_heap)
 
-static void expect_no_losses(void)
-{
-    cr_assert_eq(heap->losses.tears.count, 0, "%s", world);
-    cr_assert_eq(heap->losses.unreadable_objects, 0, "%s", world);
-    cr_assert_eq(heap->losses.unreadable_parts, 0, "%s", world);
-    cr_assert_eq(heap->losses.unreadable_sizes, 0, "%s", world);
-}
-
 static void expect_edges(vaddr source, const vaddr *targets, size_t count)
 {
     uint32_t number = number_of(source), first = heap->graph.rows[number];

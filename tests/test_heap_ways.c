@@ -9,22 +9,6 @@
 #define WORLDS(name)              WORLD_TEST(heap_ways, name, close_heap)
 #define WORLDS_SINCE(first, name) WORLD_TEST_SINCE(first, heap_ways, name, close_heap)
 
-static void expect_no_losses(void)
-{
-    cr_assert_eq(heap->losses.tears.count, 0, "%s", world);
-    cr_assert_eq(heap->losses.unreadable_objects, 0, "%s", world);
-    cr_assert_eq(heap->losses.unreadable_parts, 0, "%s", world);
-    cr_assert_eq(heap->losses.unreadable_sizes, 0, "%s", world);
-}
-
-static vaddr make_class(const char *name, bool del)
-{
-    return fakeheap_class(&fake, &(struct fakeheap_class){.name = name,
-                                                          .module = "app",
-                                                          .del_file = del ? "app.py" : NULL,
-                                                          .del_line = 3});
-}
-
 // A heap of some size: instances of several classes in lists, dicts and each other.
 static void make_town(size_t size)
 {
@@ -32,7 +16,10 @@ static void make_town(size_t size)
     for (size_t i = 0; i < LENGTH(classes); i++) {
         char name[8];
         snprintf(name, sizeof(name), "C%zu", i);
-        classes[i] = make_class(name, i % 2);
+        classes[i] = fakeheap_class(
+            &fake,
+            &(struct fakeheap_class){
+                .name = name, .module = "app", .del_file = i % 2 ? "app.py" : NULL, .del_line = 3});
     }
     for (size_t i = 0; i < size; i++) {
         vaddr object = fakeheap_instance(&fake, classes[i % LENGTH(classes)]);

@@ -123,7 +123,7 @@ static inline __attribute__((always_inline)) void add_item(struct visitor *visit
         return;
     }
     // The value's pattern says that the key is before it: nothing may come between them.
-    if (visitor->capacity - visitor->count < 2)
+    while (visitor->capacity - visitor->count < 2)
         visitor->full(visitor);
     size_t count = visitor->count;
     visitor->found[count] = key;

@@ -110,8 +110,9 @@ struct traverse_map {
     size_t capacity;
 };
 
-// Takes the references found. `found` has room for `capacity`, which is 2 at least; when it is
-// full, `full` must make room by lowering `count`, to 0 if there are patterns.
+// Takes the references found. `found` has room for `capacity`, which is 2 at least; where that is
+// too little, `full` is called until it has made room by lowering `count`, to 0 if there are
+// patterns, or by raising `capacity`.
 struct visitor {
     vaddr *found;
     struct visit_place *places; // NULL: not wanted, else room for as many

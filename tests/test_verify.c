@@ -40,7 +40,7 @@ static void close_all(void)
 
 struct taker {
     struct visitor visitor;
-    vaddr room[1];
+    vaddr room[2];
     void (*take)(void *context, vaddr target);
     void *context;
 };
@@ -48,8 +48,8 @@ struct taker {
 static void pass_on(struct visitor *visitor)
 {
     struct taker *taker = (struct taker *)visitor;
-    if (visitor->count)
-        taker->take(taker->context, taker->room[0]);
+    for (size_t i = 0; i < visitor->count; i++)
+        taker->take(taker->context, taker->room[i]);
     visitor->count = 0;
 }
 
@@ -57,7 +57,7 @@ static unsigned run_as_table(vaddr object, void (*take)(void *context, vaddr tar
 {
     uint32_t index;
     struct taker taker = {
-        .visitor = {.capacity = 1, .full = pass_on}, .take = take, .context = context};
+        .visitor = {.capacity = 2, .full = pass_on}, .take = take, .context = context};
     taker.visitor.found = taker.room;
     cr_assert_eq(object_find_type(&heap->types, object, &index), MEMORY_OK);
     traverse_object(&heap->types, &heap->types.types[index], object, &taker.visitor);

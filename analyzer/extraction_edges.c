@@ -81,7 +81,7 @@ static inline uint16_t find_label(struct extraction_part *part, size_t i)
 // The range that holds an address, or the room between the last one before it and the next.
 static __attribute__((noinline)) struct stretch find_stretch(const struct heap *heap, vaddr at)
 {
-    // There is one range more than range_count, and it is empty.
+    // Where no range has an object, this is any of them, which comes to the same.
     const struct heap_range *range = &heap->ranges[discovery_find_last_range(heap, at)];
     if (at - range->start < range->size)
         return (struct stretch){range->start, range->size, range->first_bit};

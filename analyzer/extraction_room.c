@@ -9,7 +9,8 @@ enum {
     // Edges of an object that there is room for; most heaps have fewer, and what is not used is
     // never touched.
     EDGES_ROOM = 4,
-    SAMPLED = 256, // objects of a part
+    SAMPLED = 256,        // objects of a part
+    SAMPLED_LARGE = 4096, // bytes of one that is not looked into
 };
 
 uint64_t extraction_room(uint64_t objects)
@@ -60,6 +61,21 @@ static void count_sampled(struct visitor *visitor)
     visitor->count = 0;
 }
 
+static void sample_object(struct sample *sample, const struct type_cache_entry *cached,
+                          vaddr object)
+{
+    struct extraction_part *part = sample->part;
+    bool partial = false;
+    if (!cached->collectable)
+        return;
+    uint64_t size = object_size(&part->types, &cached->type, object, &partial);
+    if (size > SAMPLED_LARGE)
+        sample->edges += size / part->memory.format.word_size; // more it cannot have
+    else
+        traverse_object(&part->types, &cached->type, object, &sample->visitor);
+    count_sampled(&sample->visitor);
+}
+
 // About how many edges a part will have, by some of its objects, plus a quarter.
 static uint64_t expect_edges(struct extraction_part *part)
 {
@@ -76,9 +92,7 @@ static uint64_t expect_edges(struct extraction_part *part)
                         &ob_type) != MEMORY_OK)
             continue;
         const struct type_cache_entry *cached = type_cache_find(&part->object_types, ob_type);
-        if (cached->collectable)
-            traverse_object(&part->types, &cached->type, object, &sample.visitor);
-        count_sampled(&sample.visitor);
+        sample_object(&sample, cached, object);
     }
     return sampled ? sample.edges * 5 / 4 * objects / sampled : 0;
 }
@@ -86,17 +100,15 @@ static uint64_t expect_edges(struct extraction_part *part)
 void extraction_share_room(struct extraction *extraction)
 {
     struct heap *heap = extraction->heap;
-    uint64_t left = extraction_room(heap->count), start = 0;
+    uint64_t start = 0;
     for (unsigned job = 0; job < extraction->jobs; job++) {
         struct extraction_part *part = &extraction->parts[job];
-        bool last = job + 1 == extraction->jobs;
-        part->capacity = last ? left : expect_edges(part) + FOUND_MAX;
-        if (part->capacity > left)
-            part->capacity = left;
+        uint64_t share = (uint64_t)(part->end - part->first) * EDGES_ROOM + FOUND_MAX;
+        uint64_t expected = job + 1 < extraction->jobs ? expect_edges(part) + FOUND_MAX : share;
+        part->capacity = expected < share ? expected : share;
         part->targets = heap->targets + start;
         part->labels = heap->edge_labels + start;
         start += part->capacity;
-        left -= part->capacity;
     }
 }
 

@@ -160,8 +160,8 @@ void census_count_tracked(struct census_part *part, unsigned job)
     struct usual *usual = list_usual(part, &heap->types);
     part->no_memory = part->no_memory || !usual;
     if (usual && find_tally(part, heap->types.count))
-        count_range(part, usual, (uint32_t)((uint64_t)heap->count * job / part->work->jobs),
-                    (uint32_t)((uint64_t)heap->count * (job + 1) / part->work->jobs));
+        count_range(part, usual, parallel_first(heap->count, part->work->jobs, job),
+                    parallel_first(heap->count, part->work->jobs, job + 1));
     free(usual);
 }
 

@@ -74,8 +74,7 @@ static void extract_object(struct extraction_part *part, uint32_t number, vaddr 
     heap->gc_refs[number] = refcnt < 0 || refcnt > INT32_MAX ? INT32_MAX : (int32_t)refcnt;
     heap->type[number] = cached->index;
     set_size(part, type, object);
-    if (type->finalizer != FINALIZER_NEVER &&
-        (type->finalizer == FINALIZER_ALWAYS || object_has_finalizer(&part->types, type, object)))
+    if (type->finalizer != FINALIZER_NEVER && object_has_finalizer(&part->types, type, object))
         heap->finalizers[number / 8] |= (uint8_t)(1u << (number % 8));
     uint32_t opaque = part->visitor.opaque;
     traverse_object(&part->types, type, object, &part->visitor);

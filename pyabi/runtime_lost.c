@@ -23,11 +23,18 @@ static bool leads_back(struct memory *memory, vaddr word, vaddr back, bool lost_
     return status == MEMORY_OK ? value == back : lost_too && status == MEMORY_NOT_SAVED;
 }
 
+// gc_refs is an int up to 2.4, and what follows it in a word of 64 bits is not initialised.
+static bool is_reachable(struct memory_format format, const uint8_t *refs)
+{
+    return format_int(format, refs, 4) == GC_REACHABLE ||
+           format_int(format, refs, format.word_size) == GC_REACHABLE;
+}
+
 static bool is_linked(struct memory *memory, struct memory_format format, vaddr at,
                       const uint8_t *bytes, bool lost_too)
 {
     unsigned width = format.word_size;
-    if (format_int(format, bytes + REFS * width, width) != GC_REACHABLE)
+    if (!is_reachable(format, bytes + REFS * width))
         return false;
     vaddr next = format_word(format, bytes + NEXT * width);
     vaddr previous = format_word(format, bytes + PREVIOUS * width);

@@ -73,6 +73,21 @@ Test(runtime_lost, only_reachable_ones)
     cr_expect_eq(found[0], address_of(1));
 }
 
+// Up to 2.4 gc_refs is an int, and nobody writes what pads it; it comes first in either order.
+Test(runtime_lost, gc_refs_of_32_bits)
+{
+    for (unsigned i = 0; i < ELEMENTS; i++)
+        words[i * WORDS + 2] = (int64_t)0xabababab00000000 | (uint32_t)REACHABLE;
+    cr_expect_eq(find(false), ELEMENTS, "little-endian");
+    for (unsigned i = 0; i < ELEMENTS * WORDS; i++)
+        words[i] = (int64_t)__builtin_bswap64((uint64_t)words[i]);
+    int32_t refs = (int32_t)__builtin_bswap32((uint32_t)REACHABLE);
+    for (unsigned i = 0; i < ELEMENTS; i++)
+        memcpy(&words[i * WORDS + 2], &refs, sizeof(refs));
+    memory.format.big_endian = true;
+    cr_expect_eq(find(false), ELEMENTS, "big-endian");
+}
+
 // Its neighbours say nothing of what leads elsewhere.
 Test(runtime_lost, neighbours_must_lead_back)
 {

@@ -1,4 +1,4 @@
-// The collector's elements, found in memory without any list's head.
+// The collector's elements, found in memory without any list's head, and the interpreter state.
 #include "common.h"
 
 #include "memory.h"
@@ -11,6 +11,8 @@ enum {
     ELEMENTS = 4,
     WORDS = 4 // from one element to the next: the list's three, and one of an object
 };
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static struct memory memory;
 static int64_t words[ELEMENTS * WORDS];
@@ -105,4 +107,74 @@ Test(runtime_lost, neighbours_that_are_not_saved)
     cr_expect_eq(find(true), ELEMENTS);
     words[3 * WORDS] = 0x7000000; // never mapped
     cr_expect_eq(find(true), ELEMENTS - 1);
+}
+
+// ---- The interpreter state
+
+static vaddr wanted; // of is_wanted, 0: none
+static vaddr asked[64];
+static size_t asked_count;
+
+static bool is_wanted(const struct runtime *runtime, vaddr interp)
+{
+    cr_assert_eq(runtime->memory, &memory);
+    cr_assert_lt(asked_count, LENGTH(asked));
+    asked[asked_count++] = interp;
+    return interp == wanted;
+}
+
+static vaddr scan(vaddr interp)
+{
+    const struct runtime runtime = {.memory = &memory};
+    wanted = interp;
+    asked_count = 0;
+    return runtime_scan_for_interp(&runtime, is_wanted);
+}
+
+// Of a memory with words of that width, which begins at that address.
+static void restart(uint8_t word_size, vaddr start, uint64_t size)
+{
+    memory_deinit(&memory);
+    memory_init(&memory, (struct memory_format){.word_size = word_size});
+    cr_assert_null(memory_add(&memory, start, size, (const uint8_t *)words));
+}
+
+Test(runtime_lost, interp_at_any_word)
+{
+    for (vaddr at = START; at < START + sizeof(words); at += 8)
+        cr_expect_eq(scan(at), at);
+    cr_expect_eq(scan(START + 4), 0, "between two words");
+    restart(4, START, sizeof(words));
+    cr_expect_eq(scan(START + 4), START + 4, "words of 32 bits");
+}
+
+Test(runtime_lost, the_first_interp_ends_the_scan)
+{
+    cr_assert_eq(scan(START + 16), START + 16);
+    cr_expect_eq(asked_count, 3);
+    cr_expect_eq(asked[0], START);
+}
+
+// In words of the process, not of the range.
+Test(runtime_lost, no_interp_between_words_of_a_skewed_range)
+{
+    restart(8, START + 3, 32);
+    cr_assert_eq(scan(0), 0);
+    cr_assert_eq(asked_count, 4);
+    for (size_t i = 0; i < asked_count; i++)
+        cr_expect_eq(asked[i], START + 8 + 8 * i);
+}
+
+Test(runtime_lost, no_interp_in_what_is_not_saved)
+{
+    cr_expect_eq(scan(LOST), 0);
+    cr_expect_eq(asked_count, LENGTH(words), "asked for what is not there");
+}
+
+Test(runtime_lost, interp_at_the_end_of_the_address_space)
+{
+    restart(8, -(vaddr)16, 16);
+    cr_expect_eq(scan(-(vaddr)8), -(vaddr)8);
+    cr_expect_eq(scan(0), 0, "went around");
+    cr_expect_eq(asked_count, 2);
 }

@@ -1,10 +1,11 @@
 #include "runtime_lost.h"
 
+#include <stdlib.h>
+
 #include "object.h"
 
 enum {
     GC_REACHABLE = -3, // Modules/gcmodule.c
-    CANDIDATES = 8,
     CLASSES_MAX = 4096,
 };
 
@@ -77,11 +78,8 @@ vaddr runtime_scan_for_interp(const struct runtime *runtime,
 
 struct ballot {
     const struct runtime *runtime;
-    unsigned classes;
-    struct {
-        vaddr function;
-        unsigned votes;
-    } candidates[CANDIDATES];
+    size_t count;
+    vaddr functions[CLASSES_MAX]; // a class's vote each
 };
 
 static bool vote(void *context, vaddr head)
@@ -99,24 +97,32 @@ static bool vote(void *context, vaddr head)
             MEMORY_OK)
             return true;
     const uint64_t wanted = TPFLAGS_HEAPTYPE | TPFLAGS_HAVE_GC;
-    if ((values[0] & wanted) != wanted || values[1] != runtime->types[RUNTIME_TYPE_object])
+    if ((values[0] & wanted) != wanted || values[1] != runtime->types[RUNTIME_TYPE_object] ||
+        !values[2])
         return true;
-    unsigned slot = 0;
-    while (slot < CANDIDATES - 1 && ballot->candidates[slot].votes &&
-           ballot->candidates[slot].function != values[2])
-        slot++;
-    ballot->candidates[slot].function = values[2];
-    ballot->candidates[slot].votes++;
-    return ++ballot->classes < CLASSES_MAX;
+    ballot->functions[ballot->count++] = values[2];
+    return ballot->count < CLASSES_MAX;
+}
+
+static int compare_functions(const void *a, const void *b)
+{
+    vaddr left = *(const vaddr *)a, right = *(const vaddr *)b;
+    return (left > right) - (left < right);
 }
 
 vaddr runtime_vote_for_traverse(const struct runtime *runtime)
 {
     struct ballot ballot = {.runtime = runtime};
-    unsigned best = 0;
+    vaddr winner = 0;
+    size_t votes = 0, most = 0;
     runtime_each_linked(runtime->memory, true, vote, &ballot);
-    for (unsigned i = 1; i < CANDIDATES; i++)
-        if (ballot.candidates[i].votes > ballot.candidates[best].votes)
-            best = i;
-    return ballot.candidates[best].function;
+    qsort(ballot.functions, ballot.count, sizeof(ballot.functions[0]), compare_functions);
+    for (size_t i = 0; i < ballot.count; i++) {
+        votes = i && ballot.functions[i] == ballot.functions[i - 1] ? votes + 1 : 1;
+        if (votes > most) {
+            most = votes;
+            winner = ballot.functions[i];
+        }
+    }
+    return winner;
 }

@@ -107,6 +107,29 @@ WORLD_TEST(runtime_vote, classes_beside_what_is_lost, close_nothing)
     expect_winner("one member lost", RIGHT);
 }
 
+// Damaged classes name functions that no other has, in front of the right one and behind it.
+WORLD_TEST(runtime_vote, many_candidates, close_nothing)
+{
+    if (!has_usual_head())
+        return;
+    for (unsigned i = 0; i < 20; i++)
+        add_class(WRONG + 16 * i);
+    add_class(RIGHT);
+    add_class(RIGHT);
+    for (unsigned i = 20; i < 40; i++)
+        add_class(WRONG + 16 * i);
+    expect_winner("two against forty times one", RIGHT);
+}
+
+WORLD_TEST(runtime_vote, no_function_is_no_vote, close_nothing)
+{
+    if (!has_usual_head())
+        return;
+    for (unsigned i = 0; i < 3; i++)
+        add_class(i < 2 ? 0 : RIGHT);
+    expect_winner("one against two without", RIGHT);
+}
+
 // In the order of their addresses.
 Test(runtime_vote, first_classes_are_enough)
 {

@@ -51,8 +51,9 @@ void runtime_each_linked(struct memory *memory, bool lost_too,
     for (size_t i = 0; i < memory->count; i++) {
         const struct memory_span *span = &memory->spans[i];
         vaddr skew = -span->start & (format.word_size - 1u);
-        for (uint64_t at = skew; span->bytes && at + 3u * format.word_size <= span->size;
-             at += format.word_size)
+        if (!span->bytes || span->hole) // no list element is all zeroes
+            continue;
+        for (uint64_t at = skew; at + 3u * format.word_size <= span->size; at += format.word_size)
             if (is_linked(memory, format, span->start + at, span->bytes + at, lost_too) &&
                 !visit(context, span->start + at))
                 return;
@@ -67,7 +68,9 @@ vaddr runtime_scan_for_interp(const struct runtime *runtime,
     for (size_t i = 0; i < memory->count; i++) {
         const struct memory_span *span = &memory->spans[i];
         vaddr start = (span->start + width - 1) & ~(vaddr)(width - 1);
-        for (vaddr at = start; span->bytes && at - span->start < span->size; at += width)
+        if (!span->bytes || span->hole) // no interpreter state is all zeroes
+            continue;
+        for (vaddr at = start; at - span->start < span->size; at += width)
             if (is_interp(runtime, at))
                 return at;
     }

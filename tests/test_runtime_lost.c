@@ -1,6 +1,8 @@
 // The collector's elements, found in memory without any list's head, and the interpreter state.
 #include "common.h"
 
+#include <sys/mman.h>
+
 #include "memory.h"
 #include "runtime_lost.h"
 
@@ -177,4 +179,19 @@ Test(runtime_lost, interp_at_the_end_of_the_address_space)
     cr_expect_eq(scan(-(vaddr)8), -(vaddr)8);
     cr_expect_eq(scan(0), 0, "went around");
     cr_expect_eq(asked_count, 2);
+}
+
+// ---- Holes of the core's file
+
+// Looking at it would be fatal here, and on a sparse core take forever.
+Test(runtime_lost, holes_are_not_looked_at)
+{
+    uint8_t *hole = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq((void *)hole, MAP_FAILED);
+    cr_assert_null(memory_add_hole(&memory, LOST + 4096, 4096, hole));
+    found_max = ELEMENTS + 1; // to the end of memory
+    cr_expect_eq(find(true), ELEMENTS);
+    cr_expect_eq(scan(LOST + 4096), 0);
+    cr_expect_eq(asked_count, LENGTH(words), "asked for what is a hole");
+    munmap(hole, 4096);
 }

@@ -83,7 +83,20 @@ WORLD_TEST(runtime_vote, who_has_no_vote, close_nothing)
     }
 }
 
-// A list goes through what is lost; the classes that are left know the function.
+// Its neighbours in the list are not saved.
+WORLD_TEST(runtime_vote, class_between_what_is_lost, close_nothing)
+{
+    if (!has_usual_head())
+        return;
+    unsigned width = fake.memory.format.word_size;
+    vaddr head = fakeheap_head(&fake, add_class(RIGHT));
+    for (unsigned i = 0; i < 2; i++)
+        fakeheap_hide(&fake, fakeheap_peek_word(&fake, head + i * width), 3 * width,
+                      MEMORY_NOT_SAVED);
+    expect_winner("neighbours lost", RIGHT);
+}
+
+// The classes that are left know the function.
 WORLD_TEST(runtime_vote, classes_beside_what_is_lost, close_nothing)
 {
     if (!has_usual_head())
@@ -96,7 +109,7 @@ WORLD_TEST(runtime_vote, classes_beside_what_is_lost, close_nothing)
                       classes[i] - fakeheap_head(&fake, classes[i]) +
                           layout_offset(&fake.layout, LAYOUT_PyHeapTypeObject_sizeof),
                       MEMORY_NOT_SAVED);
-    expect_winner("heads lost too", RIGHT);
+    expect_winner("classes lost", RIGHT);
     fakeheap_show_all(&fake);
     // tp_traverse alone is lost, of those that would win.
     unsigned width = fake.memory.format.word_size;

@@ -17,7 +17,6 @@ enum {
     OWN = LINKED_DATA + 0x100,    // value of the file's own symbol
     THEIRS = LINKED_DATA + 0x200, // of that of another file
     PLACE = LINKED_DATA + 0x800,  // where addresses are filled in
-    LAST = LINKED_BSS - 0x10,     // the last of them
     NOWHERE = 0x7fff0000,         // an address that no file has
     SYMBOL_SIZE = 8,
 };
@@ -138,14 +137,14 @@ static void expect_addresses(const struct kind *kind, bool addends)
     add(&scene, PLACE + 0x20, kind->absolute, scene.theirs, -(uint64_t)0x18);
     add(&scene, PLACE + 0x30, kind->glob_dat, scene.own, 0x18);
     add(&scene, PLACE + 0x40, kind->glob_dat, scene.theirs, 0);
-    add(&scene, LAST, kind->relative, 0, 0x456);
+    add(&scene, LINKED_BSS - kind->word_size, kind->relative, 0, 0x456);
     relocate(&scene);
     expect(&scene, "RELATIVE", PLACE, here + LINKED_DATA + 0x123);
     expect(&scene, "own symbol", PLACE + 0x10, here + OWN + 0x18);
     expect(&scene, "symbol of another file", PLACE + 0x20, there + THEIRS - 0x18);
     expect(&scene, "GLOB_DAT, which adds nothing", PLACE + 0x30, here + OWN);
     expect(&scene, "GLOB_DAT of another file", PLACE + 0x40, there + THEIRS);
-    expect(&scene, "the last one", LAST, here + 0x456);
+    expect(&scene, "the last word", LINKED_BSS - kind->word_size, here + 0x456);
     expect(&scene, "no relocation", PLACE + 0x48, filler(&scene));
     deinit(&scene);
 }
@@ -314,13 +313,16 @@ Test(relocated, tables_that_are_damaged)
         {"too short for an entry", DT_RELASZ, 23, false},
         {"nowhere", DT_RELA, NOWHERE, false},
         {"at the end of all addresses", DT_RELA, UINT64_MAX - 8, false},
-        {"cut by the end", DT_RELA, LINKED_SIZE - 8, false},
+        {"cut by the end", DT_RELA, LINKED_SIZE - 16, false},
         {"not there", DT_RELA, 0, false},
     };
     for (size_t i = 0; i < LENGTH(rows); i++) {
         struct scene scene;
         init(&scene, &kinds[0], true);
         add(&scene, PLACE, kinds[0].relative, 0, 0x123);
+        // Beginnings of tables where there should be none.
+        memcpy(scene.file.tables, scene.file.tables + LINKED_RELOCATIONS, 24);
+        memcpy(scene.file.tables + LINKED_SIZE - 16, scene.file.tables + LINKED_RELOCATIONS, 16);
         linked_set_dynamic(&scene.file, DT_RELA, LINKED_RELOCATIONS);
         linked_set_dynamic(&scene.file, DT_RELASZ, entry_size(&scene));
         linked_set_dynamic(&scene.file, rows[i].tag, rows[i].value);

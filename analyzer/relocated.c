@@ -67,19 +67,21 @@ static vaddr find_symbol(const struct job *job, uint64_t number)
 {
     bool wide = job->format.word_size == 8;
     uint64_t size = wide ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
-    char name[SYMBOL_NAME_MAX] = "";
+    char name[SYMBOL_NAME_MAX];
     vaddr address;
     const uint8_t *symbol = find_bytes(job->image, job->symbols + number * size, size);
     if (!symbol)
         return 0;
     vaddr text = job->strings + format_uint(job->format, symbol, 4); // st_name
-    for (size_t i = 0; i + 1 < sizeof(name); i++) {
+    for (size_t i = 0; i < sizeof(name); i++) {
         const uint8_t *byte = find_bytes(job->image, text + i, 1);
-        if (!byte || !*byte)
-            break;
+        if (!byte)
+            return 0;
         name[i] = (char)*byte;
+        if (!*byte)
+            return process_find_symbol(job->process, name, &address, NULL) ? address : 0;
     }
-    return *name && process_find_symbol(job->process, name, &address, NULL) ? address : 0;
+    return 0;
 }
 
 static uint8_t *find_place(const struct job *job, vaddr at)

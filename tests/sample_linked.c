@@ -10,8 +10,7 @@
 
 enum {
     HASH = 0x100,
-    STRINGS = 0x200,
-    STRINGS_SIZE = LINKED_SYMBOLS - STRINGS,
+    STRINGS_SIZE = LINKED_SYMBOLS - LINKED_STRINGS,
 };
 
 static void put(const struct linked *linked, uint8_t *bytes, uint64_t value, unsigned width)
@@ -36,7 +35,7 @@ void linked_init(struct linked *linked, unsigned machine, uint8_t word_size, boo
     linked->format = (struct memory_format){word_size, big_endian};
     linked_set_dynamic(linked, DT_HASH, HASH);
     linked_set_dynamic(linked, DT_SYMTAB, LINKED_SYMBOLS);
-    linked_set_dynamic(linked, DT_STRTAB, STRINGS);
+    linked_set_dynamic(linked, DT_STRTAB, LINKED_STRINGS);
     linked_set_dynamic(linked, DT_STRSZ, STRINGS_SIZE);
     linked->strings_size = 1;
     linked->symbol_count = 1;
@@ -51,7 +50,7 @@ unsigned linked_add_symbol(struct linked *linked, const char *name, vaddr value,
     cr_assert_leq(at + sizeof(Elf64_Sym), LINKED_RELOCATIONS);
     cr_assert_leq(linked->strings_size + strlen(name) + 1, STRINGS_SIZE);
     linked_put(linked, at, linked->strings_size, 4);
-    strcpy((char *)linked->tables + STRINGS + linked->strings_size, name);
+    strcpy((char *)linked->tables + LINKED_STRINGS + linked->strings_size, name);
     linked->strings_size += strlen(name) + 1;
     linked_put(linked, at + (wide ? offsetof(Elf64_Sym, st_value) : offsetof(Elf32_Sym, st_value)),
                value, word);

@@ -15,7 +15,8 @@
 enum {
     LINKED_SIZE = 0x4000,             // of each segment
     LINKED_TABLES = 0,                // read-only
-    LINKED_SYMBOLS = 0x1000,          // in it
+    LINKED_STRINGS = 0x200,           // in it
+    LINKED_SYMBOLS = 0x1000,          // likewise
     LINKED_RELOCATIONS = 0x3000,      // likewise; the test's to fill
     LINKED_RELOCATIONS_SIZE = 0x1000, // up to the end of the segment
     LINKED_DATA = 0x10000,            // writable; what is not filled in reads LINKED_FILLER

@@ -265,18 +265,27 @@ Test(relocated, symbols_that_nobody_has)
     }
 }
 
-// Names that lie outside of the file, and one that its end cuts off.
+// Names that lie outside of the file, that its end cuts off, and that are longer than any; other
+// files have symbols of what can be read of them.
 Test(relocated, symbols_whose_name_is_lost)
 {
-    static const uint64_t names[] = {LINKED_SIZE, UINT32_MAX, 0x3dff};
-    for (size_t i = 0; i < LENGTH(names); i++) {
+    char longest[257] = "", cut[256] = "";
+    memset(longest, 'y', 256);
+    memset(cut, 'y', 255);
+    for (size_t i = 0; i < 5; i++) {
         struct scene scene;
         init(&scene, &kinds[0], true);
-        linked_put(&scene.file, LINKED_SYMBOLS + scene.own * sizeof(Elf64_Sym), names[i], 4);
-        add(&scene, PLACE + 0x10, kinds[0].glob_dat, scene.own, 0);
+        unsigned number = linked_add_symbol(&scene.file, i == 4 ? cut : longest, 0, 0);
+        const uint64_t names[] = {LINKED_SIZE, UINT32_MAX, LINKED_SIZE - LINKED_STRINGS - 1};
+        if (i < LENGTH(names))
+            linked_put(&scene.file, LINKED_SYMBOLS + number * sizeof(Elf64_Sym), names[i], 4);
         scene.file.tables[LINKED_SIZE - 1] = 'x';
+        linked_add_symbol(&scene.other, "x", THEIRS, SYMBOL_SIZE);
+        linked_add_symbol(&scene.other, cut, THEIRS, SYMBOL_SIZE);
+        add(&scene, PLACE + 0x10, kinds[0].glob_dat, number, 0);
         expect_the_rest(&scene, "names");
-        expect(&scene, "no name", PLACE + 0x10, 0);
+        expect(&scene, i == 4 ? "the longest name" : "no name", PLACE + 0x10,
+               i == 4 ? scene.modules[1].bias + THEIRS : 0);
         deinit(&scene);
     }
 }

@@ -56,9 +56,14 @@ static vaddr find_dynamic(const struct job *job, uint64_t tag)
     uint64_t size = image->size - image->dynamic_offset;
     if (size > image->dynamic_size)
         size = image->dynamic_size;
-    for (uint64_t at = 0; at + 2 * word <= size; at += 2 * word)
-        if (format_word(job->format, image->bytes + image->dynamic_offset + at) == tag)
-            return format_word(job->format, image->bytes + image->dynamic_offset + at + word);
+    for (uint64_t at = 0; at + 2 * word <= size; at += 2 * word) {
+        const uint8_t *entry = image->bytes + image->dynamic_offset + at;
+        vaddr is = format_word(job->format, entry);
+        if (is == tag)
+            return format_word(job->format, entry + word);
+        if (is == DT_NULL)
+            return 0;
+    }
     return 0;
 }
 

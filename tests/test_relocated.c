@@ -343,6 +343,18 @@ Test(relocated, tables_that_are_damaged)
     }
 }
 
+// An entry behind the end of the dynamic section is none (ELF specification, "Dynamic Section").
+Test(relocated, dynamic_section_has_an_end)
+{
+    struct scene scene;
+    init(&scene, &kinds[0], true);
+    add(&scene, PLACE, kinds[0].relative, 0, 0x123);
+    linked_set_dynamic(&scene.file, DT_NULL, 0);
+    relocate(&scene);
+    expect(&scene, "behind DT_NULL", PLACE, filler(&scene));
+    deinit(&scene);
+}
+
 // Both are of the ELF specification: a file may have either, or one of each.
 Test(relocated, both_tables)
 {

@@ -168,7 +168,7 @@ struct failure *relocated_init(struct relocated *relocated, const struct process
 {
     *relocated = (struct relocated){0};
     struct job job = {relocated, process, module, module->image};
-    if (!module->image)
+    if (!module->image || module->match == MODULE_FROM_CORE)
         return NULL;
     job.format = module->image->format;
     struct failure *failure = copy_segments(&job);

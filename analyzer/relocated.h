@@ -22,7 +22,8 @@ struct relocated {
     size_t count;
 };
 
-// A module without an image has none. Failures: NO_MEMORY. relocated_deinit in any case.
+// A module without an image has none, nor one whose image is what the core has of it, which is not
+// as it began. Failures: NO_MEMORY. relocated_deinit in any case.
 struct failure *relocated_init(struct relocated *relocated, const struct process *process,
                                const struct module *module) __attribute__((warn_unused_result));
 void relocated_deinit(struct relocated *relocated);

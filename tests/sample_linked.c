@@ -2,11 +2,11 @@
 
 #include <criterion/criterion.h>
 #include <elf.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fakecore.h"
 #include "sample_image.h"
+#include "scratch.h"
 
 enum {
     HASH = 0x100,
@@ -75,31 +75,25 @@ void linked_set_dynamic(struct linked *linked, uint64_t tag, uint64_t value)
     linked->dynamic_count += at == linked->dynamic_count;
 }
 
-struct image *linked_open(struct linked *linked, const char *path, unsigned copies)
+struct image *linked_open(const struct linked *linked, const char *path)
 {
     uint8_t dynamic[(LINKED_DYNAMIC_MAX + 1) * 16] = {0};
     const unsigned word = linked->format.word_size;
-    struct fakecore_segment *segments = calloc(copies + 2, sizeof(*segments));
-    cr_assert_not_null(segments);
+    const struct fakecore_segment segments[] = {
+        {LINKED_TABLES, linked->tables, LINKED_SIZE, 0, PF_R},
+        {LINKED_DATA, linked->data, LINKED_SIZE, LINKED_SIZE + LINKED_BSS_SIZE, PF_R | PF_W},
+        {0, dynamic, 2 * word * (linked->dynamic_count + 1), 0, PF_R}};
     for (unsigned i = 0; i < 2 * linked->dynamic_count; i++)
         put(linked, dynamic + i * word, linked->dynamic[i / 2][i % 2], word);
-    segments[0] =
-        (struct fakecore_segment){0, dynamic, 2 * word * (linked->dynamic_count + 1), 0, PF_R};
-    segments[1] = (struct fakecore_segment){LINKED_TABLES, linked->tables, LINKED_SIZE, 0, PF_R};
-    for (unsigned i = 0; i < copies; i++)
-        segments[2 + i] = (struct fakecore_segment){LINKED_DATA, linked->data, LINKED_SIZE,
-                                                    LINKED_SIZE + LINKED_BSS_SIZE, PF_R | PF_W};
-    struct fakecore_file_image image = fakecore_build(&(struct fakecore){
-        .type = ET_DYN,
-        .machine = linked->machine,
-        .word_size = linked->format.word_size,
-        .big_endian = linked->format.big_endian,
-        .segments = segments,
-        .segment_count = copies + 2,
-    });
-    fakecore_patch(&image, image.headers, PT_DYNAMIC, 4);
+    struct fakecore_file_image image =
+        fakecore_build(&(struct fakecore){.type = ET_DYN,
+                                          .machine = linked->machine,
+                                          .word_size = linked->format.word_size,
+                                          .big_endian = linked->format.big_endian,
+                                          .segments = segments,
+                                          .segment_count = LENGTH(segments)});
+    fakecore_patch(&image, image.headers + 2 * image.header_size, PT_DYNAMIC, 4);
     fakecore_write(&image, path);
     fakecore_free(&image);
-    free(segments);
     return open_file(path);
 }

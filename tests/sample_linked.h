@@ -45,7 +45,7 @@ unsigned linked_add_symbol(struct linked *linked, const char *name, vaddr value,
 // An entry of the dynamic section, instead of the one that had the tag or at the end.
 void linked_set_dynamic(struct linked *linked, uint64_t tag, uint64_t value);
 
-// `copies`: program headers that name the writable segment, at least one.
-struct image *linked_open(struct linked *linked, const char *path, unsigned copies);
+// The caller's to close. Its segments are that of the tables and the writable one.
+struct image *linked_open(const struct linked *linked, const char *path);
 
 #endif

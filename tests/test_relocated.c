@@ -49,7 +49,6 @@ struct scene {
     struct linked file, other;
     unsigned own, theirs, nobodys; // numbers of symbols
     unsigned count;                // of relocations
-    unsigned copies;               // of the writable segment
     struct module modules[2];
     struct process process;
     struct relocated relocated;
@@ -61,7 +60,6 @@ static void init(struct scene *scene, const struct kind *kind, bool addends)
     memset(scene, 0, sizeof(*scene));
     scene->kind = kind;
     scene->addends = addends;
-    scene->copies = 1;
     linked_init(&scene->file, kind->machine, kind->word_size, kind->big_endian);
     linked_init(&scene->other, kind->machine, kind->word_size, kind->big_endian);
     scene->own = linked_add_symbol(&scene->file, "own", OWN, SYMBOL_SIZE);
@@ -98,8 +96,8 @@ static void relocate(struct scene *scene)
         linked_set_dynamic(&scene->file, scene->addends ? DT_RELASZ : DT_RELSZ,
                            scene->count * entry_size(scene));
     }
-    scene->modules[0].image = linked_open(&scene->file, "file.so", scene->copies);
-    scene->modules[1].image = linked_open(&scene->other, "other.so", 1);
+    scene->modules[0].image = linked_open(&scene->file, "file.so");
+    scene->modules[1].image = linked_open(&scene->other, "other.so");
     cr_assert_null(relocated_init(&scene->relocated, &scene->process, &scene->modules[0]));
 }
 
@@ -194,6 +192,17 @@ Test(relocated, without_image)
     struct scene scene;
     init(&scene, &kinds[0], true);
     cr_assert_null(relocated_init(&scene.relocated, &scene.process, &scene.modules[0]));
+    cr_expect_eq(scene.relocated.count, 0);
+    deinit(&scene);
+}
+
+// Its bytes are what the core saved, and zeroes.
+Test(relocated, image_that_is_of_the_core)
+{
+    struct scene scene;
+    init(&scene, &kinds[0], true);
+    scene.modules[0].match = MODULE_FROM_CORE;
+    relocate(&scene);
     cr_expect_eq(scene.relocated.count, 0);
     deinit(&scene);
 }

@@ -145,14 +145,16 @@ static void apply_all(const struct job *job, uint64_t table, uint64_t table_size
 static struct failure *copy_segments(const struct job *job)
 {
     struct relocated *relocated = job->relocated;
+    uint64_t left = job->image->size; // segments do not share bytes
     relocated->segments = calloc(job->image->segment_count + 1, sizeof(*relocated->segments));
     if (!relocated->segments)
         return failure_no_memory();
     for (size_t i = 0; i < job->image->segment_count; i++) {
         const struct image_segment *segment = &job->image->segments[i];
         const uint8_t *bytes = find_bytes(job->image, segment->start, segment->file_size);
-        if (!(segment->flags & PF_W) || !bytes || !segment->file_size)
+        if (!(segment->flags & PF_W) || !bytes || !segment->file_size || segment->file_size > left)
             continue;
+        left -= segment->file_size;
         uint8_t *copy = malloc(segment->file_size);
         if (!copy)
             return failure_no_memory();

@@ -4,6 +4,7 @@
 
 #include <elf.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fakecore.h"
@@ -378,6 +379,33 @@ Test(relocated, both_tables)
     relocate(&scene);
     expect(&scene, "DT_RELA", PLACE, scene.modules[0].bias + 0x123);
     expect(&scene, "DT_REL", PLACE + 0x10, scene.modules[0].bias + 0x456);
+    deinit(&scene);
+}
+
+// Headers that name the same bytes again and again would make gigabytes of a small file.
+Test(relocated, segments_larger_than_the_file)
+{
+    enum {
+        SEGMENTS = 1000
+    };
+    struct scene scene;
+    uint64_t total = 0;
+    init(&scene, &kinds[0], true);
+    relocate(&scene);
+    relocated_deinit(&scene.relocated);
+    struct image *image = scene.modules[0].image;
+    const struct image_segment data = image->segments[1];
+    free(image->segments);
+    image->segments = calloc(SEGMENTS, sizeof(*image->segments));
+    cr_assert_not_null(image->segments);
+    image->segment_count = SEGMENTS;
+    for (size_t i = 0; i < SEGMENTS; i++)
+        image->segments[i] = data;
+    cr_assert_null(relocated_init(&scene.relocated, &scene.process, &scene.modules[0]));
+    for (size_t i = 0; i < scene.relocated.count; i++)
+        total += scene.relocated.segments[i].size;
+    cr_expect_gt(total, 0);
+    cr_expect_leq(total, image->size);
     deinit(&scene);
 }
 

@@ -23,7 +23,7 @@ enum {
 
 struct tally {
     vaddr value;
-    uint32_t count;
+    uint32_t count; // 0: the slot is free
 };
 
 struct election {
@@ -44,7 +44,7 @@ struct election {
 static struct tally *find_slot(struct tally *table, uint32_t size, vaddr value)
 {
     uint32_t slot = vaddr_hash(value) & (size - 1);
-    while (table[slot].value && table[slot].value != value)
+    while (table[slot].count && table[slot].value != value)
         slot = (slot + 1) & (size - 1);
     return &table[slot];
 }
@@ -55,7 +55,7 @@ static void count_word(struct election *election, vaddr word)
     if (word < 4096 || word % election->builder->core->format.word_size)
         return;
     struct tally *slot = find_slot(election->words, SLOTS, word);
-    if (slot->value) {
+    if (slot->count) {
         slot->count++;
         return;
     }
@@ -145,7 +145,7 @@ static void vote(void *context, vaddr variable, uint64_t size)
     if (*voted == election->word)
         return;
     *voted = election->word;
-    election->bias_count += !slot->value;
+    election->bias_count += !slot->count;
     slot->value = bias;
     slot->count++;
 }

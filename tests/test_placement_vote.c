@@ -176,6 +176,25 @@ Test(placement_vote, two_places)
     expect(&scene, "a few by chance", true, BIAS);
 }
 
+// A prelinked file lies where it was linked. A false place whose slot in the table is that of 0
+// gets a vote between those of the right one.
+Test(placement_vote, file_that_lies_as_linked)
+{
+    struct scene scene;
+    vaddr chance = PAGE;
+    while (vaddr_hash(chance) % BIASES)
+        chance += PAGE;
+    init_usual(&scene);
+    refer_all(&scene, 0, ENOUGH, LEAST);
+    expect(&scene, "alone", true, 0);
+    init_usual(&scene);
+    refer_all(&scene, 0, ENOUGH / 2, LEAST + 2);
+    refer(&scene, chance + variable(0), LEAST + 1);
+    for (unsigned i = ENOUGH / 2; i < ENOUGH; i++)
+        refer(&scene, variable(i), LEAST);
+    expect(&scene, "and another by chance", true, 0);
+}
+
 // ---- What does not count
 
 Test(placement_vote, words_that_lead_to_what_is_saved)

@@ -66,6 +66,11 @@ static void count_word(struct election *election, vaddr word)
     election->used++;
 }
 
+static bool has_words(const struct memory_span *span)
+{
+    return span->bytes && !span->hole;
+}
+
 // A stretch of each so many bytes, so that all of the core has its say.
 static void count_words(struct election *election)
 {
@@ -73,11 +78,11 @@ static void count_words(struct election *election)
     struct memory_format format = election->builder->core->format;
     uint64_t total = 0;
     for (size_t i = 0; i < saved->count; i++)
-        total += saved->pieces[i].span.bytes ? saved->pieces[i].span.size : 0;
+        total += has_words(&saved->pieces[i].span) ? saved->pieces[i].span.size : 0;
     uint64_t stride = total / format.word_size / WORDS_MAX + 1;
     for (size_t i = 0; i < saved->count; i++) {
         const struct memory_span *span = &saved->pieces[i].span;
-        for (uint64_t at = 0; span->bytes && at < span->size; at += SAMPLE_BYTES * stride)
+        for (uint64_t at = 0; has_words(span) && at < span->size; at += SAMPLE_BYTES * stride)
             for (uint64_t word = at;
                  word < at + SAMPLE_BYTES && word + format.word_size <= span->size;
                  word += format.word_size)

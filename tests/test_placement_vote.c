@@ -351,8 +351,16 @@ static void refer_in_each_page(struct scene *scene)
 
 Test(placement_vote, what_is_not_saved_is_not_looked_at)
 {
+    const size_t size = UINT64_C(1) << 36;
     struct scene scene;
     refer_in_each_page(&scene);
-    cr_assert_null(layer_add(saved(&scene), OTHER, UINT64_C(1) << 40, NULL));
+    cr_assert_null(layer_add(saved(&scene), OTHER, size, NULL));
     expect(&scene, "mapped only", true, BIAS);
+    // Looking at it would be fatal here.
+    uint8_t *hole = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    cr_assert_neq((void *)hole, MAP_FAILED);
+    refer_in_each_page(&scene);
+    cr_assert_null(layer_add_hole(saved(&scene), OTHER + (vaddr)BIAS, size, hole));
+    expect(&scene, "hole of the core's file", true, BIAS);
+    munmap(hole, size);
 }

@@ -13,8 +13,8 @@
 
 struct builder;
 
-// The layer of saved bytes must be sorted. False: too few words fit at any one bias, or half as many
-// at another; or memory is short.
+// The layer of saved bytes must be sorted. False: too few words fit at any one bias, or half as
+// many at another; or memory is short.
 bool placement_vote_bias(const struct builder *builder, const struct image *image, vaddr *bias);
 
 #endif

@@ -26,7 +26,7 @@ static bool find_symbol(void *context, enum symbol_scope scope, const char *name
     bool ambiguous = false;
     vaddr value;
     if (scope == SYMBOL_EXPORTED)
-        return process_find_symbol(interpreter->process, name, address, NULL);
+        return process_find_symbol(interpreter->process, module, name, address, NULL);
     if (!image_find_symbol(module->image, name, &value, NULL, &ambiguous) || ambiguous)
         return false;
     *address = value + module->bias;

@@ -83,8 +83,10 @@ static vaddr find_symbol(const struct job *job, uint64_t number)
         if (!byte)
             return 0;
         name[i] = (char)*byte;
-        if (!*byte)
-            return process_find_symbol(job->process, name, &address, NULL) ? address : 0;
+        if (*byte)
+            continue;
+        bool found = process_find_exported(job->process, job->module, name, &address, NULL);
+        return found ? address : 0;
     }
     return 0;
 }

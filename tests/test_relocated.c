@@ -208,6 +208,42 @@ Test(relocated, image_that_is_of_the_core)
     deinit(&scene);
 }
 
+// Two that dlopen has loaded may have the same name, and each refers to its own.
+Test(relocated, symbols_that_another_file_has_too)
+{
+    struct scene scene;
+    init(&scene, &kinds[0], true);
+    linked_add_symbol(&scene.other, "own", THEIRS, SYMBOL_SIZE);
+    add(&scene, PLACE, kinds[0].absolute, scene.own, 0);
+    relocate(&scene);
+    const struct module first = scene.modules[0];
+    expect(&scene, "own", PLACE, scene.modules[0].bias + OWN);
+    relocated_deinit(&scene.relocated);
+    scene.modules[0] = scene.modules[1];
+    scene.modules[1] = first;
+    cr_assert_null(relocated_init(&scene.relocated, &scene.process, &scene.modules[1]));
+    expect(&scene, "own, behind the other", PLACE, first.bias + OWN);
+    relocated_deinit(&scene.relocated);
+    scene.modules[0].is_main = true;
+    cr_assert_null(relocated_init(&scene.relocated, &scene.process, &scene.modules[1]));
+    expect(&scene, "that of the main program", PLACE, scene.modules[0].bias + THEIRS);
+    deinit(&scene);
+}
+
+// Old linkers put some into the table that others are looked up in.
+Test(relocated, symbols_that_are_local)
+{
+    struct scene scene;
+    init(&scene, &kinds[0], true);
+    unsigned number = linked_add_symbol(&scene.other, "nobodys", THEIRS, SYMBOL_SIZE);
+    vaddr at = LINKED_SYMBOLS + number * sizeof(Elf64_Sym) + offsetof(Elf64_Sym, st_info);
+    linked_put(&scene.other, at, ELF64_ST_INFO(STB_LOCAL, STT_OBJECT), 1);
+    add(&scene, PLACE, kinds[0].glob_dat, scene.nobodys, 0);
+    relocate(&scene);
+    expect(&scene, "a local symbol", PLACE, 0);
+    deinit(&scene);
+}
+
 // ---- What is left as it is in the file
 
 Test(relocated, what_concerns_code)

@@ -20,6 +20,9 @@ static const struct machine machines[] = {
     {EM_386, R_386_32, R_386_GLOB_DAT, R_386_RELATIVE},
     {EM_AARCH64, R_AARCH64_ABS64, R_AARCH64_GLOB_DAT, R_AARCH64_RELATIVE},
     {EM_ARM, R_ARM_ABS32, R_ARM_GLOB_DAT, R_ARM_RELATIVE},
+    {EM_PPC64, R_PPC64_ADDR64, R_PPC64_GLOB_DAT, R_PPC64_RELATIVE},
+    {EM_PPC, R_PPC_ADDR32, R_PPC_GLOB_DAT, R_PPC_RELATIVE},
+    {EM_S390, R_390_64, R_390_GLOB_DAT, R_390_RELATIVE},
 };
 
 struct job {
@@ -175,10 +178,12 @@ struct failure *relocated_init(struct relocated *relocated, const struct process
     if (!module->image || module->match == MODULE_FROM_CORE)
         return NULL;
     job.format = module->image->format;
-    struct failure *failure = copy_segments(&job);
     for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++)
         if (machines[i].machine == module->image->machine)
             job.machine = &machines[i];
+    if (!job.machine && module->image->position_independent)
+        return NULL;
+    struct failure *failure = copy_segments(&job);
     if (failure || !job.machine)
         return failure;
     job.symbols = find_dynamic(&job, DT_SYMTAB);

@@ -41,6 +41,12 @@ static const struct kind {
      R_ARM_JUMP_SLOT},
     {"arm, big-endian", EM_ARM, 4, true, R_ARM_ABS32, R_ARM_GLOB_DAT, R_ARM_RELATIVE,
      R_ARM_IRELATIVE, R_ARM_JUMP_SLOT},
+    {"ppc64", EM_PPC64, 8, true, R_PPC64_ADDR64, R_PPC64_GLOB_DAT, R_PPC64_RELATIVE,
+     R_PPC64_IRELATIVE, R_PPC64_JMP_SLOT},
+    {"ppc64le", EM_PPC64, 8, false, R_PPC64_ADDR64, R_PPC64_GLOB_DAT, R_PPC64_RELATIVE,
+     R_PPC64_IRELATIVE, R_PPC64_JMP_SLOT},
+    {"ppc", EM_PPC, 4, true, R_PPC_ADDR32, R_PPC_GLOB_DAT, R_PPC_RELATIVE, R_PPC_IRELATIVE,
+     R_PPC_JMP_SLOT},
 };
 
 // A file, and another whose symbols it refers to.
@@ -267,15 +273,32 @@ Test(relocated, what_concerns_code)
     }
 }
 
-// x86-64's numbers say nothing there.
+// Its DT_HASH is another one (sample_linked.h's is not read), so that only its own addresses show.
+Test(relocated, s390x)
+{
+    struct scene scene;
+    struct kind kind = {"s390x", EM_S390, 8, true, .relative = R_390_RELATIVE};
+    init(&scene, &kind, true);
+    add(&scene, PLACE, kind.relative, 0, LINKED_DATA + 0x123);
+    relocate(&scene);
+    expect(&scene, "RELATIVE", PLACE, scene.modules[0].bias + LINKED_DATA + 0x123);
+    deinit(&scene);
+}
+
+// x86-64's numbers say nothing there, and without addresses its variables are not as they were; but
+// a program that lies where it was linked needs none.
 Test(relocated, machine_that_is_not_known)
 {
     struct scene scene;
     struct kind kind = kinds[0];
-    kind.machine = EM_PPC64;
+    kind.machine = EM_ALPHA;
     init(&scene, &kind, true);
     add(&scene, PLACE, kind.relative, 0, 0x123);
     relocate(&scene);
+    cr_assert_eq(scene.relocated.count, 0);
+    relocated_deinit(&scene.relocated);
+    scene.modules[0].image->position_independent = false;
+    cr_assert_null(relocated_init(&scene.relocated, &scene.process, &scene.modules[0]));
     expect(&scene, "RELATIVE", PLACE, filler(&scene));
     deinit(&scene);
 }

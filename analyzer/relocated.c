@@ -1,6 +1,6 @@
-// Relocations of the dynamic section (DT_RELA, DT_REL) that fill in addresses of data: that of the
-// file's own (RELATIVE), and those of symbols. What runs code (IRELATIVE) or concerns code alone
-// (DT_JMPREL) is left as it is in the file.
+// Relocations of the dynamic section (DT_RELA, DT_REL, DT_RELR) that fill in addresses of data:
+// that of the file's own (RELATIVE), and those of symbols. What runs code (IRELATIVE) or concerns
+// code alone (DT_JMPREL) is left as it is in the file.
 #include "relocated.h"
 
 #include <elf.h>
@@ -147,6 +147,39 @@ static void apply_all(const struct job *job, uint64_t table, uint64_t table_size
     }
 }
 
+static void add_bias(const struct job *job, vaddr at)
+{
+    uint8_t *place = find_place(job, at + job->module->bias);
+    if (place)
+        store_word(job->format, place, format_word(job->format, place) + job->module->bias);
+}
+
+// DT_RELR, RELATIVE ones in short: an even word is the address of one; an odd one has a bit for
+// each of the words that follow what was done last, from bit 1 on (ELF specification, gABI draft).
+static void apply_relative(const struct job *job)
+{
+    unsigned word = job->format.word_size;
+    vaddr start = find_dynamic(job, DT_RELR), place = 0;
+    uint64_t bytes = find_dynamic(job, DT_RELRSZ);
+    if (!start || bytes > job->image->size)
+        return;
+    for (uint64_t at = 0; at + word <= bytes; at += word) {
+        const uint8_t *entry = find_bytes(job->image, start + at, word);
+        if (!entry)
+            return;
+        uint64_t bits = format_word(job->format, entry);
+        if (!(bits & 1)) {
+            add_bias(job, bits);
+            place = bits + word;
+            continue;
+        }
+        for (unsigned i = 1; i < 8 * word; i++)
+            if (bits >> i & 1)
+                add_bias(job, place + (i - 1) * word);
+        place += (8 * word - 1) * word;
+    }
+}
+
 static struct failure *copy_segments(const struct job *job)
 {
     struct relocated *relocated = job->relocated;
@@ -190,6 +223,7 @@ struct failure *relocated_init(struct relocated *relocated, const struct process
     job.strings = find_dynamic(&job, DT_STRTAB);
     apply_all(&job, DT_RELA, DT_RELASZ, true);
     apply_all(&job, DT_REL, DT_RELSZ, false);
+    apply_relative(&job);
     return NULL;
 }
 

@@ -9,6 +9,7 @@
 
 #include "fakecore.h"
 #include "relocated.h"
+#include "sample_image.h"
 #include "sample_linked.h"
 #include "scratch.h"
 
@@ -248,6 +249,65 @@ Test(relocated, symbols_that_are_local)
     relocate(&scene);
     expect(&scene, "a local symbol", PLACE, 0);
     deinit(&scene);
+}
+
+// Written by hand from the gABI's text; the same by a linker: packed_by_the_linker.
+Test(relocated, packed)
+{
+    for (size_t i = 0; i < LENGTH(kinds); i++) {
+        struct scene scene;
+        init(&scene, &kinds[i], true);
+        const unsigned word = kinds[i].word_size, bits = 8 * word - 1;
+        const uint64_t last = (uint64_t)1 << bits;
+        // One; of those behind it the first, the third and the last; of the ones behind these the
+        // second. And another one.
+        const uint64_t words[] = {PLACE, last | 1 | 2 | 8, 4 | 1, PLACE + 0x800, NOWHERE & ~1u, 3};
+        const unsigned done[] = {0, 1, 3, bits, bits + 2, 0x800 / word};
+        for (unsigned j = 0; j < LENGTH(words); j++)
+            linked_put(&scene.file, LINKED_RELOCATIONS + j * word, words[j], word);
+        linked_set_dynamic(&scene.file, DT_RELR, LINKED_RELOCATIONS);
+        linked_set_dynamic(&scene.file, DT_RELRSZ, LENGTH(words) * word);
+        relocate(&scene);
+        const vaddr most = word == 8 ? UINT64_MAX : UINT32_MAX;
+        const vaddr moved = (filler(&scene) + scene.modules[0].bias) & most;
+        for (unsigned j = 0, next = 0; j < 0xc00 / word; j++) {
+            bool is_done = next < LENGTH(done) && done[next] == j;
+            next += is_done;
+            expect(&scene, "a word", PLACE + j * word, is_done ? moved : filler(&scene));
+        }
+        deinit(&scene);
+    }
+}
+
+Test(relocated, packed_by_the_linker)
+{
+    static const vaddr bias = 0x7f0000000000;
+    struct relocated relocated;
+    write_text("x.c", "int v[200]; int *p[] = {&v[1], &v[2], 0, &v[3]}; int *q[99] = {[98] = v};");
+    run_tool("gcc -shared -fPIC -fvisibility=hidden -Wl,-z,pack-relative-relocs -o x.so x.c && "
+             "readelf -d x.so | grep -q RELR");
+    struct module module = {.bias = bias, .image = open_file("x.so")};
+    struct process process = {.modules = &module, .module_count = 1};
+    cr_assert_null(relocated_init(&relocated, &process, &module));
+    static const struct {
+        const char *variable;
+        unsigned index, of;
+    } rows[] = {{"p", 0, 1}, {"p", 1, 2}, {"p", 3, 3}, {"q", 98, 0}};
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        vaddr at, expected;
+        const uint8_t *bytes = NULL;
+        cr_assert(image_find_symbol(module.image, rows[i].variable, &at, NULL, NULL));
+        cr_assert(image_find_symbol(module.image, "v", &expected, NULL, NULL));
+        at += bias + 8 * rows[i].index;
+        for (size_t j = 0; j < relocated.count; j++)
+            if (at - relocated.segments[j].start < relocated.segments[j].size)
+                bytes = relocated.segments[j].bytes + (at - relocated.segments[j].start);
+        cr_assert_not_null(bytes);
+        cr_expect_eq(format_word(module.image->format, bytes), bias + expected + 4 * rows[i].of,
+                     "%s[%u]", rows[i].variable, rows[i].index);
+    }
+    relocated_deinit(&relocated);
+    image_close(module.image);
 }
 
 // ---- What is left as it is in the file

@@ -124,6 +124,7 @@ static struct failure *try(struct scene *scene)
     struct failure *failure =
         restored_init(&scene->restored, &scene->process, &scene->fake.source, &scene->layout);
     scene->fake.memory = scene->process.memory;
+    fakeheap_show_all(&scene->fake); // to be compared with
     return failure;
 }
 
@@ -326,11 +327,11 @@ Test(restored, variable_of_the_heads_that_no_file_has)
 {
     struct scene scene;
     init(&scene);
-    lose(&scene, NEVER, 8);
     fakeheap_remove_symbol(&scene.fake, "_PyGC_generation0");
     restore(&scene);
     restored_deinit(&scene.restored);
     fakeheap_symbol(&scene.fake, SYMBOL_EXPORTED, "_PyGC_generation0", NEVER);
+    lose(&scene, NEVER, 8);
     restore(&scene);
     expect_status(&scene, "_PyGC_generation0", NEVER, MEMORY_NOT_SAVED);
     deinit(&scene);

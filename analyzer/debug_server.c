@@ -117,6 +117,9 @@ char *debug_server_fetch(const struct build_id *id, char **why)
         *why = strdup(DEBUGINFOD_SONAME " is not on this machine");
         return NULL;
     }
+    // Where it tries again after a file has begun to come, elfutils 0.188 asks curl about a handle
+    // that it has freed (debuginfod-client.c, debuginfod_query_server).
+    setenv("DEBUGINFOD_RETRY_LIMIT", "0", 1);
     debuginfod_client *client = functions.begin();
     if (!client) {
         *why = explain(errno, &patience);

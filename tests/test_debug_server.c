@@ -244,6 +244,7 @@ Test(debug_server, server_that_hangs_up)
 {
     start(HANGS_UP);
     expect_none(reason(": no such file there, or no connection"), 0, 5);
+    cr_expect_eq(count_questions("cafe0001"), 1);
 }
 
 Test(debug_server, no_server_is_named)
@@ -274,7 +275,8 @@ Test(debug_server, server_that_stops)
 Test(debug_server, server_that_is_slow)
 {
     start(IS_SLOW);
-    expect_none(reason(" is too slow; DEBUGINFOD_TIMEOUT=SECONDS waits longer"), 1, 15);
+    expect_none(reason(" is too slow; DEBUGINFOD_TIMEOUT=SECONDS waits longer"), 1, 6);
+    cr_expect_eq(count_questions("cafe0001"), 1, "it is asked again, of freed memory");
 }
 
 // ---- By whom it is asked

@@ -5,13 +5,13 @@
 #include <inttypes.h>
 
 #include "object.h"
-#include "runtime_lost.h"
+#include "runtime_vote.h"
 #include "scene.h"
 
 enum {
     RIGHT = 0x7770, // addresses of functions
     WRONG = 0x8880,
-    CLASSES_MAX = 4096 // that have a vote, pyabi/runtime_lost.c
+    CLASSES_MAX = 4096 // that have a vote, pyabi/runtime_vote.c
 };
 
 // No build has the words of PyGC_Head in another order; scrambled layouts do.
@@ -33,7 +33,7 @@ static vaddr add_class(vaddr traverse)
 static void expect_winner(const char *what, vaddr expected)
 {
     fakeheap_open(&fake);
-    vaddr winner = runtime_vote_for_traverse(&fake.runtime);
+    vaddr winner = runtime_vote_of_all(&fake.runtime);
     cr_assert_eq(winner, expected, "%s, %s: 0x%" PRIx64, world, what, winner);
 }
 

@@ -142,9 +142,13 @@ enum garbage_source heap_find_garbage(struct heap *heap, const struct runtime_so
     return GARBAGE_BY_EVIDENCE;
 }
 
+// Is an object, or the class that would say if it has a finalizer, among what is lost?
 static bool is_object_lost(struct heap *heap, vaddr object)
 {
     uint64_t type;
+    uint32_t number;
+    if (heap_find(heap, object, &number))
+        return heap->type[number] == HEAP_NO_TYPE;
     return layout_read(&heap->runtime->layout, heap->runtime->memory, object,
                        LAYOUT_PyObject_ob_type, &type) == MEMORY_NOT_SAVED;
 }
@@ -154,7 +158,7 @@ static bool holds_finalizers_left(struct heap *heap, uint32_t list)
 {
     uint64_t read, length;
     vaddr *items;
-    bool holds = true;
+    bool holds = true, left = false;
     uint32_t number;
     struct failure *failure =
         heap_read_list(heap, heap_address(heap, list), 0, &items, &read, &length);
@@ -162,11 +166,13 @@ static bool holds_finalizers_left(struct heap *heap, uint32_t list)
         failure_destroy(failure);
         return false;
     }
-    for (uint64_t i = 0; i < read && holds; i++)
-        holds = heap_find(heap, items[i], &number) ? heap_has_finalizer(heap, number)
-                                                   : is_object_lost(heap, items[i]);
+    for (uint64_t i = 0; i < read && holds; i++) {
+        bool has = heap_find(heap, items[i], &number) && heap_has_finalizer(heap, number);
+        left = left || has;
+        holds = has || is_object_lost(heap, items[i]);
+    }
     free(items);
-    return holds && read == length;
+    return holds && left;
 }
 
 enum garbage_source heap_find_lost_garbage(struct heap *heap, vaddr *list)

@@ -33,6 +33,12 @@ static void expect_lost_garbage(const char *what, enum garbage_source expected, 
     cr_assert_eq(list, expected_list, "%s, %s: 0x%" PRIx64, world, what, list);
 }
 
+static void hide_type(vaddr object)
+{
+    fakeheap_hide(&fake, object + layout_offset(&fake.layout, LAYOUT_PyObject_ob_type),
+                  fake.memory.format.word_size, MEMORY_NOT_SAVED);
+}
+
 WORLDS(a_list_by_its_items)
 {
     expect_lost_garbage("no list", GARBAGE_LOST, 0);
@@ -71,6 +77,27 @@ WORLDS(lists_that_it_is_not)
     fakeheap_set(&fake, other, LAYOUT_PyListObject_ob_item, items);
     fakeheap_set(&fake, other, LAYOUT_PyVarObject_ob_size, 1);
     expect_lost_garbage("of a class derived from list", GARBAGE_BY_ITEMS, list);
+}
+
+// Items whose own bytes are lost, or those of their class: nothing says if they have finalizers.
+WORLDS(items_that_are_lost)
+{
+    vaddr first = make_finalizer(), second = make_finalizer(), list = make_list(first);
+    fakeheap_append(&fake, list, second);
+    fakeheap_untrack(&fake, second);
+    hide_type(second);
+    expect_lost_garbage("an item, which is on no list that is left", GARBAGE_BY_ITEMS, list);
+    fakeheap_track(&fake, second, 2);
+    expect_lost_garbage("an item that is on a list", GARBAGE_BY_ITEMS, list);
+    hide_type(first);
+    expect_lost_garbage("both", GARBAGE_LOST, 0);
+    fakeheap_show_all(&fake);
+    hide_type(fakeheap_get(&fake, second, LAYOUT_PyObject_ob_type));
+    expect_lost_garbage("the class of one", GARBAGE_BY_ITEMS, list);
+    fakeheap_show_all(&fake);
+    fakeheap_hide(&fake, fakeheap_get(&fake, list, LAYOUT_PyListObject_ob_item), 1,
+                  MEMORY_NOT_SAVED);
+    expect_lost_garbage("the items' addresses", GARBAGE_LOST, 0);
 }
 
 // A hostile core: words of static data that point to two lists in turn, of many items each, neither

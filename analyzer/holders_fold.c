@@ -269,7 +269,8 @@ bool holders_fold_word(struct holders_fold *fold, const struct holders_target *t
         free(variable);
     } else if (row == HOLDERS_ROWS_MAX) {
         free(variable);
-        holders->audit_cut++;
+        holders->audit_cut += fold->last_cut != target->node + 1;
+        fold->last_cut = target->node + 1;
         return true;
     } else {
         holders->surplus_count++;

@@ -40,6 +40,7 @@ struct holders_fold {
     uint64_t steps;                    // taken so far
     unsigned variables;                // looked up so far
     uint32_t *last;                    // per row of surplus: the last object counted there + 1
+    uint32_t last_cut;                 // the same of those that got no row
     struct holders_shortest *shortest; // per row of paths
 };
 

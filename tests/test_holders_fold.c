@@ -169,6 +169,24 @@ WORLDS(the_order_of_evidence)
                      holders.surplus[i].at);
 }
 
+// There is no row more; an object whose words get none is told, once.
+Test(holders_fold, rows_of_words_have_an_end)
+{
+    init_world(&(struct fakeheap_spec){0});
+    vaddr a = fakeheap_list(&fake), b = fakeheap_list(&fake);
+    open_fold();
+    for (unsigned i = 0; i < ROOTS; i++)
+        add_word(a, HOLDERS_IN_STACK, 0x100, i);
+    add_word(b, HOLDERS_IN_STACK, 0x100, ROOTS - 1);
+    add_word(b, HOLDERS_IN_STACK, 0x108, ROOTS - 1);
+    add_word(b, HOLDERS_IN_STACK, 0x110, 0); // its row is there
+    cr_assert_eq(holders.surplus_count, HOLDERS_ROWS_MAX);
+    cr_assert_eq(holders.audit_cut, 2, "%" PRIu64, holders.audit_cut);
+    expect_row(0, HOLDERS_IN_STACK, "", 2, 2);
+    close_fold();
+    fakeheap_deinit(&fake);
+}
+
 // --- ways
 
 // The reach of the heap with these roots, by their tags.

@@ -44,9 +44,13 @@ WORLD_TEST(runtime_vote, most_classes_decide, close_nothing)
     expect_winner("no class", 0);
     add_class(WRONG);
     expect_winner("one class", WRONG);
-    for (unsigned i = 0; i < 2; i++)
-        add_class(RIGHT);
+    add_class(RIGHT);
+    expect_winner("one against one: the lower address", RIGHT);
+    add_class(RIGHT);
     expect_winner("two against one", RIGHT);
+    for (unsigned i = 0; i < 2; i++)
+        add_class(WRONG);
+    expect_winner("two against three", WRONG);
 }
 
 // Whatever says RIGHT here must not count.

@@ -54,23 +54,48 @@ static void escape(uint32_t character, char quote, char escaped[ESCAPE_MAX])
                  (char)character);
 }
 
-// `count` characters of `width` bytes, of a string that has `length`.
-static void write_string(const struct subject *subject, const uint8_t *bytes, size_t count,
-                         unsigned width, uint64_t length)
+// Characters of `width` bytes each.
+struct characters {
+    struct memory_format format;
+    const uint8_t *bytes;
+    size_t count;
+    unsigned width;
+};
+
+// How many it takes: a pair of surrogates is one character where Py_UNICODE is two bytes
+// (unicodeescape_string without Py_UNICODE_WIDE).
+static size_t take_character(const struct characters *characters, size_t at, uint32_t *character)
 {
-    struct memory_format format = subject->runtime->memory->format;
+    unsigned width = characters->width;
+    const uint8_t *bytes = characters->bytes + at * width;
+    *character = (uint32_t)format_uint(characters->format, bytes, width);
+    if (width != 2 || *character >> 10 != 0xd800 >> 10 || at + 1 >= characters->count)
+        return 1;
+    uint32_t second = (uint32_t)format_uint(characters->format, bytes + width, width);
+    if (second >> 10 != 0xdc00 >> 10)
+        return 1;
+    *character = 0x10000 + ((*character & 0x3ff) << 10 | (second & 0x3ff));
+    return 2;
+}
+
+// Of a string that has `length`.
+static void write_string(const struct subject *subject, const struct characters *characters,
+                         uint64_t length)
+{
     char *end = subject->buffer, escaped[ESCAPE_MAX];
     bool has_single = false, has_double = false;
-    size_t done;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t character = format_uint(format, bytes + i * width, width);
+    uint32_t character;
+    size_t done, taken;
+    for (size_t i = 0; i < characters->count; i += taken) {
+        taken = take_character(characters, i, &character);
         has_single = has_single || character == '\'';
         has_double = has_double || character == '"';
     }
     char quote = has_single && !has_double ? '"' : '\'';
-    end += sprintf(end, "%s%c", width > 1 ? "u" : "", quote);
-    for (done = 0; done < count; done++) {
-        escape((uint32_t)format_uint(format, bytes + done * width, width), quote, escaped);
+    end += sprintf(end, "%s%c", characters->width > 1 ? "u" : "", quote);
+    for (done = 0; done < characters->count; done += taken) {
+        taken = take_character(characters, done, &character);
+        escape(character, quote, escaped);
         if ((size_t)(end - subject->buffer) + strlen(escaped) + strlen("'...") > REPR_MAX)
             break;
         end = stpcpy(end, escaped);
@@ -85,8 +110,12 @@ static bool write_str(const struct subject *subject)
     if (object_read_str(subject->runtime, subject->object, text, sizeof(text), &length) !=
         MEMORY_OK)
         return false;
-    write_string(subject, (const uint8_t *)text,
-                 length < CHARACTERS_MAX ? (size_t)length : CHARACTERS_MAX, 1, length);
+    const struct characters characters = {
+        .bytes = (const uint8_t *)text,
+        .count = length < CHARACTERS_MAX ? (size_t)length : CHARACTERS_MAX,
+        .width = 1,
+    };
+    write_string(subject, &characters, length);
     return true;
 }
 
@@ -102,11 +131,16 @@ static bool write_unicode(const struct subject *subject)
                     &str) != MEMORY_OK)
         return false;
     size_t count = length < CHARACTERS_MAX ? (size_t)length : CHARACTERS_MAX;
-    const uint8_t *bytes =
-        count ? memory_view(runtime->memory, str, count * width, &status) : (const uint8_t *)"";
-    if (bytes)
-        write_string(subject, bytes, count, width, length);
-    return bytes;
+    const struct characters characters = {
+        .format = runtime->memory->format,
+        .bytes =
+            count ? memory_view(runtime->memory, str, count * width, &status) : (const uint8_t *)"",
+        .count = count,
+        .width = width,
+    };
+    if (characters.bytes)
+        write_string(subject, &characters, length);
+    return characters.bytes;
 }
 
 // --- numbers

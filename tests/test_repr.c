@@ -40,6 +40,61 @@ WORLDS(values_of_all_layouts)
     expect(dict, "<dict, 1 item>", world);
 }
 
+// A unicode object of characters of two or four bytes: sys.maxunicode says which.
+static vaddr make_unicode(unsigned width, const uint32_t *characters, size_t count)
+{
+    vaddr object = fakeheap_unicode(&fake, count);
+    vaddr at = fakeheap_get(&fake, object, LAYOUT_PyUnicodeObject_str);
+    for (size_t i = 0; i < count; i++)
+        fakeheap_poke(&fake, at + i * width, characters[i], width);
+    fakeheap_dict_set_name(&fake, fake.sysdict, "maxunicode",
+                           fakeheap_int(&fake, width == 2 ? 0xffff : 0x10ffff));
+    return object;
+}
+
+// What repr() of 2.7.18 writes; that of a build with narrow characters joins pairs.
+WORLDS(unicode_of_either_width)
+{
+    static const struct {
+        uint32_t characters[4];
+        size_t count;
+        const char *narrow, *wide;
+    } rows[] = {
+        {{0}, 0, "u''", "u''"},
+        {{'a', 0xe9, 0x7f, 0x100}, 4, "u'a\\xe9\\x7f\\u0100'", "u'a\\xe9\\x7f\\u0100'"},
+        {{'\'', '\t'}, 2, "u\"'\\t\"", "u\"'\\t\""},
+        {{'\'', '"', '\\'}, 3, "u'\\'\"\\\\'", "u'\\'\"\\\\'"},
+        {{0xd83d, 0xde00, 'a'}, 3, "u'\\U0001f600a'", "u'\\ud83d\\ude00a'"},
+        {{0xd800, 0xdc00, 0xdbff, 0xdfff},
+         4,
+         "u'\\U00010000\\U0010ffff'",
+         "u'\\ud800\\udc00\\udbff\\udfff'"},
+        {{0xd83d, 0xd83d, 0xde00}, 3, "u'\\ud83d\\U0001f600'", "u'\\ud83d\\ud83d\\ude00'"},
+        {{0xde00, 0xd83d}, 2, "u'\\ude00\\ud83d'", "u'\\ude00\\ud83d'"},
+        {{0xd83d, 'a'}, 2, "u'\\ud83da'", "u'\\ud83da'"},
+        {{0xd83d, 0xe000}, 2, "u'\\ud83d\\ue000'", "u'\\ud83d\\ue000'"},
+        {{0x1f600, 0xffffffff}, 2, NULL, "u'\\U0001f600\\Uffffffff'"},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        if (rows[i].narrow)
+            expect(make_unicode(2, rows[i].characters, rows[i].count), rows[i].narrow, world);
+        expect(make_unicode(4, rows[i].characters, rows[i].count), rows[i].wide, world);
+    }
+}
+
+// A pair is written as one or not at all, and nothing behind the last character is looked at.
+WORLDS(unicode_that_is_cut)
+{
+    uint32_t characters[70];
+    for (size_t i = 0; i < LENGTH(characters); i++)
+        characters[i] = i % 2 ? 0xde00 : 0xd83d;
+    expect(make_unicode(2, characters, LENGTH(characters)),
+           "u'\\U0001f600\\U0001f600\\U0001f600\\U0001f600\\U0001f600'...", world);
+    vaddr object = make_unicode(2, characters, 2);
+    fakeheap_set(&fake, object, LAYOUT_PyUnicodeObject_length, 1);
+    expect(object, "u'\\ud83d'", world);
+}
+
 WORLDS(what_is_cut_says_so)
 {
     char words[REPR_SIZE], text[100];

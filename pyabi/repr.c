@@ -11,7 +11,8 @@ enum {
     CHARACTERS_MAX = REPR_MAX, // of a string that are read: each takes at least one
     ESCAPE_MAX = 11,           // "\U0010ffff"
     LONG_DIGITS_MAX = 5,       // have more than 64 bits
-    FLOAT_DIGITS_MAX = 17      // are enough for any double
+    FLOAT_DIGITS_MAX = 17,     // are enough for any double
+    DOUBLE_SIZE = 32           // of its text
 };
 
 // What is being described. Readers return false when there is nothing to be read.
@@ -226,20 +227,34 @@ static bool write_long(const struct subject *subject)
     return true;
 }
 
+// Writes a number of so many digits that reads back as the value. False: there is none.
+static bool write_digits(double value, int digits, char text[DOUBLE_SIZE])
+{
+    snprintf(text, DOUBLE_SIZE, "%.*e", digits - 1, value);
+    if (strtod(text, NULL) == value)
+        return true;
+    // Below a power of two the next double is half as far away as above it: what is nearest to it
+    // may be another one's, and what is nearest to the middle of its own numbers is not.
+    uint64_t bits;
+    double farther; // from zero, the next one
+    memcpy(&bits, &value, sizeof(bits));
+    bits++;
+    memcpy(&farther, &bits, sizeof(bits));
+    snprintf(text, DOUBLE_SIZE, "%.*Le", digits - 1, value + ((long double)farther - value) / 8);
+    return strtod(text, NULL) == value;
+}
+
 // As few digits as lead back to the value (float_repr_style "short").
 static void write_double(const struct subject *subject, double value)
 {
-    char text[32];
+    char text[DOUBLE_SIZE];
     int digits = 1;
     if (!isfinite(value)) {
         write_words(subject, "%s", isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
         return;
     }
-    for (; digits <= FLOAT_DIGITS_MAX; digits++) {
-        snprintf(text, sizeof(text), "%.*e", digits - 1, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
+    while (!write_digits(value, digits, text) && digits < FLOAT_DIGITS_MAX)
+        digits++;
     int exponent = atoi(strchr(text, 'e') + 1);
     if (exponent < -4 || exponent >= 16)
         write_words(subject, "%s", text);

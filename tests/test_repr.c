@@ -3,6 +3,7 @@
 #include "common.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,6 +94,62 @@ WORLDS(unicode_that_is_cut)
     vaddr object = make_unicode(2, characters, 2);
     fakeheap_set(&fake, object, LAYOUT_PyUnicodeObject_length, 1);
     expect(object, "u'\\ud83d'", world);
+}
+
+// What stands behind a member, in layouts that some build has: a scrambled one has another there.
+static bool is_built_in(void)
+{
+    return strcmp(fake.layout.column->name, "scrambled") != 0;
+}
+
+static vaddr behind(vaddr object, enum layout_member member)
+{
+    struct layout_value value = fake.layout.values[member];
+    return object + value.offset + value.width;
+}
+
+// What repr() of 2.7.18 writes. Below a power of two doubles are closer to each other: the number
+// nearest to it of so many digits need not be its own.
+WORLDS(floats)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } rows[] = {
+        {0.0, "0.0"},
+        {-0.0, "-0.0"},
+        {0.1, "0.1"},
+        {-2.5, "-2.5"},
+        {100.0, "100.0"},
+        {1.0 / 3, "0.3333333333333333"},
+        {1234567890123456.7, "1234567890123456.8"},
+        {9007199254740993.0, "9007199254740992.0"},
+        {1e15, "1000000000000000.0"},
+        {9999999999999998.0, "9999999999999998.0"},
+        {1e16, "1e+16"},
+        {1e-4, "0.0001"},
+        {1.25e-4, "0.000125"},
+        {0.00009999, "9.999e-05"},
+        {5e-324, "5e-324"},
+        {2.2250738585072014e-308, "2.2250738585072014e-308"},
+        {1.7976931348623157e308, "1.7976931348623157e+308"},
+        {0x1p-44, "5.684341886080802e-14"},
+        {-0x1p-44, "-5.684341886080802e-14"},
+        {0x1p-1017, "7.120236347223045e-307"},
+        {0x1.0000000000001p-44, "5.684341886080803e-14"},
+        {INFINITY, "inf"},
+        {-INFINITY, "-inf"},
+        {NAN, "nan"},
+        {-NAN, "nan"},
+    };
+    vaddr type = fakeheap_type(&fake, &(struct fakeheap_type){.name = "float", .itemsize = 8});
+    for (size_t i = 0; i < LENGTH(rows) && is_built_in(); i++) {
+        vaddr object = fakeheap_new(&fake, type, 2);
+        uint64_t bits;
+        memcpy(&bits, &rows[i].value, sizeof(bits));
+        fakeheap_poke(&fake, behind(object, LAYOUT_PyObject_ob_type), bits, sizeof(bits));
+        expect(object, rows[i].text, world);
+    }
 }
 
 WORLDS(what_is_cut_says_so)

@@ -35,6 +35,13 @@ write_words(const struct subject *subject, const char *format, ...)
         strcpy(subject->buffer + REPR_MAX - 3, "...");
 }
 
+// Did the process have memory for as many items? Where it had not, the count is damaged.
+static bool has_room(const struct subject *subject, vaddr at, uint64_t count, unsigned width)
+{
+    return !count || (count <= UINT64_MAX / width &&
+                      memory_is_mapped(subject->runtime->memory, at, count * width));
+}
+
 // --- strings
 
 // A character as Python 2 writes it (PyString_Repr, unicodeescape_string); `quote` is around it.
@@ -108,8 +115,11 @@ static bool write_str(const struct subject *subject)
 {
     char text[CHARACTERS_MAX + 1];
     uint64_t length;
+    vaddr at =
+        subject->object + layout_offset(&subject->runtime->layout, LAYOUT_PyStringObject_ob_sval);
     if (object_read_str(subject->runtime, subject->object, text, sizeof(text), &length) !=
-        MEMORY_OK)
+            MEMORY_OK ||
+        !has_room(subject, at, length, 1))
         return false;
     const struct characters characters = {
         .bytes = (const uint8_t *)text,
@@ -129,7 +139,8 @@ static bool write_unicode(const struct subject *subject)
     if (layout_read(&runtime->layout, runtime->memory, subject->object,
                     LAYOUT_PyUnicodeObject_length, &length) != MEMORY_OK ||
         layout_read(&runtime->layout, runtime->memory, subject->object, LAYOUT_PyUnicodeObject_str,
-                    &str) != MEMORY_OK)
+                    &str) != MEMORY_OK ||
+        !has_room(subject, str, length, width))
         return false;
     size_t count = length < CHARACTERS_MAX ? (size_t)length : CHARACTERS_MAX;
     const struct characters characters = {
@@ -188,39 +199,41 @@ static bool read_ob_size(const struct subject *subject, int64_t *size)
     return bytes;
 }
 
-// Digits of 15 or 30 bits behind ob_size, the lowest first (Include/longintrepr.h). False: it does
-// not fit, or cannot be read.
-static bool read_digits(const struct subject *subject, uint64_t count, unsigned width,
-                        uint64_t *value)
+// Digits of 15 or 30 bits, the lowest first (Include/longintrepr.h). False: it does not fit.
+static bool join_digits(const struct subject *subject, const uint8_t *bytes, uint64_t count,
+                        unsigned width, uint64_t *value)
 {
-    const struct runtime *runtime = subject->runtime;
     unsigned shift = width == 2 ? 15 : 30;
-    vaddr at = member_end(subject, LAYOUT_PyVarObject_ob_size);
-    enum memory_status status;
     *value = 0;
-    if (count > LONG_DIGITS_MAX)
-        return false;
-    const uint8_t *bytes =
-        count ? memory_view(runtime->memory, at, count * width, &status) : (const uint8_t *)"";
-    for (uint64_t i = count; bytes && i > 0; i--) {
+    for (uint64_t i = count; i > 0; i--) {
         if (*value >> (64 - shift))
             return false;
         *value = *value << shift |
-                 (format_uint(runtime->memory->format, bytes + (i - 1) * width, width) &
+                 (format_uint(subject->runtime->memory->format, bytes + (i - 1) * width, width) &
                   ((1u << shift) - 1));
     }
-    return bytes;
+    return true;
 }
 
+// The digits stand behind ob_size.
 static bool write_long(const struct subject *subject)
 {
     unsigned width = (unsigned)subject->runtime->digit_width;
+    vaddr at = member_end(subject, LAYOUT_PyVarObject_ob_size);
     int64_t size;
     uint64_t value;
+    enum memory_status status;
     if (!width || !read_ob_size(subject, &size))
         return false;
     uint64_t count = size < 0 ? -(uint64_t)size : (uint64_t)size;
-    if (read_digits(subject, count, width, &value))
+    const uint8_t *bytes = (const uint8_t *)"";
+    if (!has_room(subject, at, count, width))
+        return false;
+    if (count && count <= LONG_DIGITS_MAX)
+        bytes = memory_view(subject->runtime->memory, at, count * width, &status);
+    if (!bytes)
+        return false;
+    if (count <= LONG_DIGITS_MAX && join_digits(subject, bytes, count, width, &value))
         write_words(subject, "%s%" PRIu64 "L", size < 0 ? "-" : "", value);
     else
         write_words(subject, "<long, up to %" PRIu64 " bits>", count * (width == 2 ? 15 : 30));
@@ -297,19 +310,38 @@ static bool write_count(const struct subject *subject, uint64_t count)
     return true;
 }
 
-static bool write_sequence(const struct subject *subject)
+static bool write_tuple(const struct subject *subject)
 {
+    const struct runtime *runtime = subject->runtime;
+    vaddr items = subject->object + layout_offset(&runtime->layout, LAYOUT_PyTupleObject_ob_item);
     int64_t size;
-    return read_ob_size(subject, &size) && size >= 0 && write_count(subject, (uint64_t)size);
+    return read_ob_size(subject, &size) &&
+           has_room(subject, items, (uint64_t)size, runtime->memory->format.word_size) &&
+           write_count(subject, (uint64_t)size);
 }
 
+static bool write_list(const struct subject *subject)
+{
+    const struct runtime *runtime = subject->runtime;
+    uint64_t items;
+    int64_t size;
+    return read_ob_size(subject, &size) &&
+           layout_read(&runtime->layout, runtime->memory, subject->object,
+                       LAYOUT_PyListObject_ob_item, &items) == MEMORY_OK &&
+           has_room(subject, items, (uint64_t)size, runtime->memory->format.word_size) &&
+           write_count(subject, (uint64_t)size);
+}
+
+// A table is never full.
 static bool write_dict(const struct subject *subject)
 {
     const struct runtime *runtime = subject->runtime;
-    uint64_t used;
+    uint64_t used, mask;
     return layout_read(&runtime->layout, runtime->memory, subject->object,
                        LAYOUT_PyDictObject_ma_used, &used) == MEMORY_OK &&
-           write_count(subject, used);
+           layout_read(&runtime->layout, runtime->memory, subject->object,
+                       LAYOUT_PyDictObject_ma_mask, &mask) == MEMORY_OK &&
+           used <= mask && write_count(subject, used);
 }
 
 // `used` comes before `mask`, and is as wide (Include/setobject.h).
@@ -317,12 +349,17 @@ static bool write_set(const struct subject *subject)
 {
     const struct runtime *runtime = subject->runtime;
     const struct layout_value *mask = &runtime->layout.values[LAYOUT_PySetObject_mask];
+    unsigned width = mask->width;
     enum memory_status status;
     const uint8_t *bytes =
-        mask->width ? memory_view(runtime->memory, subject->object + mask->offset - mask->width,
-                                  mask->width, &status)
-                    : NULL;
-    return bytes && write_count(subject, format_uint(runtime->memory->format, bytes, mask->width));
+        width ? memory_view(runtime->memory, subject->object + mask->offset - width, 2 * width,
+                            &status)
+              : NULL;
+    if (!bytes)
+        return false;
+    uint64_t used = format_uint(runtime->memory->format, bytes, width);
+    return used <= format_uint(runtime->memory->format, bytes + width, width) &&
+           write_count(subject, used);
 }
 
 static const struct {
@@ -331,7 +368,7 @@ static const struct {
 } writers[] = {
     {"str", write_str},       {"unicode", write_unicode}, {"int", write_int},
     {"long", write_long},     {"float", write_float},     {"bool", write_bool},
-    {"NoneType", write_none}, {"tuple", write_sequence},  {"list", write_sequence},
+    {"NoneType", write_none}, {"tuple", write_tuple},     {"list", write_list},
     {"dict", write_dict},     {"set", write_set},         {"frozenset", write_set},
 };
 

@@ -167,6 +167,169 @@ WORLDS(what_is_cut_says_so)
     }
 }
 
+// --- longs
+
+// Of so many digits, each of so many bytes, the lowest first: type(1L).__itemsize__ says how many.
+static vaddr make_long(unsigned width, int64_t size, const uint32_t *digits, unsigned count)
+{
+    vaddr type = fakeheap_find_type(&fake, "long");
+    fakeheap_set(&fake, type, LAYOUT_PyTypeObject_tp_itemsize, width);
+    vaddr object = fakeheap_new(&fake, type, count);
+    fakeheap_set(&fake, object, LAYOUT_PyVarObject_ob_size, (uint64_t)size);
+    for (unsigned i = 0; i < count; i++)
+        fakeheap_poke(&fake, behind(object, LAYOUT_PyVarObject_ob_size) + i * width, digits[i],
+                      width);
+    return object;
+}
+
+enum {
+    LOW = 0x7fff,
+    FULL = 0x3fffffff
+};
+
+WORLDS(longs)
+{
+    static const struct {
+        unsigned width;
+        int64_t size;
+        uint32_t digits[6];
+        const char *text;
+    } rows[] = {
+        {2, 0, {0}, "0L"},
+        {4, 0, {0}, "0L"},
+        {2, 1, {1}, "1L"},
+        {4, -1, {1}, "-1L"},
+        {2, 1, {LOW}, "32767L"},
+        {2, -2, {0, 1}, "-32768L"},
+        {4, 1, {FULL}, "1073741823L"},
+        {4, -2, {5, 1}, "-1073741829L"},
+        {2, 4, {1, 2, 3, 4}, "140740709646337L"},
+        {2, 5, {0, 0, 0, 0, 8}, "9223372036854775808L"},
+        {2, -5, {LOW, LOW, LOW, LOW, 15}, "-18446744073709551615L"},
+        {2, 5, {0, 0, 0, 0, 16}, "<long, up to 75 bits>"},
+        {2, -6, {0, 0, 0, 0, 0, 1}, "<long, up to 90 bits>"},
+        {4, -3, {FULL, FULL, 15}, "-18446744073709551615L"},
+        {4, 3, {0, 0, 16}, "<long, up to 90 bits>"},
+        {4, 6, {0, 0, 0, 0, 0, 1}, "<long, up to 180 bits>"},
+    };
+    for (size_t i = 0; i < LENGTH(rows) && is_built_in(); i++)
+        expect(make_long(rows[i].width, rows[i].size, rows[i].digits,
+                         (unsigned)(rows[i].size < 0 ? -rows[i].size : rows[i].size)),
+               rows[i].text, world);
+}
+
+// Of what cannot be read nothing is said, be it one digit or the width of all.
+WORLDS(longs_that_are_lost)
+{
+    static const uint32_t digits[] = {1, 2};
+    vaddr object = make_long(2, 2, digits, 2);
+    if (!is_built_in())
+        return;
+    fakeheap_hide(&fake, behind(object, LAYOUT_PyVarObject_ob_size) + 2, 2, MEMORY_NOT_SAVED);
+    expect(object, plain("long", object), world);
+    fakeheap_show_all(&fake);
+    object = make_long(3, 1, digits, 1);
+    expect(object, plain("long", object), world);
+}
+
+// --- what has a length
+
+// Where `used` stands: in front of `mask`, and as wide.
+static void set_used(vaddr set, uint64_t used)
+{
+    struct layout_value mask = fake.layout.values[LAYOUT_PySetObject_mask];
+    fakeheap_poke(&fake, set + mask.offset - mask.width, used, mask.width);
+}
+
+WORLDS(counts_of_all_containers)
+{
+    static const char *const sets[] = {"set", "frozenset"};
+    expect(fakeheap_tuple(&fake, 0), "<tuple, 0 items>", world);
+    expect(fakeheap_tuple_of(&fake, fake.none), "<tuple, 1 item>", world);
+    if (!is_built_in() || !layout_has(&fake.layout, LAYOUT_PySetObject_mask))
+        return;
+    for (size_t i = 0; i < LENGTH(sets); i++) {
+        vaddr set = fakeheap_set_object(&fake, sets[i]);
+        char text[32];
+        set_used(set, 6);
+        snprintf(text, sizeof(text), "<%s, 6 items>", sets[i]);
+        expect(set, text, world);
+    }
+}
+
+static void expect_damaged(vaddr object, enum layout_member member, const char *type)
+{
+    static const uint64_t lengths[] = {UINT64_MAX, INT64_MAX,  (uint64_t)INT64_MIN,
+                                       0xffffffff, 0x7fffffff, 0x80000000};
+    uint64_t right = fakeheap_get(&fake, object, member);
+    for (size_t i = 0; i < LENGTH(lengths); i++) {
+        fakeheap_set(&fake, object, member, lengths[i]);
+        if (fakeheap_get(&fake, object, member)) // half of a word is nothing
+            expect(object, plain(type, object), world);
+    }
+    fakeheap_set(&fake, object, member, right);
+}
+
+// More than the process had memory for, or than the table has room for.
+WORLDS(damaged_lengths)
+{
+    static const uint32_t text[] = {'a'};
+    expect_damaged(fakeheap_str(&fake, "abc"), LAYOUT_PyVarObject_ob_size, "str");
+    expect_damaged(make_unicode(2, text, 1), LAYOUT_PyUnicodeObject_length, "unicode");
+    expect_damaged(make_unicode(4, text, 1), LAYOUT_PyUnicodeObject_length, "unicode");
+    expect_damaged(fakeheap_tuple_of(&fake, fake.none), LAYOUT_PyVarObject_ob_size, "tuple");
+    expect_damaged(fakeheap_list(&fake), LAYOUT_PyVarObject_ob_size, "list");
+    expect_damaged(fakeheap_dict(&fake), LAYOUT_PyDictObject_ma_used, "dict");
+    if (!is_built_in())
+        return;
+    static const int64_t sizes[] = {0x4000000040000000, -0x4000000040000000};
+    for (size_t i = 0; i < LENGTH(sizes); i++) {
+        vaddr object = make_long(4, sizes[i], text, 1);
+        expect(object, plain("long", object), world);
+    }
+    if (!layout_has(&fake.layout, LAYOUT_PySetObject_mask))
+        return;
+    vaddr set = fakeheap_set_object(&fake, "set");
+    set_used(set, UINT64_MAX);
+    expect(set, plain("set", set), world);
+    set_used(set, 8);
+    expect(set, plain("set", set), world);
+}
+
+// --- all others
+
+WORLDS(truth)
+{
+    vaddr type =
+        fakeheap_type(&fake, &(struct fakeheap_type){.name = "bool", .structure = "PyIntObject"});
+    vaddr object = fakeheap_new(&fake, type, 0);
+    expect(object, "False", world);
+    fakeheap_set(&fake, object, LAYOUT_PyIntObject_ob_ival, 1);
+    expect(object, "True", world);
+}
+
+// A class is not what it is called, and may be called anything.
+WORLDS(names_of_classes)
+{
+    char words[REPR_SIZE], name[100];
+    vaddr text = fakeheap_instance(
+        &fake, fakeheap_class(&fake, &(struct fakeheap_class){.name = "str", .module = "app"}));
+    expect(text, plain("app.str", text), world);
+    vaddr odd = fakeheap_instance(
+        &fake, fakeheap_class(&fake, &(struct fakeheap_class){.name = "a\x1b\xc3\x7f~"}));
+    open_types();
+    repr_write(&types, odd, words);
+    cr_expect_not_null(strstr(words, "a???~ at 0x"), "%s: %s", world, words);
+    memset(name, 'n', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    vaddr named =
+        fakeheap_instance(&fake, fakeheap_class(&fake, &(struct fakeheap_class){.name = name}));
+    open_types();
+    repr_write(&types, named, words);
+    cr_expect_eq(strlen(words), REPR_MAX, "%s: %s", world, words);
+    cr_expect_str_eq(words + REPR_MAX - 4, "n...", "%s: %s", world, words);
+}
+
 WORLDS(damage)
 {
     vaddr str = fakeheap_str(&fake, "hidden away"), number = fakeheap_int(&fake, 5);

@@ -332,25 +332,33 @@ static bool write_list(const struct subject *subject)
            write_count(subject, (uint64_t)size);
 }
 
-// A table is never full.
-static bool write_dict(const struct subject *subject)
+// As many as a dict has. A table is never full.
+static bool write_used(const struct subject *subject, vaddr dict)
 {
     const struct runtime *runtime = subject->runtime;
     uint64_t used, mask;
-    return layout_read(&runtime->layout, runtime->memory, subject->object,
-                       LAYOUT_PyDictObject_ma_used, &used) == MEMORY_OK &&
-           layout_read(&runtime->layout, runtime->memory, subject->object,
-                       LAYOUT_PyDictObject_ma_mask, &mask) == MEMORY_OK &&
+    return layout_read(&runtime->layout, runtime->memory, dict, LAYOUT_PyDictObject_ma_used,
+                       &used) == MEMORY_OK &&
+           layout_read(&runtime->layout, runtime->memory, dict, LAYOUT_PyDictObject_ma_mask,
+                       &mask) == MEMORY_OK &&
            used <= mask && write_count(subject, used);
 }
 
-// `used` comes before `mask`, and is as wide (Include/setobject.h).
+static bool write_dict(const struct subject *subject)
+{
+    return write_used(subject, subject->object);
+}
+
+// `used` comes before `mask`, and is as wide (Include/setobject.h). In 2.4 there is a dict instead.
 static bool write_set(const struct subject *subject)
 {
     const struct runtime *runtime = subject->runtime;
     const struct layout_value *mask = &runtime->layout.values[LAYOUT_PySetObject_mask];
     unsigned width = mask->width;
     enum memory_status status;
+    if (layout_has(&runtime->layout, LAYOUT_PySetObject_data))
+        return write_used(subject,
+                          runtime_read_member(runtime, subject->object, LAYOUT_PySetObject_data));
     const uint8_t *bytes =
         width ? memory_view(runtime->memory, subject->object + mask->offset - width, 2 * width,
                             &status)

@@ -257,6 +257,18 @@ WORLDS(counts_of_all_containers)
     }
 }
 
+// 2.4's sets have a dict.
+WORLDS(counts_of_sets_that_have_a_dict)
+{
+    if (!is_built_in() || !layout_has(&fake.layout, LAYOUT_PySetObject_data))
+        return;
+    vaddr set = fakeheap_set_object(&fake, "frozenset");
+    fakeheap_set_add(&fake, set, fake.none);
+    expect(set, "<frozenset, 1 item>", world);
+    fakeheap_set(&fake, set, LAYOUT_PySetObject_data, 0x12345678);
+    expect(set, plain("frozenset", set), world);
+}
+
 static void expect_damaged(vaddr object, enum layout_member member, const char *type)
 {
     static const uint64_t lengths[] = {UINT64_MAX, INT64_MAX,  (uint64_t)INT64_MIN,

@@ -1,0 +1,200 @@
+// Who set an attribute: found in all that a class or its module may keep functions in.
+#include "common.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "origin.h"
+#include "scene_heap.h"
+#include "scene_setters.h"
+
+#define WORLDS(name) WORLD_TEST(origin, name, close_heap)
+
+static vaddr class, object; // of app
+
+static void start(void)
+{
+    class = fakeheap_class(&fake, &(struct fakeheap_class){.name = "T", .module = "app"});
+    object = fakeheap_instance(&fake, class);
+}
+
+static struct origins find(vaddr of)
+{
+    struct origins origins;
+    open_heap(1);
+    struct failure *failure = origins_find(heap, of, "back", &origins);
+    cr_assert_null(failure, "%s", world);
+    return origins;
+}
+
+// "function file:line, function file:line", and " ..." if there are more.
+static void expect_origins_of(vaddr of, const char *expected)
+{
+    char text[512] = "";
+    struct origins origins = find(of);
+    for (size_t i = 0; i < origins.count; i++) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof(text) - used, "%s%s %s:%lld", i ? ", " : "",
+                 origins.items[i].function, origins.items[i].file ? origins.items[i].file : "?",
+                 (long long)origins.items[i].line);
+    }
+    strcat(text, origins.more ? " ..." : "");
+    cr_expect_str_eq(text, expected, "%s: %s, not %s", world, text, expected);
+    origins_deinit(&origins);
+    cr_expect_eq(origins.count, 0);
+}
+
+static void expect_origins(const char *expected)
+{
+    expect_origins_of(object, expected);
+}
+
+// --- what may hold a function
+
+// A decorator that is a class: the function is in the instance's __dict__.
+WORLDS(decorated_by_an_object)
+{
+    start();
+    vaddr wrapper = fakeheap_instance(
+        &fake, fakeheap_class(&fake, &(struct fakeheap_class){.name = "wrap", .module = "lib"}));
+    fakeheap_set_attr(&fake, wrapper, "function", make_setter("connect", "back", 50));
+    fakeheap_set_attr(&fake, wrapper, "other", make_setter("close", "other", 60));
+    fakeheap_set_attr(&fake, class, "connect", wrapper);
+    expect_origins("T.connect /srv/app.py:51");
+}
+
+// What a list, a dict or another class of the class has is not the class's own.
+WORLDS(what_leads_elsewhere)
+{
+    start();
+    vaddr setter = make_setter("connect", "back", 50), list = fakeheap_list(&fake);
+    vaddr dict = fakeheap_dict(&fake);
+    vaddr other = fakeheap_class(&fake, &(struct fakeheap_class){.name = "Other", .module = "lib"});
+    vaddr old = fakeheap_old_class(&fake, "lib", "Old", 0);
+    fakeheap_append(&fake, list, setter);
+    fakeheap_dict_set_name(&fake, dict, "connect", setter);
+    fakeheap_set_attr(&fake, other, "connect", setter);
+    fakeheap_set_attr(&fake, old, "connect", setter);
+    fakeheap_set_attr(&fake, class, "list", list);
+    fakeheap_set_attr(&fake, class, "dict", dict);
+    fakeheap_set_attr(&fake, class, "tuple", fakeheap_tuple_of(&fake, setter));
+    fakeheap_set_attr(&fake, class, "other", other);
+    fakeheap_set_attr(&fake, class, "old", old);
+    expect_origins("");
+}
+
+// --- where it is looked for
+
+WORLDS(functions_and_other_classes_of_the_module)
+{
+    start();
+    vaddr module = fakeheap_module(&fake, "app");
+    vaddr other = fakeheap_class(&fake, &(struct fakeheap_class){.name = "Other", .module = "app"});
+    vaddr old = fakeheap_old_class(&fake, "app", "Old", 0);
+    fakeheap_set_attr(&fake, module, "T", class);
+    fakeheap_set_attr(&fake, module, "Other", other);
+    fakeheap_set_attr(&fake, module, "Old", old);
+    fakeheap_set_attr(&fake, other, "link", make_setter("link", "back", 30));
+    expect_origins("Other.link /srv/app.py:31");
+    fakeheap_set_attr(&fake, other, "link", make_setter("link", "other", 30));
+    fakeheap_set_attr(&fake, old, "link", make_setter("link", "back", 40));
+    expect_origins("Old.link /srv/app.py:41");
+    fakeheap_set_attr(&fake, module, "connect", make_setter("connect", "back", 50));
+    expect_origins("connect /srv/app.py:51, Old.link /srv/app.py:41");
+    fakeheap_set_attr(&fake, class, "close", make_setter("close", "back", 60));
+    expect_origins("T.close /srv/app.py:61");
+}
+
+// Another module is not looked through, and one that cannot be had is none.
+WORLDS(modules_that_are_not_its_own)
+{
+    static const char long_name[] =
+        "m123456789m123456789m123456789m123456789m123456789m123456789m123456789m123456789m123456789"
+        "m123456789m123456789m123456789m123456789m123456789m123456789m123456789m123456789m123456789"
+        "m123456789m123456789m123456789m123456789m123456789m123456789m123456789m123456789m123456789";
+    start();
+    vaddr module = fakeheap_module(&fake, "lib");
+    fakeheap_set_attr(&fake, module, "connect", make_setter("connect", "back", 50));
+    expect_origins("");
+    fakeheap_set_attr(&fake, class, "__module__", fake.none);
+    expect_origins("");
+    fakeheap_set_attr(&fake, class, "__module__", fakeheap_str(&fake, long_name));
+    expect_origins("");
+    fakeheap_dict_set_name(&fake, fake.modules, "odd", fakeheap_dict(&fake));
+    fakeheap_set_attr(&fake, class, "__module__", fakeheap_str(&fake, "odd"));
+    expect_origins("");
+    fakeheap_set_attr(&fake, class, "__module__", fakeheap_str(&fake, "lib"));
+    expect_origins("connect /srv/app.py:51");
+}
+
+WORLDS(old_classes)
+{
+    vaddr base = fakeheap_old_class(&fake, "app", "Base", 0);
+    vaddr derived = fakeheap_old_class(&fake, "app", "Derived", fakeheap_tuple_of(&fake, base));
+    vaddr instance = fakeheap_old_instance(&fake, derived);
+    fakeheap_set_attr(&fake, base, "connect", make_setter("connect", "back", 40));
+    expect_origins_of(instance, "Base.connect /srv/app.py:41");
+    fakeheap_set_attr(&fake, derived, "connect", make_setter("connect", "back", 50));
+    expect_origins_of(instance, "Derived.connect /srv/app.py:51, Base.connect /srv/app.py:41");
+}
+
+// --- what is told
+
+// One place, whatever the number of names that it goes by.
+WORLDS(same_place_twice)
+{
+    start();
+    vaddr setter = make_setter("connect", "back", 50);
+    for (unsigned i = 0; i < ORIGINS_MAX + 2; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "name%u", i);
+        fakeheap_set_attr(&fake, class, name, setter);
+    }
+    expect_origins("T.connect /srv/app.py:51");
+}
+
+WORLDS(names_that_cannot_be_read)
+{
+    start();
+    vaddr code = make_setting_code("/srv/app.py", "connect", "back", 50);
+    fakeheap_set_attr(&fake, class, "connect", fakeheap_function(&fake, code));
+    fakeheap_set(&fake, code, LAYOUT_PyCodeObject_co_name, 0x12345678);
+    fakeheap_set(&fake, code, LAYOUT_PyCodeObject_co_filename, fake.none);
+    expect_origins("T.? ?:51");
+}
+
+// --- damage
+
+// Whatever a function, its code and its class have for a member: there is an answer or none.
+WORLDS(damaged_members)
+{
+    start();
+    vaddr code = make_setting_code("/srv/app.py", "connect", "back", 50);
+    vaddr function = fakeheap_function(&fake, code);
+    fakeheap_set_attr(&fake, class, "connect", function);
+    const struct {
+        vaddr object;
+        enum layout_member member;
+    } rows[] = {
+        {function, LAYOUT_PyFunctionObject_func_code},
+        {function, LAYOUT_PyFunctionObject_func_closure},
+        {code, LAYOUT_PyCodeObject_co_consts},
+        {code, LAYOUT_PyCodeObject_co_names},
+        {code, LAYOUT_PyCodeObject_co_code},
+        {class, LAYOUT_PyTypeObject_tp_dict},
+        {class, LAYOUT_PyTypeObject_tp_mro},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        vaddr right = fakeheap_get(&fake, rows[i].object, rows[i].member);
+        const vaddr wrong[] = {0, ~(vaddr)0, 0x12345678, rows[i].object, code, class, fake.none};
+        for (size_t j = 0; j < LENGTH(wrong); j++) {
+            fakeheap_set(&fake, rows[i].object, rows[i].member, wrong[j]);
+            struct origins origins = find(object);
+            cr_expect_leq(origins.count, 1, "%s", world);
+            origins_deinit(&origins);
+        }
+        fakeheap_set(&fake, rows[i].object, rows[i].member, right);
+    }
+    expect_origins("T.connect /srv/app.py:51");
+}

@@ -11,7 +11,7 @@
 
 enum {
     PENDING_MAX = 256, // things still to be opened
-    FOUND_MAX = 64,    // references of one of them
+    FOUND_MAX = 64,    // references of one of them, at a time
 };
 
 struct search {
@@ -79,8 +79,24 @@ static void search_code(struct search *search, vaddr code)
         add_origin(search, &place);
 }
 
-static void no_room(struct visitor *visitor)
+// Goes through the references of one thing.
+struct opening {
+    struct visitor visitor; // must come first
+    struct search *search;
+    enum runtime_type wanted;
+};
+
+static void push_found(struct visitor *visitor)
 {
+    struct opening *opening = (struct opening *)visitor;
+    struct search *search = opening->search;
+    for (size_t i = 0; i < visitor->count && search->pending_count < PENDING_MAX; i++) {
+        vaddr found = visitor->found[i];
+        if (object_is_exact(search->runtime, found, RUNTIME_TYPE_function) ||
+            object_is_exact(search->runtime, found, RUNTIME_TYPE_code) ||
+            object_is_exact(search->runtime, found, opening->wanted))
+            push(search, found);
+    }
     visitor->count = 0;
 }
 
@@ -89,16 +105,15 @@ static void push_references(struct search *search, vaddr object, enum runtime_ty
 {
     struct object_types *types = &search->heap->types;
     vaddr found[FOUND_MAX];
-    struct visitor visitor = {.found = found, .capacity = FOUND_MAX, .full = no_room};
+    struct opening opening = {
+        .visitor = {.found = found, .capacity = FOUND_MAX, .full = push_found},
+        .search = search,
+        .wanted = wanted};
     uint32_t type;
     if (object_find_type(types, object, &type) != MEMORY_OK)
         return;
-    traverse_object(types, &types->types[type], object, &visitor);
-    for (size_t i = 0; i < visitor.count; i++)
-        if (object_is_exact(search->runtime, found[i], RUNTIME_TYPE_function) ||
-            object_is_exact(search->runtime, found[i], RUNTIME_TYPE_code) ||
-            object_is_exact(search->runtime, found[i], wanted))
-            push(search, found[i]);
+    traverse_object(types, &types->types[type], object, &opening.visitor);
+    push_found(&opening.visitor);
 }
 
 static void push_values(struct search *search, vaddr dict)
@@ -229,7 +244,7 @@ static void search_module(struct search *search, vaddr class)
         return;
     dict = runtime_read_member(search->runtime, module, LAYOUT_PyModuleObject_md_dict);
     search_namespace(search, dict);
-    if (dict_items_init(&items, runtime, dict) != MEMORY_OK)
+    if (dict_items_init(&items, search->runtime, dict) != MEMORY_OK)
         return;
     while (!search->no_memory && dict_items_next(&items, &key, &value, &status)) {
         struct class_cursor cursor;

@@ -52,6 +52,26 @@ static void expect_origins(const char *expected)
 
 // --- what may hold a function
 
+// A code object among so many constants of another, as the first, the middle one and the last.
+WORLDS(inner_function_among_many_constants)
+{
+    static const unsigned counts[] = {1, 63, 64, 65, 66, 200};
+    start();
+    vaddr outer = make_code("outer", 1, NULL);
+    vaddr inner = make_setting_code("/srv/app.py", "inner", "back", 20);
+    fakeheap_set_attr(&fake, class, "outer", fakeheap_function(&fake, outer));
+    for (size_t i = 0; i < LENGTH(counts); i++) {
+        for (unsigned place = 0; place < 3; place++) {
+            vaddr constants = fakeheap_tuple(&fake, counts[i]);
+            for (unsigned j = 0; j < counts[i]; j++)
+                fakeheap_set_item(&fake, constants, j, fake.none);
+            fakeheap_set_item(&fake, constants, place * (counts[i] - 1) / 2, inner);
+            fakeheap_link(&fake, outer, LAYOUT_PyCodeObject_co_consts, constants);
+            expect_origins("T.inner /srv/app.py:21");
+        }
+    }
+}
+
 // A decorator that is a class: the function is in the instance's __dict__.
 WORLDS(decorated_by_an_object)
 {

@@ -26,8 +26,12 @@ struct search {
     bool no_memory;
 };
 
+// Each once: functions refer to themselves by their closures.
 static void push(struct search *search, vaddr object)
 {
+    for (size_t i = 0; i < search->pending_count; i++)
+        if (search->pending[i] == object)
+            return;
     if (search->pending_count < PENDING_MAX)
         search->pending[search->pending_count++] = object;
 }

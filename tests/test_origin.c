@@ -72,6 +72,25 @@ WORLDS(inner_function_among_many_constants)
     }
 }
 
+// Two functions that refer to each other and to themselves, and one to the next of a long chain.
+WORLDS(functions_that_refer_to_each_other)
+{
+    static const char *const frees[] = {"first", "second", "next", NULL};
+    start();
+    vaddr next = make_setter("last", "back", 70), cells[3];
+    for (unsigned i = 0; i < 20; i++) {
+        cells[0] = fakeheap_cell(&fake, 0);
+        cells[1] = fakeheap_cell(&fake, 0);
+        cells[2] = fakeheap_cell(&fake, next);
+        for (unsigned j = 0; j < 2; j++) {
+            next = fakeheap_closure(&fake, make_code("helper", 3, frees), cells, 3);
+            fakeheap_link(&fake, cells[j], LAYOUT_PyCellObject_ob_ref, next);
+        }
+    }
+    fakeheap_set_attr(&fake, class, "helper", next);
+    expect_origins("T.last /srv/app.py:71");
+}
+
 // A decorator that is a class: the function is in the instance's __dict__.
 WORLDS(decorated_by_an_object)
 {

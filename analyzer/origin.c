@@ -42,7 +42,8 @@ static bool is_known(const struct origins *origins, const struct origin *origin)
 {
     for (size_t i = 0; i < origins->count; i++) {
         const struct origin *known = &origins->items[i];
-        if (known->line == origin->line && strcmp(known->function, origin->function) == 0)
+        if (known->line == origin->line && strcmp(known->function, origin->function) == 0 &&
+            strcmp(known->file ? known->file : "", origin->file ? origin->file : "") == 0)
             return true;
     }
     return false;

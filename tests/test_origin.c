@@ -180,6 +180,24 @@ WORLDS(old_classes)
 
 // --- what is told
 
+// A class and its base may have one name, and their methods one line, each in its file.
+WORLDS(same_name_and_line_in_two_files)
+{
+    vaddr base = fakeheap_class(&fake, &(struct fakeheap_class){.name = "T", .module = "lib"});
+    class =
+        fakeheap_class(&fake, &(struct fakeheap_class){.name = "T", .module = "app", .base = base});
+    object = fakeheap_instance(&fake, class);
+    vaddr own = make_setting_code("/srv/app.py", "__init__", "back", 20);
+    vaddr other = make_setting_code("/srv/lib.py", "__init__", "back", 20);
+    fakeheap_set_attr(&fake, class, "__init__", fakeheap_function(&fake, own));
+    fakeheap_set_attr(&fake, base, "__init__", fakeheap_function(&fake, other));
+    expect_origins("T.__init__ /srv/app.py:21, T.__init__ /srv/lib.py:21");
+    fakeheap_set(&fake, other, LAYOUT_PyCodeObject_co_filename, 0);
+    expect_origins("T.__init__ /srv/app.py:21, T.__init__ ?:21");
+    fakeheap_set(&fake, own, LAYOUT_PyCodeObject_co_filename, 0);
+    expect_origins("T.__init__ ?:21");
+}
+
 // One place, whatever the number of names that it goes by.
 WORLDS(same_place_twice)
 {

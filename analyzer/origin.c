@@ -12,6 +12,10 @@
 enum {
     PENDING_MAX = 256, // things still to be opened
     FOUND_MAX = 64,    // references of one of them, at a time
+    // What an honest program does not come near to, so that one dictionary or tuple that many
+    // things share is not gone through for each of them.
+    SLOTS_MAX = 1 << 24,      // of dictionaries
+    REFERENCES_MAX = 1 << 26, // of other things
 };
 
 struct search {
@@ -23,6 +27,7 @@ struct search {
     vaddr pending[PENDING_MAX];
     size_t pending_count;
     unsigned codes;
+    uint64_t slots_left, references_left;
     bool no_memory;
 };
 
@@ -102,6 +107,8 @@ static void push_found(struct visitor *visitor)
             object_is_exact(search->runtime, found, opening->wanted))
             push(search, found);
     }
+    search->references_left -=
+        visitor->count < search->references_left ? visitor->count : search->references_left;
     visitor->count = 0;
 }
 
@@ -115,10 +122,20 @@ static void push_references(struct search *search, vaddr object, enum runtime_ty
         .search = search,
         .wanted = wanted};
     uint32_t type;
-    if (object_find_type(types, object, &type) != MEMORY_OK)
+    if (!search->references_left || object_find_type(types, object, &type) != MEMORY_OK)
         return;
     traverse_object(types, &types->types[type], object, &opening.visitor);
     push_found(&opening.visitor);
+}
+
+// False: it cannot be read, or too much was gone through.
+static bool open_dict(struct search *search, vaddr dict, struct dict_items *items)
+{
+    if (dict_items_init(items, search->runtime, dict) != MEMORY_OK ||
+        items->mask >= search->slots_left)
+        return false;
+    search->slots_left -= items->mask + 1;
+    return true;
 }
 
 static void push_values(struct search *search, vaddr dict)
@@ -126,7 +143,7 @@ static void push_values(struct search *search, vaddr dict)
     struct dict_items items;
     enum memory_status status;
     vaddr key, value;
-    if (dict_items_init(&items, search->runtime, dict) != MEMORY_OK)
+    if (!open_dict(search, dict, &items))
         return;
     while (dict_items_next(&items, &key, &value, &status))
         if (object_is_exact(search->runtime, value, RUNTIME_TYPE_function))
@@ -186,7 +203,7 @@ static void search_namespace(struct search *search, vaddr dict)
     struct dict_items items;
     enum memory_status status;
     vaddr key, value;
-    if (dict_items_init(&items, search->runtime, dict) != MEMORY_OK)
+    if (!open_dict(search, dict, &items))
         return;
     while (!search->no_memory && search->codes < ORIGIN_CODES_MAX &&
            dict_items_next(&items, &key, &value, &status))
@@ -249,7 +266,7 @@ static void search_module(struct search *search, vaddr class)
         return;
     dict = runtime_read_member(search->runtime, module, LAYOUT_PyModuleObject_md_dict);
     search_namespace(search, dict);
-    if (dict_items_init(&items, search->runtime, dict) != MEMORY_OK)
+    if (!open_dict(search, dict, &items))
         return;
     while (!search->no_memory && dict_items_next(&items, &key, &value, &status)) {
         struct class_cursor cursor;
@@ -285,8 +302,12 @@ static bool search_descriptor(struct search *search, vaddr class)
 struct failure *origins_find(struct heap *heap, vaddr object, const char *attribute,
                              struct origins *origins)
 {
-    struct search search = {
-        .heap = heap, .runtime = heap->runtime, .attribute = attribute, .origins = origins};
+    struct search search = {.heap = heap,
+                            .runtime = heap->runtime,
+                            .attribute = attribute,
+                            .origins = origins,
+                            .slots_left = SLOTS_MAX,
+                            .references_left = REFERENCES_MAX};
     vaddr class = class_of(heap->runtime, object);
     *origins = (struct origins){0};
     if (!search_descriptor(&search, class))

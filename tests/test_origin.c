@@ -255,3 +255,71 @@ WORLDS(damaged_members)
     }
     expect_origins("T.connect /srv/app.py:51");
 }
+
+// --- bounds
+
+static vaddr dict_of_slots(uint64_t slots)
+{
+    vaddr dict = fakeheap_dict(&fake);
+    fakeheap_set(&fake, dict, LAYOUT_PyDictObject_ma_mask, slots - 1);
+    fakeheap_set(&fake, dict, LAYOUT_PyDictObject_ma_table, 0x12345678);
+    return dict;
+}
+
+// Classes before the one with the method have dictionaries of so many slots.
+static void expect_after(uint64_t slots, unsigned count, const char *expected)
+{
+    vaddr above = fakeheap_class(&fake, &(struct fakeheap_class){.name = "Base", .module = "app"});
+    fakeheap_set_attr(&fake, above, "connect", make_setter("connect", "back", 50));
+    for (unsigned i = 0; i < count; i++) {
+        above = fakeheap_class(
+            &fake, &(struct fakeheap_class){.name = "T", .module = "app", .base = above});
+        fakeheap_link(&fake, above, LAYOUT_PyTypeObject_tp_dict, dict_of_slots(slots));
+    }
+    expect_origins_of(fakeheap_instance(&fake, above), expected);
+}
+
+// Sixteen million slots are gone through, whoever has them; one dictionary with more is damaged.
+WORLDS(large_dictionaries)
+{
+    expect_after(1 << 22, 3, "Base.connect /srv/app.py:51");
+    expect_after(1 << 22, 4, "");
+    expect_after(1 << 25, 4, "Base.connect /srv/app.py:51");
+}
+
+// A tuple of a million that many share.
+Test(origin, large_tuples)
+{
+    enum {
+        ITEMS = 1 << 20,
+        SHARED_BY = 70
+    };
+    init_world(&(struct fakeheap_spec){0});
+    fakeheap_arena(&fake, 0x600000000000, 64 << 20);
+    vaddr constants = fakeheap_tuple(&fake, ITEMS);
+    for (unsigned i = 0; i < ITEMS; i++)
+        fakeheap_poke_word(&fake,
+                           constants + layout_offset(&fake.layout, LAYOUT_PyTupleObject_ob_item) +
+                               8 * (vaddr)i,
+                           fake.none);
+    vaddr base = fakeheap_class(&fake, &(struct fakeheap_class){.name = "Base", .module = "app"});
+    vaddr inner = make_setting_code("/srv/app.py", "inner", "back", 20);
+    vaddr outer = make_code("outer", 1, NULL);
+    fakeheap_link(&fake, outer, LAYOUT_PyCodeObject_co_consts, fakeheap_tuple_of(&fake, inner));
+    fakeheap_set_attr(&fake, base, "connect", fakeheap_function(&fake, outer));
+    class =
+        fakeheap_class(&fake, &(struct fakeheap_class){.name = "T", .module = "app", .base = base});
+    object = fakeheap_instance(&fake, class);
+    for (unsigned i = 0; i < SHARED_BY; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "method%u", i);
+        vaddr code = make_code(name, 1, NULL);
+        fakeheap_set_attr(&fake, class, name, fakeheap_function(&fake, code));
+        if (i == SHARED_BY / 2)
+            expect_origins("Base.inner /srv/app.py:21");
+        fakeheap_link(&fake, code, LAYOUT_PyCodeObject_co_consts, constants);
+    }
+    expect_origins("");
+    close_heap();
+    fakeheap_deinit(&fake);
+}

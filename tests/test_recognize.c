@@ -192,6 +192,45 @@ WORLDS(names_of_extensions)
     expect_name("cell", "cell");
 }
 
+// A dictionary with room for a million.
+static vaddr large_dict(void)
+{
+    uint64_t slots = 1 << 20;
+    vaddr dict = fakeheap_dict(&fake);
+    fakeheap_set(&fake, dict, LAYOUT_PyDictObject_ma_mask, slots - 1);
+    fakeheap_set(
+        &fake, dict, LAYOUT_PyDictObject_ma_table,
+        fakeheap_allocate(&fake, slots * layout_offset(&fake.layout, LAYOUT_PyDictEntry_sizeof)));
+    return dict;
+}
+
+// Sixteen million slots are gone through, whoever has them, and the small ones behind them.
+Test(recognize, large_modules)
+{
+    init_world(&(struct fakeheap_spec){0});
+    furnish();
+    fakeheap_arena(&fake, 0x600000000000, 64 << 20);
+    vaddr shared = large_dict(), other = large_dict(), small;
+    vaddr first = extension_type("thing.First", "PyListObject");
+    vaddr second = extension_type("thing.Second", "PyListObject");
+    vaddr third = extension_type("thing.Third", "PyListObject");
+    fakeheap_dict_set_name(&fake, shared, "__name__", fakeheap_str(&fake, "large"));
+    fakeheap_dict_set_name(&fake, shared, "First", first);
+    fakeheap_dict_set_name(&fake, other, "__name__", fakeheap_str(&fake, "other"));
+    fakeheap_dict_set_name(&fake, other, "Second", second);
+    for (unsigned i = 0; i < 16; i++)
+        fakeheap_link(&fake, extension_module("large", ""), LAYOUT_PyModuleObject_md_dict,
+                      i < 15 ? shared : other);
+    small = extension_module("small", "/lib/thing.so");
+    fakeheap_set_attr(&fake, small, "Third", third);
+    recognize();
+    expect_name("thing.First", "large.First");
+    cr_expect_eq(strncmp(name_of("thing.Second"), "<type ", 6), 0, "%s", name_of("thing.Second"));
+    expect_name("thing.Third", "small.Third");
+    close_recognition();
+    fakeheap_deinit(&fake);
+}
+
 // Where a name cannot be had, it is at least the same in the next core.
 WORLDS(placeholders)
 {

@@ -358,6 +358,91 @@ WORLDS(sizes)
     expect_nothing("another size", text);
 }
 
+// What is nearly `type` says how far it comes.
+WORLDS(flags_and_base)
+{
+    char text[128];
+    furnish();
+    uint64_t flags = fakeheap_get(&fake, fake.type, LAYOUT_PyTypeObject_tp_flags);
+    static const uint64_t wrong[] = {0, TPFLAGS_HEAPTYPE, TPFLAGS_HEAPTYPE | TPFLAGS_HAVE_GC};
+    for (size_t i = 0; i < LENGTH(wrong); i++) {
+        fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_flags, wrong[i]);
+        snprintf(text, sizeof(text), "what has the sizes of `type` has flags 0x%llx",
+                 (unsigned long long)wrong[i]);
+        expect_nothing("flags", text);
+    }
+    fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_flags, flags);
+    static const char base[] = "the base of `type` is no `object`";
+    const vaddr bases[] = {0, 0x12345678, fake.none, fake.type};
+    for (size_t i = 0; i < LENGTH(bases); i++) {
+        fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_base, bases[i]);
+        expect_nothing("base", base);
+    }
+    fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_base, fake.object);
+    fakeheap_set(&fake, fake.object, LAYOUT_PyTypeObject_tp_base, fake.type);
+    expect_nothing("base of the base", base);
+}
+
+WORLDS(no_dict)
+{
+    char text[128];
+    furnish();
+    snprintf(text, sizeof(text), "the __dict__ of `type` is no dict of %u bytes",
+             layout_offset(&fake.layout, LAYOUT_PyDictObject_sizeof));
+    vaddr right = fakeheap_get(&fake, fake.type, LAYOUT_PyTypeObject_tp_dict);
+    const vaddr wrong[] = {0, 0x12345678, fakeheap_list(&fake), fake.type};
+    for (size_t i = 0; i < LENGTH(wrong); i++) {
+        fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_dict, wrong[i]);
+        expect_nothing("dict", text);
+    }
+    fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_dict, right);
+    fakeheap_set(&fake, right, LAYOUT_PyDictObject_ma_mask, 6);
+    expect_nothing("mask", text);
+}
+
+WORLDS(no_subclasses)
+{
+    furnish();
+    const vaddr wrong[] = {0, 0x12345678, fakeheap_dict(&fake), fake.type};
+    for (size_t i = 0; i < LENGTH(wrong); i++) {
+        fakeheap_set(&fake, fake.object, LAYOUT_PyTypeObject_tp_subclasses, wrong[i]);
+        expect_nothing("subclasses", "the subclasses of `object` are in no list");
+    }
+}
+
+WORLDS(no_builtins)
+{
+    furnish();
+    vaddr builtin = 0;
+    fakeheap_open(&fake);
+    cr_assert_eq(object_dict_find(&fake.runtime, fake.modules, "__builtin__", &builtin), MEMORY_OK);
+    fakeheap_dict_delete(&fake, fakeheap_get(&fake, builtin, LAYOUT_PyModuleObject_md_dict), "int");
+    expect_nothing("int", "__builtin__ has no int");
+    fakeheap_dict_delete(&fake, fake.modules, "__builtin__");
+    expect_nothing("builtin", "sys.modules has no __builtin__");
+}
+
+// Which are they?
+WORLDS(lists_in_two_places)
+{
+    furnish();
+    uint64_t stride = fake.heads[1] - fake.heads[0];
+    vaddr copy = fakeheap_allocate_in(&fake, FAKEHEAP_ARENA_STATIC, 3 * stride);
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++) {
+        vaddr head = copy + i * stride, tuple = fakeheap_tuple(&fake, 1);
+        vaddr own = fakeheap_head(&fake, tuple);
+        fakeheap_untrack(&fake, tuple);
+        fakeheap_set(&fake, own, LAYOUT_PyGC_Head_gc_next, head);
+        fakeheap_set(&fake, own, LAYOUT_PyGC_Head_gc_prev, head);
+        fakeheap_set(
+            &fake, own, LAYOUT_PyGC_Head_gc_refs,
+            fakeheap_get(&fake, fakeheap_head(&fake, fake.modules), LAYOUT_PyGC_Head_gc_refs));
+        fakeheap_set(&fake, head, LAYOUT_PyGC_Head_gc_next, own);
+        fakeheap_set(&fake, head, LAYOUT_PyGC_Head_gc_prev, own);
+    }
+    expect_nothing("copy", "2 places look like the lists of the collector");
+}
+
 WORLDS(mro)
 {
     furnish();

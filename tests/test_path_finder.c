@@ -91,11 +91,12 @@ Test(path_finder, odd_instructions)
 
 TRAP(
     frame_left, ENTRY
-    "push %rbp; mov %rsp,%rbp; sub $32,%rsp; mov %rbx,-8(%rbp); mov -8(%rbp),%rbx; leave;" VISIT_BOTH);
+    "mov %rbp,%rcx; mov 16(%rbx),%rbp; push %rbp; mov %rsp,%rbp; sub $32,%rsp; leave; mov %rbp,%rdi; mov %rcx,%rbp; call *%rbp;" VISIT_BOTH);
 TRAP(sign_extended, ENTRY "movslq 64(%rbx),%rax; mov 8(%rbx,%rax,8),%rdi; call *%rbp;" VISIT_BOTH);
 TRAP(sign_extended_in_place,
      ENTRY "mov 64(%rbx),%eax; cltq; mov 8(%rbx,%rax,8),%rdi; call *%rbp;" VISIT_BOTH);
-TRAP(sign_of_a_word, ENTRY "mov 64(%rbx),%rax; cqto; test %rdx,%rdx; js 1f;" VISIT_BOTH);
+TRAP(sign_of_a_word,
+     ENTRY "mov 48(%rbx),%rdx; mov 64(%rbx),%rax; cqto; test %rdx,%rdx; js 1f;" VISIT_BOTH);
 TRAP(sign_of_a_half, ENTRY "mov 64(%rbx),%eax; cwtl; cltd; test %edx,%edx; jnz 1f;" VISIT_BOTH);
 TRAP(sign_of_a_pointer, ENTRY "mov 48(%rbx),%rax; cqto; test %rdx,%rdx; js 1f;" VISIT_BOTH);
 TRAP(times_constant, ENTRY "imul $8,64(%rbx),%rax; mov 8(%rbx,%rax),%rdi; call *%rbp;" VISIT_BOTH);
@@ -103,13 +104,17 @@ TRAP(
     times_register, ENTRY
     "mov $8,%ecx; mov 64(%rbx),%rax; imul %rcx,%rax; mov 8(%rbx,%rax),%rdi; call *%rbp;" VISIT_BOTH);
 TRAP(times_two_words,
-     ENTRY "mov $8,%eax; imulq 64(%rbx); mov 8(%rbx,%rax),%rdi; call *%rbp;" VISIT_BOTH);
+     ENTRY "mov 64(%rbx),%rax; mov $8,%ecx; imul %rcx; mov %rax,%rdi; call *%rbp;" VISIT_BOTH);
 TRAP(cleared, ENTRY "sub %ecx,%ecx; mov 16(%rbx,%rcx,8),%rdi; call *%rbp;" VISIT_BOTH);
 TRAP(low_byte_cleared, ENTRY "mov 16(%rbx),%rdi; xor %dil,%dil; call *%rbp;" VISIT_BOTH);
 TRAP(popped_to_memory,
      ENTRY "push %rax; push 16(%rbx); pop (%rsp); pop %rdi; call *%rbp;" VISIT_BOTH);
 TRAP(pushed_constant, ENTRY "push $16; pop %rcx; mov (%rbx,%rcx),%rdi; call *%rbp;" VISIT_BOTH);
-TRAP(pushed_half, ENTRY "pushw 64(%rbx); popw %cx; test $1,%cl; jz 1f;" VISIT_BOTH);
+TRAP(pushed_half,
+     ENTRY "push 48(%rbx); pop %rax; pushw $7; sub $6,%rsp; pop %rdi; call *%rbp;" VISIT_BOTH);
+TRAP(
+    left_half, ENTRY
+    "mov %rbp,%rcx; push 48(%rbx); mov %rsp,%rbp; .byte 0x66,0xc9; mov %rbp,%rdi; add $6,%rsp; mov %rcx,%rbp; call *%rbp;" VISIT_BOTH);
 TRAP(added_to_object, ENTRY
      "mov 64(%rbx),%rax; shl $3,%rax; add %rbx,%rax; mov 8(%rax),%rdi; call *%rbp;" VISIT_BOTH);
 TRAP(taken_from_constant,
@@ -192,6 +197,9 @@ Test(path_finder, each_instruction)
         {ROW(popped_to_memory), false},
         {ROW(pushed_constant), true},
         {ROW(pushed_half), false},
+        {ROW(left_half), false},
+        {ROW(pushed_half), false},
+        {ROW(left_half), false},
         {ROW(added_to_object), true},
         {ROW(taken_from_constant), true},
         {ROW(difference_is_zero), true},

@@ -327,6 +327,11 @@ WORLDS(names_of_classes)
     vaddr text = fakeheap_instance(
         &fake, fakeheap_class(&fake, &(struct fakeheap_class){.name = "str", .module = "app"}));
     expect(text, plain("app.str", text), world);
+    vaddr nowhere =
+        fakeheap_instance(&fake, fakeheap_class(&fake, &(struct fakeheap_class){.name = "list"}));
+    open_types();
+    repr_write(&types, nowhere, words);
+    cr_expect_not_null(strstr(words, "list at 0x"), "%s: %s", world, words);
     vaddr odd = fakeheap_instance(
         &fake, fakeheap_class(&fake, &(struct fakeheap_class){.name = "a\x1b\xc3\x7f~"}));
     open_types();

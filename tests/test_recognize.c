@@ -13,8 +13,11 @@
 static struct recognition *recognition;
 static struct recognize_range ranges[FAKEHEAP_ARENAS];
 
+static const struct layout_column *tried; // NULL: the process's own column
+
 static void close_recognition(void)
 {
+    tried = NULL;
     recognition_destroy(recognition);
     recognition = NULL;
 }
@@ -44,7 +47,7 @@ static struct failure *try_recognition(void)
     static const char *const files[] = {
         [FAKEHEAP_ARENA_STATIC] = "libpython2.7.so.1.0", [FAKEHEAP_ARENA_MODULE] = "thing.so"};
     struct recognize_source source = {
-        .ranges = ranges, .columns = fake.layout.column, .column_count = 1};
+        .ranges = ranges, .columns = tried ? tried : fake.layout.column, .column_count = 1};
     for (size_t i = 0; i < fake.arena_count; i++) {
         vaddr start = fake.arenas[i].start, size = (fake.arenas[i].used + 15) & ~UINT64_C(15);
         if (i == FAKEHEAP_ARENA_NAMES)
@@ -119,6 +122,26 @@ WORLDS(interpreter)
     cr_expect_eq(recognition->runtime.hexversion >> 8, fake.version, "%s", world);
 }
 
+// PyGC_Head has another size on other machines: if everything else fits, it may.
+WORLDS(head_of_another_size)
+{
+    static const uint16_t sizes[] = {12, 16, 24, 32};
+    struct layout_column column = *fake.layout.column;
+    uint16_t own = layout_offset(&fake.layout, LAYOUT_PyGC_Head_sizeof);
+    bool listed = false;
+    furnish();
+    for (size_t i = 0; i < LENGTH(sizes); i++)
+        listed = listed || sizes[i] == own;
+    for (size_t i = 0; i < LENGTH(sizes) && listed; i++) {
+        column.values[LAYOUT_PyGC_Head_sizeof].offset = sizes[i];
+        tried = &column;
+        recognize();
+        cr_expect_eq(layout_offset(&recognition->runtime.layout, LAYOUT_PyGC_Head_sizeof), own,
+                     "%s: %u", world, sizes[i]);
+        close_recognition();
+    }
+}
+
 // The static data of the interpreter, and nothing else.
 WORLDS(data)
 {
@@ -190,6 +213,23 @@ WORLDS(names_of_extensions)
     expect_name("itertools.chain", "itertools.chain");
     expect_name("thing.Other", "future_builtins.other");
     expect_name("cell", "cell");
+}
+
+// A program that was typed in has no file, and is none of the interpreter's own modules.
+WORLDS(names_of_the_main_module)
+{
+    furnish();
+    fakeheap_furnish_types(&fake);
+    fakeheap_type(
+        &fake, &(struct fakeheap_type){.name = "operator.itemgetter", .structure = "PyListObject"});
+    vaddr itemgetter = fakeheap_find_type(&fake, "operator.itemgetter");
+    fakeheap_set_attr(&fake, fakeheap_module(&fake, "__main__"), "getter", itemgetter);
+    recognize();
+    expect_name("operator.itemgetter", "__main__.getter");
+    close_recognition();
+    fakeheap_set_attr(&fake, fakeheap_module(&fake, "operator"), "itemgetter", itemgetter);
+    recognize();
+    expect_name("operator.itemgetter", "operator.itemgetter");
 }
 
 // A dictionary with room for a million.
@@ -308,6 +348,32 @@ WORLDS(looks_of_twins)
     for (size_t i = 0; i < 2; i++)
         cr_expect_str_eq(recognition_find_type(recognition, types[i])->rule, "listiterator", "%s",
                          world);
+}
+
+// Iterators that came to their end have no list; where none has one, they could be of any kind.
+WORLDS(looks_of_what_has_ended)
+{
+    furnish();
+    vaddr type = fakeheap_type(
+        &fake,
+        &(struct fakeheap_type){.name = "listiterator", .structure = "listiterobject", .gc = true});
+    vaddr list = fakeheap_list(&fake), iterators[3];
+    for (size_t i = 0; i < LENGTH(iterators); i++)
+        iterators[i] = fakeheap_new(&fake, type, 0);
+    if (fakeheap_get(&fake, type, LAYOUT_PyTypeObject_tp_basicsize) !=
+        layout_offset(&fake.layout, LAYOUT_listiterobject_it_seq) +
+            (unsigned)fake.layout.values[LAYOUT_listiterobject_it_seq].width)
+        return; // this layout has more behind it
+    recognize();
+    cr_expect_str_neq(name_of("listiterator"), "listiterator", "%s", world);
+    close_recognition();
+    fakeheap_link(&fake, iterators[1], LAYOUT_listiterobject_it_seq, list);
+    recognize();
+    expect_name("listiterator", "listiterator");
+    close_recognition();
+    fakeheap_link(&fake, iterators[2], LAYOUT_listiterobject_it_seq, fakeheap_dict(&fake));
+    recognize();
+    cr_expect_str_neq(name_of("listiterator"), "listiterator", "%s", world);
 }
 
 // --- what is not there

@@ -91,12 +91,15 @@ WORLDS(functions_that_refer_to_each_other)
     expect_origins("T.last /srv/app.py:71");
 }
 
-// A decorator that is a class: the function is in the instance's __dict__.
+// A decorator that is a class: the function is in the instance's __dict__, and what else is there
+// is not the class's.
 WORLDS(decorated_by_an_object)
 {
     start();
-    vaddr wrapper = fakeheap_instance(
-        &fake, fakeheap_class(&fake, &(struct fakeheap_class){.name = "wrap", .module = "lib"}));
+    vaddr wrap = fakeheap_class(&fake, &(struct fakeheap_class){.name = "wrap", .module = "lib"});
+    vaddr wrapper = fakeheap_instance(&fake, wrap), other = fakeheap_instance(&fake, wrap);
+    fakeheap_set_attr(&fake, other, "function", make_setter("unrelated", "back", 70));
+    fakeheap_set_attr(&fake, wrapper, "next", other);
     fakeheap_set_attr(&fake, wrapper, "function", make_setter("connect", "back", 50));
     fakeheap_set_attr(&fake, wrapper, "other", make_setter("close", "other", 60));
     fakeheap_set_attr(&fake, class, "connect", wrapper);

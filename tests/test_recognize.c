@@ -220,16 +220,16 @@ WORLDS(names_of_the_main_module)
 {
     furnish();
     fakeheap_furnish_types(&fake);
-    fakeheap_type(
-        &fake, &(struct fakeheap_type){.name = "operator.itemgetter", .structure = "PyListObject"});
-    vaddr itemgetter = fakeheap_find_type(&fake, "operator.itemgetter");
-    fakeheap_set_attr(&fake, fakeheap_module(&fake, "__main__"), "getter", itemgetter);
+    fakeheap_type(&fake,
+                  &(struct fakeheap_type){.name = "operator.unheard", .structure = "PyListObject"});
+    vaddr unheard = fakeheap_find_type(&fake, "operator.unheard");
+    fakeheap_set_attr(&fake, fakeheap_module(&fake, "__main__"), "getter", unheard);
     recognize();
-    expect_name("operator.itemgetter", "__main__.getter");
+    expect_name("operator.unheard", "__main__.getter");
     close_recognition();
-    fakeheap_set_attr(&fake, fakeheap_module(&fake, "operator"), "itemgetter", itemgetter);
+    fakeheap_set_attr(&fake, fakeheap_module(&fake, "operator"), "unheard", unheard);
     recognize();
-    expect_name("operator.itemgetter", "operator.itemgetter");
+    expect_name("operator.unheard", "operator.unheard");
 }
 
 // A dictionary with room for a million.

@@ -11,6 +11,7 @@
 #include "collect.h"
 #include "column.h"
 #include "confine.h"
+#include "heap_garbage.h"
 #include "holders_process.h"
 #include "note.h"
 #include "slot_files.h"

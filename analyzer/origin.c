@@ -11,7 +11,11 @@
 
 enum {
     PENDING_MAX = 256, // things still to be opened
-    FOUND_MAX = 64,    // references of one of them
+    FOUND_MAX = 64,    // references of one of them, at a time
+    // What an honest program does not come near to, so that one dictionary or tuple that many
+    // things share is not gone through for each of them.
+    SLOTS_MAX = 1 << 24,      // of dictionaries
+    REFERENCES_MAX = 1 << 26, // of other things
 };
 
 struct search {
@@ -23,11 +27,16 @@ struct search {
     vaddr pending[PENDING_MAX];
     size_t pending_count;
     unsigned codes;
+    uint64_t slots_left, references_left;
     bool no_memory;
 };
 
+// Each once: functions refer to themselves by their closures.
 static void push(struct search *search, vaddr object)
 {
+    for (size_t i = 0; i < search->pending_count; i++)
+        if (search->pending[i] == object)
+            return;
     if (search->pending_count < PENDING_MAX)
         search->pending[search->pending_count++] = object;
 }
@@ -38,7 +47,8 @@ static bool is_known(const struct origins *origins, const struct origin *origin)
 {
     for (size_t i = 0; i < origins->count; i++) {
         const struct origin *known = &origins->items[i];
-        if (known->line == origin->line && strcmp(known->function, origin->function) == 0)
+        if (known->line == origin->line && strcmp(known->function, origin->function) == 0 &&
+            strcmp(known->file ? known->file : "", origin->file ? origin->file : "") == 0)
             return true;
     }
     return false;
@@ -79,8 +89,26 @@ static void search_code(struct search *search, vaddr code)
         add_origin(search, &place);
 }
 
-static void no_room(struct visitor *visitor)
+// Goes through the references of one thing.
+struct opening {
+    struct visitor visitor; // must come first
+    struct search *search;
+    enum runtime_type wanted;
+};
+
+static void push_found(struct visitor *visitor)
 {
+    struct opening *opening = (struct opening *)visitor;
+    struct search *search = opening->search;
+    for (size_t i = 0; i < visitor->count && search->pending_count < PENDING_MAX; i++) {
+        vaddr found = visitor->found[i];
+        if (object_is_exact(search->runtime, found, RUNTIME_TYPE_function) ||
+            object_is_exact(search->runtime, found, RUNTIME_TYPE_code) ||
+            object_is_exact(search->runtime, found, opening->wanted))
+            push(search, found);
+    }
+    search->references_left -=
+        visitor->count < search->references_left ? visitor->count : search->references_left;
     visitor->count = 0;
 }
 
@@ -89,16 +117,25 @@ static void push_references(struct search *search, vaddr object, enum runtime_ty
 {
     struct object_types *types = &search->heap->types;
     vaddr found[FOUND_MAX];
-    struct visitor visitor = {.found = found, .capacity = FOUND_MAX, .full = no_room};
+    struct opening opening = {
+        .visitor = {.found = found, .capacity = FOUND_MAX, .full = push_found},
+        .search = search,
+        .wanted = wanted};
     uint32_t type;
-    if (object_find_type(types, object, &type) != MEMORY_OK)
+    if (!search->references_left || object_find_type(types, object, &type) != MEMORY_OK)
         return;
-    traverse_object(types, &types->types[type], object, &visitor);
-    for (size_t i = 0; i < visitor.count; i++)
-        if (object_is_exact(search->runtime, found[i], RUNTIME_TYPE_function) ||
-            object_is_exact(search->runtime, found[i], RUNTIME_TYPE_code) ||
-            object_is_exact(search->runtime, found[i], wanted))
-            push(search, found[i]);
+    traverse_object(types, &types->types[type], object, &opening.visitor);
+    push_found(&opening.visitor);
+}
+
+// False: it cannot be read, or too much was gone through.
+static bool open_dict(struct search *search, vaddr dict, struct dict_items *items)
+{
+    if (dict_items_init(items, search->runtime, dict) != MEMORY_OK ||
+        items->mask >= search->slots_left)
+        return false;
+    search->slots_left -= items->mask + 1;
+    return true;
 }
 
 static void push_values(struct search *search, vaddr dict)
@@ -106,7 +143,7 @@ static void push_values(struct search *search, vaddr dict)
     struct dict_items items;
     enum memory_status status;
     vaddr key, value;
-    if (dict_items_init(&items, search->runtime, dict) != MEMORY_OK)
+    if (!open_dict(search, dict, &items))
         return;
     while (dict_items_next(&items, &key, &value, &status))
         if (object_is_exact(search->runtime, value, RUNTIME_TYPE_function))
@@ -166,7 +203,7 @@ static void search_namespace(struct search *search, vaddr dict)
     struct dict_items items;
     enum memory_status status;
     vaddr key, value;
-    if (dict_items_init(&items, search->runtime, dict) != MEMORY_OK)
+    if (!open_dict(search, dict, &items))
         return;
     while (!search->no_memory && search->codes < ORIGIN_CODES_MAX &&
            dict_items_next(&items, &key, &value, &status))
@@ -229,7 +266,7 @@ static void search_module(struct search *search, vaddr class)
         return;
     dict = runtime_read_member(search->runtime, module, LAYOUT_PyModuleObject_md_dict);
     search_namespace(search, dict);
-    if (dict_items_init(&items, runtime, dict) != MEMORY_OK)
+    if (!open_dict(search, dict, &items))
         return;
     while (!search->no_memory && dict_items_next(&items, &key, &value, &status)) {
         struct class_cursor cursor;
@@ -265,8 +302,12 @@ static bool search_descriptor(struct search *search, vaddr class)
 struct failure *origins_find(struct heap *heap, vaddr object, const char *attribute,
                              struct origins *origins)
 {
-    struct search search = {
-        .heap = heap, .runtime = heap->runtime, .attribute = attribute, .origins = origins};
+    struct search search = {.heap = heap,
+                            .runtime = heap->runtime,
+                            .attribute = attribute,
+                            .origins = origins,
+                            .slots_left = SLOTS_MAX,
+                            .references_left = REFERENCES_MAX};
     vaddr class = class_of(heap->runtime, object);
     *origins = (struct origins){0};
     if (!search_descriptor(&search, class))

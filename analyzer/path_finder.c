@@ -358,7 +358,8 @@ static bool follow_instruction(struct path_finder *finder)
 // --- what the emulator tells
 
 // A prefix that changes what an instruction does. (A jump may have one that changes nothing; with
-// another size of its operand it does.)
+// another size of its operand it does. Of the half a word that a push of a constant or a leave then
+// is of, Capstone's operands say nothing.)
 static bool is_prefixed(const struct path_finder *finder)
 {
     switch (finder->instruction->id) {
@@ -366,6 +367,10 @@ static bool is_prefixed(const struct path_finder *finder)
     case X86_INS_JMP:
     case X86_INS_CALL:
         return finder->detail->prefix[2];
+    case X86_INS_PUSH:
+    case X86_INS_POP:
+    case X86_INS_LEAVE:
+        return finder->detail->prefix[0] || finder->detail->prefix[2] || finder->detail->prefix[3];
     case X86_INS_NOP:
     case X86_INS_ENDBR64:
         return false;

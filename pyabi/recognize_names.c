@@ -13,7 +13,10 @@ enum {
     PASSES = 3, // over looks that need other looks
     // a hash table with room for half as many types
     SAMPLED_SLOTS = 4096,
-    SAMPLED_MAX = SAMPLED_SLOTS / 2
+    SAMPLED_MAX = SAMPLED_SLOTS / 2,
+    // of the dictionaries of modules that are gone through: what an honest process does not come
+    // near to, so that one that many share is not gone through for each of them
+    MODULE_SLOTS_MAX = 1 << 24
 };
 
 // How a name was found; the lowest wins, then the first in the alphabet.
@@ -278,14 +281,19 @@ static bool name_by_modules(struct recognition *recognition)
 {
     const struct runtime *runtime = &recognition->runtime;
     struct object_cursor cursor = {0};
+    uint64_t slots_left = MODULE_SLOTS_MAX;
     vaddr module, value;
     while (next_object(recognition, &cursor, runtime->types[RUNTIME_TYPE_module], &module)) {
         char name[NAME_MAX_LENGTH];
         uint64_t length;
+        struct dict_items items;
         vaddr dict =
             runtime_read_member(&recognition->runtime, module, LAYOUT_PyModuleObject_md_dict);
-        if (object_is_exact(runtime, dict, RUNTIME_TYPE_dict) &&
-            object_dict_find(runtime, dict, "__name__", &value) == MEMORY_OK &&
+        if (!object_is_exact(runtime, dict, RUNTIME_TYPE_dict) ||
+            dict_items_init(&items, runtime, dict) != MEMORY_OK || items.mask >= slots_left)
+            continue;
+        slots_left -= items.mask + 1;
+        if (object_dict_find(runtime, dict, "__name__", &value) == MEMORY_OK &&
             object_read_str(runtime, value, name, sizeof(name), &length) == MEMORY_OK &&
             !name_by_module(recognition, dict, name))
             return false;

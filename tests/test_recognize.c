@@ -13,8 +13,11 @@
 static struct recognition *recognition;
 static struct recognize_range ranges[FAKEHEAP_ARENAS];
 
+static const struct layout_column *tried; // NULL: the process's own column
+
 static void close_recognition(void)
 {
+    tried = NULL;
     recognition_destroy(recognition);
     recognition = NULL;
 }
@@ -44,7 +47,7 @@ static struct failure *try_recognition(void)
     static const char *const files[] = {
         [FAKEHEAP_ARENA_STATIC] = "libpython2.7.so.1.0", [FAKEHEAP_ARENA_MODULE] = "thing.so"};
     struct recognize_source source = {
-        .ranges = ranges, .columns = fake.layout.column, .column_count = 1};
+        .ranges = ranges, .columns = tried ? tried : fake.layout.column, .column_count = 1};
     for (size_t i = 0; i < fake.arena_count; i++) {
         vaddr start = fake.arenas[i].start, size = (fake.arenas[i].used + 15) & ~UINT64_C(15);
         if (i == FAKEHEAP_ARENA_NAMES)
@@ -119,6 +122,26 @@ WORLDS(interpreter)
     cr_expect_eq(recognition->runtime.hexversion >> 8, fake.version, "%s", world);
 }
 
+// PyGC_Head has another size on other machines: if everything else fits, it may.
+WORLDS(head_of_another_size)
+{
+    static const uint16_t sizes[] = {12, 16, 24, 32};
+    struct layout_column column = *fake.layout.column;
+    uint16_t own = layout_offset(&fake.layout, LAYOUT_PyGC_Head_sizeof);
+    bool listed = false;
+    furnish();
+    for (size_t i = 0; i < LENGTH(sizes); i++)
+        listed = listed || sizes[i] == own;
+    for (size_t i = 0; i < LENGTH(sizes) && listed; i++) {
+        column.values[LAYOUT_PyGC_Head_sizeof].offset = sizes[i];
+        tried = &column;
+        recognize();
+        cr_expect_eq(layout_offset(&recognition->runtime.layout, LAYOUT_PyGC_Head_sizeof), own,
+                     "%s: %u", world, sizes[i]);
+        close_recognition();
+    }
+}
+
 // The static data of the interpreter, and nothing else.
 WORLDS(data)
 {
@@ -190,6 +213,62 @@ WORLDS(names_of_extensions)
     expect_name("itertools.chain", "itertools.chain");
     expect_name("thing.Other", "future_builtins.other");
     expect_name("cell", "cell");
+}
+
+// A program that was typed in has no file, and is none of the interpreter's own modules.
+WORLDS(names_of_the_main_module)
+{
+    furnish();
+    fakeheap_furnish_types(&fake);
+    fakeheap_type(&fake,
+                  &(struct fakeheap_type){.name = "operator.unheard", .structure = "PyListObject"});
+    vaddr unheard = fakeheap_find_type(&fake, "operator.unheard");
+    fakeheap_set_attr(&fake, fakeheap_module(&fake, "__main__"), "getter", unheard);
+    recognize();
+    expect_name("operator.unheard", "__main__.getter");
+    close_recognition();
+    fakeheap_set_attr(&fake, fakeheap_module(&fake, "operator"), "unheard", unheard);
+    recognize();
+    expect_name("operator.unheard", "operator.unheard");
+}
+
+// A dictionary with room for a million.
+static vaddr large_dict(void)
+{
+    uint64_t slots = 1 << 20;
+    vaddr dict = fakeheap_dict(&fake);
+    fakeheap_set(&fake, dict, LAYOUT_PyDictObject_ma_mask, slots - 1);
+    fakeheap_set(
+        &fake, dict, LAYOUT_PyDictObject_ma_table,
+        fakeheap_allocate(&fake, slots * layout_offset(&fake.layout, LAYOUT_PyDictEntry_sizeof)));
+    return dict;
+}
+
+// Sixteen million slots are gone through, whoever has them, and the small ones behind them.
+Test(recognize, large_modules)
+{
+    init_world(&(struct fakeheap_spec){0});
+    furnish();
+    fakeheap_arena(&fake, 0x600000000000, 64 << 20);
+    vaddr shared = large_dict(), other = large_dict(), small;
+    vaddr first = extension_type("thing.First", "PyListObject");
+    vaddr second = extension_type("thing.Second", "PyListObject");
+    vaddr third = extension_type("thing.Third", "PyListObject");
+    fakeheap_dict_set_name(&fake, shared, "__name__", fakeheap_str(&fake, "large"));
+    fakeheap_dict_set_name(&fake, shared, "First", first);
+    fakeheap_dict_set_name(&fake, other, "__name__", fakeheap_str(&fake, "other"));
+    fakeheap_dict_set_name(&fake, other, "Second", second);
+    for (unsigned i = 0; i < 16; i++)
+        fakeheap_link(&fake, extension_module("large", ""), LAYOUT_PyModuleObject_md_dict,
+                      i < 15 ? shared : other);
+    small = extension_module("small", "/lib/thing.so");
+    fakeheap_set_attr(&fake, small, "Third", third);
+    recognize();
+    expect_name("thing.First", "large.First");
+    cr_expect_eq(strncmp(name_of("thing.Second"), "<type ", 6), 0, "%s", name_of("thing.Second"));
+    expect_name("thing.Third", "small.Third");
+    close_recognition();
+    fakeheap_deinit(&fake);
 }
 
 // Where a name cannot be had, it is at least the same in the next core.
@@ -271,6 +350,32 @@ WORLDS(looks_of_twins)
                          world);
 }
 
+// Iterators that came to their end have no list; where none has one, they could be of any kind.
+WORLDS(looks_of_what_has_ended)
+{
+    furnish();
+    vaddr type = fakeheap_type(
+        &fake,
+        &(struct fakeheap_type){.name = "listiterator", .structure = "listiterobject", .gc = true});
+    vaddr list = fakeheap_list(&fake), iterators[3];
+    for (size_t i = 0; i < LENGTH(iterators); i++)
+        iterators[i] = fakeheap_new(&fake, type, 0);
+    if (fakeheap_get(&fake, type, LAYOUT_PyTypeObject_tp_basicsize) !=
+        layout_offset(&fake.layout, LAYOUT_listiterobject_it_seq) +
+            (unsigned)fake.layout.values[LAYOUT_listiterobject_it_seq].width)
+        return; // this layout has more behind it
+    recognize();
+    cr_expect_str_neq(name_of("listiterator"), "listiterator", "%s", world);
+    close_recognition();
+    fakeheap_link(&fake, iterators[1], LAYOUT_listiterobject_it_seq, list);
+    recognize();
+    expect_name("listiterator", "listiterator");
+    close_recognition();
+    fakeheap_link(&fake, iterators[2], LAYOUT_listiterobject_it_seq, fakeheap_dict(&fake));
+    recognize();
+    cr_expect_str_neq(name_of("listiterator"), "listiterator", "%s", world);
+}
+
 // --- what is not there
 
 static void expect_nothing(const char *what, const char *evidence)
@@ -317,6 +422,91 @@ WORLDS(sizes)
              layout_offset(&fake.layout, LAYOUT_PyHeapTypeObject_sizeof),
              layout_offset(&fake.layout, LAYOUT_PyMemberDef_sizeof));
     expect_nothing("another size", text);
+}
+
+// What is nearly `type` says how far it comes.
+WORLDS(flags_and_base)
+{
+    char text[128];
+    furnish();
+    uint64_t flags = fakeheap_get(&fake, fake.type, LAYOUT_PyTypeObject_tp_flags);
+    static const uint64_t wrong[] = {0, TPFLAGS_HEAPTYPE, TPFLAGS_HEAPTYPE | TPFLAGS_HAVE_GC};
+    for (size_t i = 0; i < LENGTH(wrong); i++) {
+        fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_flags, wrong[i]);
+        snprintf(text, sizeof(text), "what has the sizes of `type` has flags 0x%llx",
+                 (unsigned long long)wrong[i]);
+        expect_nothing("flags", text);
+    }
+    fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_flags, flags);
+    static const char base[] = "the base of `type` is no `object`";
+    const vaddr bases[] = {0, 0x12345678, fake.none, fake.type};
+    for (size_t i = 0; i < LENGTH(bases); i++) {
+        fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_base, bases[i]);
+        expect_nothing("base", base);
+    }
+    fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_base, fake.object);
+    fakeheap_set(&fake, fake.object, LAYOUT_PyTypeObject_tp_base, fake.type);
+    expect_nothing("base of the base", base);
+}
+
+WORLDS(no_dict)
+{
+    char text[128];
+    furnish();
+    snprintf(text, sizeof(text), "the __dict__ of `type` is no dict of %u bytes",
+             layout_offset(&fake.layout, LAYOUT_PyDictObject_sizeof));
+    vaddr right = fakeheap_get(&fake, fake.type, LAYOUT_PyTypeObject_tp_dict);
+    const vaddr wrong[] = {0, 0x12345678, fakeheap_list(&fake), fake.type};
+    for (size_t i = 0; i < LENGTH(wrong); i++) {
+        fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_dict, wrong[i]);
+        expect_nothing("dict", text);
+    }
+    fakeheap_set(&fake, fake.type, LAYOUT_PyTypeObject_tp_dict, right);
+    fakeheap_set(&fake, right, LAYOUT_PyDictObject_ma_mask, 6);
+    expect_nothing("mask", text);
+}
+
+WORLDS(no_subclasses)
+{
+    furnish();
+    const vaddr wrong[] = {0, 0x12345678, fakeheap_dict(&fake), fake.type};
+    for (size_t i = 0; i < LENGTH(wrong); i++) {
+        fakeheap_set(&fake, fake.object, LAYOUT_PyTypeObject_tp_subclasses, wrong[i]);
+        expect_nothing("subclasses", "the subclasses of `object` are in no list");
+    }
+}
+
+WORLDS(no_builtins)
+{
+    furnish();
+    vaddr builtin = 0;
+    fakeheap_open(&fake);
+    cr_assert_eq(object_dict_find(&fake.runtime, fake.modules, "__builtin__", &builtin), MEMORY_OK);
+    fakeheap_dict_delete(&fake, fakeheap_get(&fake, builtin, LAYOUT_PyModuleObject_md_dict), "int");
+    expect_nothing("int", "__builtin__ has no int");
+    fakeheap_dict_delete(&fake, fake.modules, "__builtin__");
+    expect_nothing("builtin", "sys.modules has no __builtin__");
+}
+
+// Which are they?
+WORLDS(lists_in_two_places)
+{
+    furnish();
+    uint64_t stride = fake.heads[1] - fake.heads[0];
+    vaddr copy = fakeheap_allocate_in(&fake, FAKEHEAP_ARENA_STATIC, 3 * stride);
+    for (unsigned i = 0; i < RUNTIME_GENERATIONS; i++) {
+        vaddr head = copy + i * stride, tuple = fakeheap_tuple(&fake, 1);
+        vaddr own = fakeheap_head(&fake, tuple);
+        fakeheap_untrack(&fake, tuple);
+        fakeheap_set(&fake, own, LAYOUT_PyGC_Head_gc_next, head);
+        fakeheap_set(&fake, own, LAYOUT_PyGC_Head_gc_prev, head);
+        fakeheap_set(
+            &fake, own, LAYOUT_PyGC_Head_gc_refs,
+            fakeheap_get(&fake, fakeheap_head(&fake, fake.modules), LAYOUT_PyGC_Head_gc_refs));
+        fakeheap_set(&fake, head, LAYOUT_PyGC_Head_gc_next, own);
+        fakeheap_set(&fake, head, LAYOUT_PyGC_Head_gc_prev, own);
+    }
+    expect_nothing("copy", "2 places look like the lists of the collector");
 }
 
 WORLDS(mro)

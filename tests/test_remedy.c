@@ -3,28 +3,9 @@
 
 #include "remedy.h"
 #include "scene_findings.h"
+#include "scene_setters.h"
 
 #define WORLDS(name) WORLD_TEST(remedy, name, close_findings)
-
-static vaddr make_code(const char *name, unsigned line, const char *const *frees)
-{
-    return fakeheap_code(&fake,
-                         &(struct fakeheap_code){
-                             .name = name, .file = "/srv/app.py", .line = line, .freevars = frees});
-}
-
-// A function that does nothing but X.attribute = Y, in its second line.
-static vaddr make_setter(const char *name, const char *attribute, unsigned line)
-{
-    static const char bytecode[] = "d\0\0|\0\0_\1\0"; // LOAD_CONST, LOAD_FAST, STORE_ATTR 1
-    const char *const names[] = {"other", attribute, NULL};
-    vaddr code = make_code(name, line, NULL);
-    fakeheap_link(&fake, code, LAYOUT_PyCodeObject_co_names, fakeheap_names(&fake, names));
-    fakeheap_link(&fake, code, LAYOUT_PyCodeObject_co_code,
-                  fakeheap_str_of(&fake, bytecode, sizeof(bytecode) - 1));
-    fakeheap_link(&fake, code, LAYOUT_PyCodeObject_co_lnotab, fakeheap_str_of(&fake, "\0\1", 2));
-    return fakeheap_function(&fake, code);
-}
 
 // A client and a T, each an attribute of the other.
 struct pair {

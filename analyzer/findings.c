@@ -13,6 +13,7 @@
 #include "held.h"
 #include "parallel.h"
 #include "remedy.h"
+#include "remedy_check.h"
 #include "shape.h"
 
 enum {
@@ -292,6 +293,32 @@ static bool count_components(struct folding *folding)
     return find_medians(folding);
 }
 
+// Post: each finding's answers have been tried on some of its components, evenly from the first to
+// the last, but for those of which they are known to free all.
+static struct failure *check_breaks(struct folding *folding)
+{
+    struct findings *findings = folding->findings;
+    const struct groups *groups = &folding->groups;
+    struct failure *failure = NULL;
+    for (size_t i = 0; i < groups->single_count; i++)
+        findings->items[finding_of(folding, groups->single[i])].uneven++;
+    uint64_t *passed = calloc(findings->count + 1, sizeof(*passed));
+    if (!passed)
+        return failure_no_memory();
+    for (size_t i = 0; i < groups->single_count && !failure; i++) {
+        uint32_t number = finding_of(folding, groups->single[i]);
+        struct finding *finding = &findings->items[number];
+        uint64_t stride = (finding->uneven - 1) / REMEDY_CHECKED_MAX + 1;
+        if (finding->count > 1 && passed[number]++ % stride == 0)
+            failure = remedy_check(folding->heap, &folding->components, groups->single[i],
+                                   &folding->remedy_work, finding);
+    }
+    free(passed);
+    for (size_t i = 0; i < findings->count; i++)
+        remedy_choose(&findings->items[i]);
+    return failure;
+}
+
 // A member's owner is the finding of its component: the component numbers have served.
 static void set_owners(void *context, unsigned job)
 {
@@ -357,6 +384,9 @@ static struct failure *fold(struct folding *folding)
         return failure;
     if (!count_components(folding))
         return failure_no_memory();
+    failure = check_breaks(folding);
+    if (failure)
+        return failure;
     failure = measure_held(folding);
     if (failure)
         return failure;

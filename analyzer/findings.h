@@ -53,11 +53,19 @@ enum break_kind {
     BREAK_STRUCTURE,      // what an object needs to be what it is: im_self, gi_frame
 };
 
+// Of how many components an answer was tried on, and how many it frees. In both are only such as
+// are no plain rings: of these any reference of the drawn cycle frees all.
+struct finding_tally {
+    uint32_t replayed;
+    uint32_t freed;
+};
+
 // A reference of the drawn cycle without which the collector frees the example's component.
 struct finding_break {
     size_t step;
     enum break_kind kind;
     bool every; // it alone is not enough: the same attribute of every object of the class is
+    struct finding_tally tally;
 };
 
 // A change of the source: a reference taken away from every object of its class.
@@ -81,6 +89,7 @@ struct finding_set {
     size_t size;
     struct finding_change *items; // what to think of first, first
     size_t count;                 // size, or 0
+    struct finding_tally tally;   // of all together
 };
 
 struct finding_finalizer {
@@ -120,6 +129,7 @@ struct finding {
     char signature[SIGNATURE_SIZE];
     enum collect_state state; // COLLECT_UNCOLLECTABLE or COLLECT_PENDING
     uint64_t count;           // components
+    uint64_t uneven;          // of these that are no plain rings, and need not be alike
     uint64_t objects;         // their members
     struct finding_sizes sizes;
     uint64_t bytes;
@@ -165,6 +175,14 @@ struct findings {
 static inline size_t finding_kept_steps(const struct finding *finding)
 {
     return finding->step_count - finding->steps_left_out;
+}
+
+// Of the answer that is told first: the set, or else the first break.
+static inline struct finding_tally finding_first_tally(const struct finding *finding)
+{
+    if (finding->set.count)
+        return finding->set.tally;
+    return finding->break_count ? finding->breaks[0].tally : (struct finding_tally){0};
 }
 
 // The step of that number; NULL: it is not kept. FINDING_STEPS_FIRST are, and FINDING_STEPS_LAST,

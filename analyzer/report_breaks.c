@@ -164,11 +164,14 @@ static void put_first(const struct finding *finding, FILE *file)
     fprintf(file, "\n%s.", remedy_words(first->kind));
 }
 
-// The answers from `start` on.
+// The answers from `start` on, up to those that free less than the first.
 static void put_others(const struct finding *finding, size_t start, FILE *file)
 {
+    uint32_t freed = finding_first_tally(finding).freed;
     size_t end =
         finding->break_count < start + OTHERS_MAX ? finding->break_count : start + OTHERS_MAX;
+    while (end > start && finding->breaks[end - 1].tally.freed < freed)
+        end--;
     for (size_t i = start; i < end; i++) {
         const struct finding_break *other = &finding->breaks[i];
         fputs(i == start ? "\nAlso enough: " : ", ", file);
@@ -176,6 +179,18 @@ static void put_others(const struct finding *finding, size_t start, FILE *file)
     }
     if (start < end)
         fputs(end < finding->break_count ? " ..." : ".", file);
+}
+
+// Where the finding's cycles turned out not to be alike.
+static void put_tally(struct finding_tally tally, FILE *file)
+{
+    char freed[NUMBER_MAX], replayed[NUMBER_MAX];
+    if (tally.freed < tally.replayed)
+        fprintf(file,
+                "\nNot all these cycles are alike: of %s that were replayed without it, %s %s "
+                "freed. The others hold together by more.",
+                grouped(tally.replayed, replayed), grouped(tally.freed, freed),
+                tally.freed == 1 ? "is" : "are");
 }
 
 void put_breaks(const struct report *report, const struct finding *finding, FILE *file)
@@ -191,6 +206,21 @@ void put_breaks(const struct report *report, const struct finding *finding, FILE
     else
         put_none(finding, file);
     put_others(finding, finding->set.count ? 0 : 1, file);
+    put_tally(finding_first_tally(finding), file);
+}
+
+void put_freed_cycles(const struct finding *finding, FILE *file)
+{
+    struct finding_tally tally = finding_first_tally(finding);
+    uint64_t stay = tally.replayed - tally.freed;
+    char count[NUMBER_MAX], freed[NUMBER_MAX];
+    if (stay) {
+        bool all_replayed = tally.replayed == finding->uneven;
+        stay = all_replayed ? stay : finding->uneven * stay / tally.replayed;
+        fprintf(file, "%s%s of ", all_replayed ? "" : "about ",
+                grouped(finding->count - stay, freed));
+    }
+    fprintf(file, "%s cycle%s", grouped(finding->count, count), plural(finding->count));
 }
 
 void put_first_break(const struct finding *finding, FILE *file)

@@ -54,6 +54,7 @@ void put_unnamed_break(const struct finding *finding, FILE *file);
 
 // ".t of MyApiClient, set in cached_property.__get__ (seed_leak.py:21)"; only if there is a break
 // or a set, of which it tells two. Has marked names.
+void put_freed_cycles(const struct finding *finding, FILE *file);
 void put_first_break(const struct finding *finding, FILE *file);
 
 // "keep 3 other objects alive: 4.0 KiB"; only if held_objects is not 0.

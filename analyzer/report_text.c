@@ -157,8 +157,8 @@ static void put_largest(const struct report *report, FILE *file)
         fputs("Break ", file);
         put_first_break(largest, file);
     }
-    fprintf(file, "%s %s cycle%s", unnamed ? "; it would free" : ", to free",
-            grouped(largest->count, count), plural(largest->count));
+    fputs(unnamed ? "; it would free " : ", to free ", file);
+    put_freed_cycles(largest, file);
     if (findings->count > 1)
         fprintf(file, " (the largest of %s findings)", grouped(findings->count, count));
     fputs(".\n", file);

@@ -12,6 +12,9 @@ json_t *value_address(vaddr at);
 // What is more than 63 bits is told as the largest number of these.
 json_t *value_number(uint64_t value);
 
+// A place in the source: function, file, line.
+json_t *value_place(const char *function, const char *file, int64_t line);
+
 // The members "core" and "interpreter".
 json_t *value_core(const struct core *core, const struct missing *missing, bool with_values);
 json_t *value_interpreter(const struct interpreter *interpreter);
@@ -29,6 +32,9 @@ json_t *value_document(void);
 
 // Writes the document and frees it; NULL is for lack of memory. Failures: NO_MEMORY.
 struct failure *value_write(json_t *root, FILE *file) __attribute__((warn_unused_result));
+
+// The member "findings".
+json_t *value_findings(const struct report *report);
 
 // The member "holders".
 json_t *value_holders(const struct report *report);

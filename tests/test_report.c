@@ -332,6 +332,29 @@ Test(report, nothing_to_break)
     expect_line("  Which reference to break was not tried: too large.");
 }
 
+// Not all cycles of a finding hold together by the same.
+Test(report, cycles_that_are_not_alike)
+{
+    items[0].count = 1000;
+    items[0].uneven = 200;
+    items[0].breaks[0].tally = (struct finding_tally){64, 16};
+    expect_line("Break .t of MyApiClient, set in cached_property.__get__ "
+                "(seed_leak.py:21), to free about 850 of 1,000 cycles.");
+    expect_line("    Not all these cycles are alike: of 64 that were replayed without it, 16 are "
+                "freed. The others hold together by more.");
+    expect_no("Also enough");
+    items[0].uneven = 64;
+    expect_line("Break .t of MyApiClient, set in cached_property.__get__ "
+                "(seed_leak.py:21), to free 952 of 1,000 cycles.");
+    items[0].breaks[1].tally = items[0].breaks[0].tally;
+    expect_line("    Also enough: ._api_client of T.");
+    items[0].breaks[0].tally.freed = 64;
+    items[0].breaks[1].tally.freed = 64;
+    expect_line("Break .t of MyApiClient, set in cached_property.__get__ "
+                "(seed_leak.py:21), to free 1,000 cycles.");
+    expect_no("Not all these");
+}
+
 // Several that are to be broken together: what is drawn of them is marked.
 static void set_changes(struct finding_change changes[2])
 {

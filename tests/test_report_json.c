@@ -209,7 +209,7 @@ Test(report_json, the_whole)
         "\"kind\": \"cached attribute\", \"every\": false, \"set_in\": [{\"function\": "
         "\"cached_property.__get__\", \"file\": \"/srv/app/seed_leak.py\", \"line\": 21}]}, "
         "{\"step\": 1, \"type\": \"__main__.T\", \"edge\": \"._api_client\", \"kind\": \"back "
-        "reference\", \"every\": false}], \"breaks_tried\": 2, \"break_set\": "
+        "reference\", \"every\": false}], \"breaks_tried\": 2, \"breaks_check\": {\"uneven\": 0, \"replayed\": 0, \"freed\": 0}, \"break_set\": "
         "{\"state\": \"not tried\", \"size\": 0, \"changes\": []}, \"objects_per_cycle\": "
         "{\"min\": 0, \"median\": 0, \"max\": 0, \"histogram\": []}, \"values\": null, \"break_name_lost\": false}], "
         "\"findings_total\": 1, \"shared\": {\"objects\": 0, \"bytes\": 0}, "

@@ -1,6 +1,7 @@
 #include "missing.h"
 
 #include <elf.h>
+#include <stdlib.h>
 
 // The file that was mapped there, with its static variables; NULL: none.
 static const struct module *find_module(const struct process *process, vaddr at)
@@ -23,34 +24,48 @@ static enum missing_kind find_kind(const struct process *process,
     return interpreter && module == interpreter->module ? MISSING_INTERPRETER : MISSING_VARIABLES;
 }
 
-// Bytes of a range that the process's memory has all the same.
-static uint64_t count_filled(const struct process *process, vaddr start, uint64_t size)
+// For each span, how many bytes those before it have. NULL: no memory, which is noted.
+static uint64_t *sum_spans(const struct memory *memory)
 {
-    const struct memory *memory = &process->memory;
-    uint64_t filled = 0;
+    uint64_t *sums = calloc(memory->count + 1, sizeof(*sums));
+    if (!sums)
+        failure_note_no_memory();
+    for (size_t i = 0; sums && i < memory->count; i++)
+        sums[i + 1] = sums[i] + (memory->spans[i].bytes ? memory->spans[i].size : 0);
+    return sums;
+}
+
+// How many bytes the memory has below an address.
+static uint64_t count_below(const struct memory *memory, const uint64_t *sums, vaddr at)
+{
     size_t low = 0, high = memory->count;
-    while (low < high) { // the first span that ends behind the start
+    while (low < high) { // the first span that ends behind it
         size_t middle = low + (high - low) / 2;
-        if (memory->spans[middle].start + memory->spans[middle].size <= start)
+        if (memory->spans[middle].start + memory->spans[middle].size <= at)
             low = middle + 1;
         else
             high = middle;
     }
-    for (; low < memory->count && memory->spans[low].start - start < size; low++) {
-        const struct memory_span *span = &memory->spans[low];
-        vaddr from = span->start > start ? span->start : start;
-        uint64_t length = span->start + span->size - from;
-        if (length > start + size - from)
-            length = start + size - from;
-        filled += span->bytes ? length : 0;
-    }
-    return filled;
+    if (low == memory->count || memory->spans[low].start >= at || !memory->spans[low].bytes)
+        return sums[low];
+    return sums[low] + (at - memory->spans[low].start);
+}
+
+// Bytes of a range that the process's memory has all the same.
+static uint64_t count_filled(const struct process *process, const uint64_t *sums, vaddr start,
+                             uint64_t size)
+{
+    if (!sums)
+        return 0;
+    vaddr end = size < UINT64_MAX - start ? start + size : UINT64_MAX;
+    return count_below(&process->memory, sums, end) - count_below(&process->memory, sums, start);
 }
 
 void missing_sum(const struct core *core, const struct process *process,
                  const struct interpreter *interpreter, struct missing *missing)
 {
     uint64_t told = core->notes_missing;
+    uint64_t *sums = process && core->bytes_missing ? sum_spans(&process->memory) : NULL;
     *missing = (struct missing){.bytes = core->bytes_missing};
     missing->kinds[MISSING_NOTES] = core->notes_missing;
     missing->segments = core->notes_missing > 0;
@@ -61,13 +76,14 @@ void missing_sum(const struct core *core, const struct process *process,
         vaddr start = segment->start + segment->saved_size;
         enum missing_kind kind = find_kind(process, interpreter, segment->flags, start);
         uint64_t filled =
-            kind == MISSING_FILES && process ? count_filled(process, start, segment->missing) : 0;
+            kind == MISSING_FILES ? count_filled(process, sums, start, segment->missing) : 0;
         missing->segments++;
         missing->filled += filled;
         missing->kinds[kind] += segment->missing - filled;
         if (__builtin_add_overflow(told, segment->missing, &told))
             told = UINT64_MAX;
     }
+    free(sums);
     if (told < missing->bytes)
         missing->kinds[MISSING_OTHER] = missing->bytes - told;
 }

@@ -3,25 +3,27 @@
 #include <elf.h>
 #include <stdlib.h>
 
-// The file that was mapped there, with its static variables; NULL: none.
-static const struct module *find_module(const struct process *process, vaddr at)
+// How many bytes from `at` on are of a file and its static variables; which file: *module. 0: none.
+static uint64_t find_module(const struct process *process, vaddr at, const struct module **module)
 {
-    const struct module *module = process ? process_last_module(process, at) : NULL;
-    if (!module)
-        return NULL;
-    vaddr end = module->end > module->data_end ? module->end : module->data_end;
-    return at - module->start < end - module->start ? module : NULL;
+    *module = process ? process_last_module(process, at) : NULL;
+    if (!*module)
+        return 0;
+    vaddr end = (*module)->end > (*module)->data_end ? (*module)->end : (*module)->data_end;
+    return at - (*module)->start < end - (*module)->start ? end - at : 0;
 }
 
-static enum missing_kind find_kind(const struct process *process,
-                                   const struct interpreter *interpreter, uint32_t flags, vaddr at)
+// What is lost was writable. The kernel makes one mapping of a file's .bss and of what lies behind.
+static void add_writable(const struct process *process, const struct interpreter *interpreter,
+                         vaddr start, uint64_t size, uint64_t *kinds)
 {
-    const struct module *module = find_module(process, at);
-    if (!(flags & PF_W))
-        return MISSING_FILES;
-    if (!module)
-        return MISSING_HEAP;
-    return interpreter && module == interpreter->module ? MISSING_INTERPRETER : MISSING_VARIABLES;
+    const struct module *module;
+    uint64_t of_file = find_module(process, start, &module);
+    if (of_file > size)
+        of_file = size;
+    kinds[interpreter && module == interpreter->module ? MISSING_INTERPRETER : MISSING_VARIABLES] +=
+        of_file;
+    kinds[MISSING_HEAP] += size - of_file;
 }
 
 // For each span, how many bytes those before it have. NULL: no memory, which is noted.
@@ -74,14 +76,16 @@ void missing_sum(const struct core *core, const struct process *process,
         if (!segment->missing)
             continue;
         vaddr start = segment->start + segment->saved_size;
-        enum missing_kind kind = find_kind(process, interpreter, segment->flags, start);
-        uint64_t filled =
-            kind == MISSING_FILES ? count_filled(process, sums, start, segment->missing) : 0;
         missing->segments++;
-        missing->filled += filled;
-        missing->kinds[kind] += segment->missing - filled;
         if (__builtin_add_overflow(told, segment->missing, &told))
             told = UINT64_MAX;
+        if (segment->flags & PF_W) {
+            add_writable(process, interpreter, start, segment->missing, missing->kinds);
+            continue;
+        }
+        uint64_t filled = count_filled(process, sums, start, segment->missing);
+        missing->filled += filled;
+        missing->kinds[MISSING_FILES] += segment->missing - filled;
     }
     free(sums);
     if (told < missing->bytes)

@@ -139,6 +139,16 @@ Test(missing, without_the_file)
     expect_kinds(10, 1, 0, 0);
 }
 
+// .bss and the memory behind it are one mapping, where both are the process's own.
+Test(missing, heap_behind_bss)
+{
+    add_lost(PYTHON + BSS, 0, 2 * PAGE + 1000, PF_R | PF_W);
+    add_lost(OTHER + BSS, PAGE, PAGE + 100, PF_R | PF_W);
+    sum();
+    expect_kinds(1100, 2 * PAGE, PAGE, 0);
+    cr_expect_eq(missing.segments, 2);
+}
+
 Test(missing, nothing_known_of_files)
 {
     add_lost(PYTHON + DATA, 0, 10, PF_R | PF_W);

@@ -13,6 +13,12 @@ static uint64_t find_module(const struct process *process, vaddr at, const struc
     return at - (*module)->start < end - (*module)->start ? end - at : 0;
 }
 
+static void add(uint64_t *sum, uint64_t more)
+{
+    if (__builtin_add_overflow(*sum, more, sum))
+        *sum = UINT64_MAX;
+}
+
 // What is lost was writable. The kernel makes one mapping of a file's .bss and of what lies behind.
 static void add_writable(const struct process *process, const struct interpreter *interpreter,
                          vaddr start, uint64_t size, uint64_t *kinds)
@@ -21,9 +27,10 @@ static void add_writable(const struct process *process, const struct interpreter
     uint64_t of_file = find_module(process, start, &module);
     if (of_file > size)
         of_file = size;
-    kinds[interpreter && module == interpreter->module ? MISSING_INTERPRETER : MISSING_VARIABLES] +=
-        of_file;
-    kinds[MISSING_HEAP] += size - of_file;
+    add(&kinds[interpreter && module == interpreter->module ? MISSING_INTERPRETER
+                                                            : MISSING_VARIABLES],
+        of_file);
+    add(&kinds[MISSING_HEAP], size - of_file);
 }
 
 // For each span, how many bytes those before it have. NULL: no memory, which is noted.
@@ -77,15 +84,14 @@ void missing_sum(const struct core *core, const struct process *process,
             continue;
         vaddr start = segment->start + segment->saved_size;
         missing->segments++;
-        if (__builtin_add_overflow(told, segment->missing, &told))
-            told = UINT64_MAX;
+        add(&told, segment->missing);
         if (segment->flags & PF_W) {
             add_writable(process, interpreter, start, segment->missing, missing->kinds);
             continue;
         }
         uint64_t filled = count_filled(process, sums, start, segment->missing);
-        missing->filled += filled;
-        missing->kinds[MISSING_FILES] += segment->missing - filled;
+        add(&missing->filled, filled);
+        add(&missing->kinds[MISSING_FILES], segment->missing - filled);
     }
     free(sums);
     if (told < missing->bytes)

@@ -264,6 +264,19 @@ Test(missing, up_to_the_end_of_addresses)
     cr_expect_eq(missing.filled, 20);
 }
 
+// Sums stay where numbers end.
+Test(missing, more_than_numbers_have)
+{
+    for (int i = 0; i < 2; i++) {
+        add_lost(HEAP, 0, UINT64_MAX - 1, PF_R | PF_W);
+        add_lost(HEAP, 0, UINT64_MAX - 1, PF_R);
+    }
+    sum();
+    expect_kinds(UINT64_MAX, 0, 0, UINT64_MAX);
+    cr_expect_eq(missing.bytes, UINT64_MAX);
+    cr_expect_eq(missing.kinds[MISSING_OTHER], 0);
+}
+
 // Each of very many segments promises what very many others have.
 Test(missing, many_segments_over_many_spans)
 {

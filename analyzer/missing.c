@@ -3,13 +3,17 @@
 #include <elf.h>
 #include <stdlib.h>
 
+#include "core_data.h"
+
 // How many bytes from `at` on are of a file and its static variables; which file: *module. 0: none.
-static uint64_t find_module(const struct process *process, vaddr at, const struct module **module)
+static uint64_t find_module(struct process *process, vaddr at, const struct module **module)
 {
     *module = process ? process_last_module(process, at) : NULL;
     if (!*module)
         return 0;
-    vaddr end = (*module)->end > (*module)->data_end ? (*module)->end : (*module)->data_end;
+    uint64_t lost_reads = process->memory.lost_reads;
+    vaddr end = core_data_module_end(process, *module);
+    process->memory.lost_reads = lost_reads; // of headers, which the report does without
     return at - (*module)->start < end - (*module)->start ? end - at : 0;
 }
 
@@ -20,7 +24,7 @@ static void add(uint64_t *sum, uint64_t more)
 }
 
 // What is lost was writable. The kernel makes one mapping of a file's .bss and of what lies behind.
-static void add_writable(const struct process *process, const struct interpreter *interpreter,
+static void add_writable(struct process *process, const struct interpreter *interpreter,
                          vaddr start, uint64_t size, uint64_t *kinds)
 {
     const struct module *module;
@@ -70,7 +74,7 @@ static uint64_t count_filled(const struct process *process, const uint64_t *sums
     return count_below(&process->memory, sums, end) - count_below(&process->memory, sums, start);
 }
 
-void missing_sum(const struct core *core, const struct process *process,
+void missing_sum(const struct core *core, struct process *process,
                  const struct interpreter *interpreter, struct missing *missing)
 {
     uint64_t told = core->notes_missing;

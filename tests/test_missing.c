@@ -8,22 +8,16 @@
 
 #include "missing.h"
 #include "scratch.h"
+#include "world.h"
 
 enum {
-    PAGE = 4096,
-    MOST = 8,
+    END = BSS + 2 * PAGE,
     MANY = 300000
 };
 
-static const vaddr HEAP = 0x10000000, PYTHON = 0x20000000, OTHER = 0x30000000;
-
-// The interpreter's file and another one have five pages: code, constants, data, and two of .bss,
+// The interpreter's file and another one have five pages: headers, code, data, and two of .bss,
 // which NT_FILE does not know.
-enum {
-    DATA = 2 * PAGE,
-    BSS = 3 * PAGE,
-    END = 5 * PAGE
-};
+static const vaddr HEAP = 0x10000000, PYTHON = 0x20000000, OTHER = 0x30000000;
 
 static struct core_segment segments[MOST];
 static struct module modules[2];
@@ -129,14 +123,28 @@ Test(missing, up_to_the_end_of_bss)
     expect_kinds(110, 1, 0, 0);
 }
 
-// The file is not at hand: what NT_FILE says is all that is known of its end.
+// The file is not at hand: its first page, which the core has, tells of its .bss.
+Test(missing, by_saved_program_headers)
+{
+    struct fakecore_file_image image = build_library(&id_1);
+    modules[0].data_end = modules[0].start;
+    cr_assert_null(memory_add(&process.memory, PYTHON, PAGE, image.bytes));
+    add_lost(PYTHON + BSS, 0, PAGE + 10, PF_R | PF_W);
+    sum();
+    expect_kinds(10, PAGE, 0, 0);
+    fakecore_free(&image);
+}
+
+// That page is lost as well: what NT_FILE says is all that is known of its end.
 Test(missing, without_the_file)
 {
     modules[0].data_end = modules[0].start;
     add_lost(PYTHON + BSS - 1, 0, 1, PF_R | PF_W);
     add_lost(PYTHON + BSS, 0, 10, PF_R | PF_W);
+    cr_assert_null(memory_add_lost(&process.memory, PYTHON, PAGE));
     sum();
     expect_kinds(10, 1, 0, 0);
+    cr_expect_eq(process.memory.lost_reads, 0); // those are the report's
 }
 
 // .bss and the memory behind it are one mapping, where both are the process's own.

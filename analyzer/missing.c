@@ -51,17 +51,10 @@ static uint64_t *sum_spans(const struct memory *memory)
 // How many bytes the memory has below an address.
 static uint64_t count_below(const struct memory *memory, const uint64_t *sums, vaddr at)
 {
-    size_t low = 0, high = memory->count;
-    while (low < high) { // the first span that ends behind it
-        size_t middle = low + (high - low) / 2;
-        if (memory->spans[middle].start + memory->spans[middle].size <= at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == memory->count || memory->spans[low].start >= at || !memory->spans[low].bytes)
-        return sums[low];
-    return sums[low] + (at - memory->spans[low].start);
+    size_t found = memory_lower_bound(memory, at);
+    if (found == memory->count || memory->spans[found].start >= at || !memory->spans[found].bytes)
+        return sums[found];
+    return sums[found] + (at - memory->spans[found].start);
 }
 
 // Bytes of a range that the process's memory has all the same.

@@ -1,22 +1,35 @@
 #include "interpreter.h"
 
 #include <elf.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core_data.h"
 #include "emulator.h"
 #include "image.h"
 #include "image_dwarf.h"
+#include "interpreter_module.h"
 #include "known_builds.h"
 #include "layout.h"
 #include "learned.h"
 #include "registers.h"
 
 enum {
-    VERSION_MAX = 32,
     STACK_MAX = 64 << 20 // of a thread; more is not looked through
 };
+
+// What the main program has by copy relocation is used by all; else the interpreter's own comes
+// before that of another one in the process.
+static bool find_exported(const struct interpreter *interpreter, const char *name, vaddr *address)
+{
+    const struct module *own = interpreter->module, *in;
+    vaddr value;
+    if (!process_find_symbol(interpreter->process, name, address, &in))
+        return false;
+    if (in != own && (!in->is_main || interpreter_module_has(in, "PyGC_Collect")) &&
+        image_find_symbol(own->image, name, &value, NULL, NULL))
+        *address = own->bias + value;
+    return true;
+}
 
 // Looks a symbol up for pyabi.
 static bool find_symbol(void *context, enum symbol_scope scope, const char *name, vaddr *address)
@@ -26,92 +39,11 @@ static bool find_symbol(void *context, enum symbol_scope scope, const char *name
     bool ambiguous = false;
     vaddr value;
     if (scope == SYMBOL_EXPORTED)
-        return process_find_symbol(interpreter->process, name, address, NULL);
+        return find_exported(interpreter, name, address);
     if (!image_find_symbol(module->image, name, &value, NULL, &ambiguous) || ambiguous)
         return false;
     *address = value + module->bias;
     return true;
-}
-
-static bool has_symbol(const struct module *module, const char *name)
-{
-    return module && module->image &&
-           image_find_symbol(module->image, name, &(vaddr){0}, NULL, NULL);
-}
-
-// "3.11" out of ".../libpython3.11.so.1.0" or ".../python3.11"; "" when the path does not say.
-static void version_in_path(const char *path, char *version)
-{
-    const char *base = strrchr(path, '/');
-    const char *found = strstr(base ? base : path, "python");
-    size_t length = found ? strspn(found + 6, "0123456789.") : 0;
-    while (length && found[6 + length - 1] == '.')
-        length--;
-    snprintf(version, VERSION_MAX, "%.*s", (int)length, found ? found + 6 : "");
-}
-
-static struct failure *python3(const struct module *module)
-{
-    char version[VERSION_MAX];
-    version_in_path(module->path, version);
-    return failure_create(
-        FAILURE_UNSUPPORTED,
-        "the process ran Python %s (%s); since PEP 442 (Python 3.4) the collector frees cycles "
-        "with __del__, so this leak does not exist there; look for what still refers to the "
-        "objects instead",
-        *version ? version : "3", module->path);
-}
-
-// A module that looks like Python 2 by its name, though its file is not here.
-static const struct module *absent_python(const struct process *process, bool *is_python3)
-{
-    for (size_t i = 0; i < process->module_count; i++) {
-        const struct module *module = &process->modules[i];
-        char version[VERSION_MAX];
-        version_in_path(module->path, version);
-        if (module->image || !*version)
-            continue;
-        *is_python3 = version[0] == '3';
-        return module;
-    }
-    return NULL;
-}
-
-// Why there is no report: no file, and what the core alone shows is not enough.
-static struct failure *no_interpreter(const struct process *process, const char *evidence)
-{
-    bool is_python3;
-    char id[2 * BUILD_ID_MAX + 1];
-    const struct module *absent = absent_python(process, &is_python3);
-    if (absent) {
-        build_id_format(&absent->core_build_id, id, sizeof(id));
-        return failure_create(FAILURE_MISMATCH,
-                              "the interpreter of the process, %s (build-id %s), is not on this "
-                              "machine, and the core alone does not show it (%s); pass it as "
-                              "EXECUTABLE, or its directory by --library-path=DIR or --sysroot=DIR",
-                              absent->path, id, evidence);
-    }
-    if (process->core->bytes_missing && !process->core->mapping_count)
-        return failure_create(
-            FAILURE_MISMATCH,
-            "the core was cut and has lost the notes that name its files; no file "
-            "at hand is an interpreter that its memory points to, and the core "
-            "alone does not show one (%s); pass the file that has the interpreter "
-            "itself as EXECUTABLE (libpython2.7.so.1.0, where python2.7 only "
-            "loads it)",
-            evidence);
-    if (process->main_absent)
-        return failure_create(FAILURE_MISMATCH,
-                              "the main program of the process is not on this machine, no other "
-                              "file of it has a Python interpreter, and the core alone does not "
-                              "show one (%s); pass the executable as second argument",
-                              evidence);
-    return failure_create(FAILURE_MISMATCH,
-                          "no file of the process has a Python 2 interpreter (looked for the "
-                          "symbols PyType_Type and PyGC_Collect in %zu files of \"%s\"), and "
-                          "nothing in its memory looks like one (%s); is this the core of a Python "
-                          "process?",
-                          process->module_count, process->core->command, evidence);
 }
 
 static bool find_recognized(void *context, enum symbol_scope scope, const char *name,
@@ -135,16 +67,12 @@ static bool find_name(void *context, vaddr type, const char **name, const char *
 static struct failure *recognize(struct interpreter *interpreter, struct process *process)
 {
     struct recognize_source source = {0};
-    bool is_python3 = false;
-    const struct module *absent = absent_python(process, &is_python3);
-    if (is_python3)
-        return python3(absent);
     struct failure *failure = core_data_list(process, &interpreter->ranges, &source.range_count);
     source.ranges = interpreter->ranges;
     if (!failure)
         failure = recognition_create(&process->memory, &source, &interpreter->recognition);
     if (failure && failure_kind(failure) == FAILURE_MISMATCH) {
-        struct failure *explained = no_interpreter(process, failure_text(failure));
+        struct failure *explained = interpreter_module_explain(process, failure_text(failure));
         failure_destroy(failure);
         return explained;
     }
@@ -152,25 +80,6 @@ static struct failure *recognize(struct interpreter *interpreter, struct process
         if (core_data_file(&process->modules[i]) == interpreter->recognition->file)
             interpreter->module = &process->modules[i];
     return failure;
-}
-
-static struct failure *find_module(struct interpreter *interpreter, struct process *process)
-{
-    const struct module *python = NULL;
-    for (size_t i = 0; i < process->module_count && !python; i++) {
-        const struct module *module = &process->modules[i];
-        if (has_symbol(module, "_PyRuntime") ||
-            (has_symbol(module, "PyUnicode_Type") && has_symbol(module, "PyBytes_Type")))
-            return python3(module);
-        // A launcher linked to libpython may define PyType_Type by copy relocation; only the
-        // interpreter itself defines the collector's code.
-        if (has_symbol(module, "PyType_Type") && has_symbol(module, "PyGC_Collect"))
-            python = module;
-    }
-    if (!python)
-        return recognize(interpreter, process);
-    interpreter->module = python;
-    return NULL;
 }
 
 static struct failure *find_debug_file(struct interpreter *interpreter,
@@ -477,7 +386,9 @@ struct failure *interpreter_open(struct process *process, const struct debug_fil
         return failure_no_memory();
     made->process = process;
     made->wants_dwarf = options->path || options->ask_servers;
-    struct failure *failure = find_module(made, process);
+    struct failure *failure = interpreter_module_find(process, &made->module);
+    if (!failure && !made->module)
+        failure = recognize(made, process);
     if (!failure)
         failure = find_debug_file(made, options);
     if (!failure)
@@ -492,8 +403,8 @@ struct failure *interpreter_open(struct process *process, const struct debug_fil
     }
     made->runs_code = emulator_is_built_in();
     // Only Py_TRACE_REFS builds have it (Objects/object.c).
-    made->debug_build =
-        made->runtime.layout.column->trace_refs || has_symbol(made->module, "_Py_ForgetReference");
+    made->debug_build = made->runtime.layout.column->trace_refs ||
+                        interpreter_module_has(made->module, "_Py_ForgetReference");
     *interpreter = made;
     return NULL;
 }

@@ -13,15 +13,20 @@ bool interpreter_module_has(const struct module *module, const char *name)
            image_find_symbol(module->image, name, &(vaddr){0}, NULL, NULL);
 }
 
-// "3.11" out of ".../libpython3.11.so.1.0" or ".../python3.11"; "" when the path does not say.
+// "3.11" out of ".../libpython3.11.so.1.0" or ".../python3.11"; "" when the path does not say, or
+// is that of something else that has to do with Python (libboost_python27.so.1, python3_plugin.so).
 static void version_in_path(const char *path, char *version)
 {
-    const char *base = strrchr(path, '/');
-    const char *found = strstr(base ? base : path, "python");
-    size_t length = found ? strspn(found + 6, "0123456789.") : 0;
-    while (length && found[6 + length - 1] == '.')
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    *version = '\0';
+    base += strncmp(base, "lib", 3) == 0 ? 3 : 0;
+    if (strncmp(base, "python", 6) != 0 || (base[6] != '2' && base[6] != '3') ||
+        !strchr(". ", base[7]))
+        return;
+    size_t length = strspn(base + 6, "0123456789.");
+    while (base[6 + length - 1] == '.')
         length--;
-    snprintf(version, VERSION_MAX, "%.*s", (int)length, found ? found + 6 : "");
+    snprintf(version, VERSION_MAX, "%.*s", (int)length, base + 6);
 }
 
 static struct failure *python3(const struct module *module)

@@ -150,6 +150,12 @@ Test(interpreter_module, python3_within_a_program)
     expect_python3("3", "blender");
 }
 
+Test(interpreter_module, python3_in_a_plugin)
+{
+    add_library(0, "python38_plugin.so", BELOW, python37);
+    expect_python3("3", "python38_plugin.so");
+}
+
 // The library of the stable ABI has nothing but this name.
 Test(interpreter_module, python3_without_a_minor_version)
 {
@@ -222,6 +228,20 @@ Test(interpreter_module, recognized_beside_python3_that_is_here)
     expect_recognized(python);
 }
 
+// Files that have to do with Python are not Python.
+Test(interpreter_module, recognized_beside_what_is_called_alike)
+{
+    static const char *const names[] = {
+        "/usr/lib/libboost_python38.so.1.71", "/usr/lib/uwsgi/python3_plugin.so",
+        "/usr/lib/libpeas/libpython3loader.so",
+        "/usr/lib/python3/foo.cpython-38-x86_64-linux-gnu.so", "/var/cache/python3-docs.index"};
+    for (size_t i = 0; i < LENGTH(names); i++)
+        add_module(names[i], BELOW + i * 0x100000, NULL);
+    struct module *python = add_module("/opt/app/bin/app", fake.source.image.start, NULL);
+    python->end = fake.source.image.end;
+    expect_recognized(python);
+}
+
 // ---- And the core alone does not show it
 
 static void expect_explained(const char *expected)
@@ -237,6 +257,16 @@ static void expect_explained(const char *expected)
     "core alone does not show it (it is not round); pass it as EXECUTABLE, or its directory by "   \
     "--library-path=DIR or --sysroot=DIR"
 
+Test(interpreter_module, explains_the_file_that_is_not_here)
+{
+    add_module("/usr/lib/libboost_python27.so.1.67", BELOW, NULL);
+    struct module *python = add_module("/usr/lib/libpython2.7.so.1.0", ABOVE, NULL);
+    process.main_absent = true;
+    expect_explained(NOT_HERE("/usr/lib/libpython2.7.so.1.0", "none"));
+    python->core_build_id = (struct build_id){.bytes = {0xde, 0xad}, .size = 2};
+    expect_explained(NOT_HERE("/usr/lib/libpython2.7.so.1.0", "dead"));
+}
+
 Test(interpreter_module, explains_every_name_of_python2)
 {
     static const char *const names[] = {"/usr/bin/python2", "/usr/bin/python2.7-dbg",
@@ -249,6 +279,16 @@ Test(interpreter_module, explains_every_name_of_python2)
         snprintf(text, sizeof(text), NOT_HERE("%s", "none"), names[i]);
         expect_explained(text);
     }
+}
+
+Test(interpreter_module, explains_the_main_program)
+{
+    add_module("/usr/lib/libboost_python27.so.1.67", BELOW, NULL);
+    add_module("/opt/app/bin/app", ABOVE, NULL)->is_main = true;
+    process.main_absent = true;
+    expect_explained("the main program of the process is not on this machine, no other file of it "
+                     "has a Python interpreter, and the core alone does not show one (it is not "
+                     "round); pass the executable as second argument");
 }
 
 Test(interpreter_module, explains_lost_notes)

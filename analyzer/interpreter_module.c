@@ -1,6 +1,7 @@
 #include "interpreter_module.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -33,6 +34,13 @@ static struct failure *python3(const struct module *module)
 {
     char version[VERSION_MAX];
     version_in_path(module->path, version);
+    if (version[0] && version[1] == '.' && atoi(version + 2) < 4)
+        return failure_create(
+            FAILURE_UNSUPPORTED,
+            "the process ran Python %s (%s), whose collector keeps cycles with __del__ as that of "
+            "Python 2 does, but only Python 2 can be read here; look at gc.garbage in the process, "
+            "or run it with Python 3.4 or later, which frees them (PEP 442)",
+            version, module->path);
     return failure_create(
         FAILURE_UNSUPPORTED,
         "the process ran Python %s (%s); since PEP 442 (Python 3.4) the collector frees cycles "

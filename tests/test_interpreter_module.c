@@ -169,6 +169,25 @@ Test(interpreter_module, python3_whose_file_is_not_here)
     expect_python3("3.10", "/usr/bin/python3.10 (deleted)");
 }
 
+// Before 3.4 they leaked as in Python 2.
+Test(interpreter_module, python3_that_leaks)
+{
+    static const char *const versions[] = {"3.0", "3.1", "3.2", "3.3"};
+    open_memory();
+    for (size_t i = 0; i < LENGTH(versions); i++) {
+        char path[64], text[512];
+        snprintf(path, sizeof(path), "/usr/lib/libpython%smu.so.1.0", versions[i]);
+        snprintf(text, sizeof(text),
+                 "the process ran Python %s (%s), whose collector keeps cycles with __del__ as "
+                 "that of Python 2 does, but only Python 2 can be read here; look at gc.garbage in "
+                 "the process, or run it with Python 3.4 or later, which frees them (PEP 442)",
+                 versions[i], path);
+        process.module_count = 0;
+        add_module(path, BELOW, NULL);
+        expect_failure(FAILURE_UNSUPPORTED, text);
+    }
+}
+
 // An editor may have loaded both, one below the other.
 Test(interpreter_module, python3_beside_python2)
 {

@@ -156,25 +156,49 @@ static const char *ending_text(unsigned ending)
     return emulator_status_text((enum emulator_status)ending);
 }
 
-static struct failure *find_file_data(struct interpreter *interpreter)
+// Adds what anybody has of a writable segment as ranges of whole words; how much of it the process
+// had nothing at.
+static uint64_t add_data(struct interpreter *interpreter, const struct memory *memory, vaddr start,
+                         vaddr end)
+{
+    vaddr word = memory->format.word_size;
+    uint64_t unmapped = end - start;
+    for (size_t i = memory_lower_bound(memory, start);
+         i < memory->count && memory->spans[i].start < end; i++) {
+        const struct memory_span *span = &memory->spans[i];
+        vaddr from = span->start > start ? span->start : start;
+        vaddr to = span->start + span->size < end ? span->start + span->size : end;
+        unmapped -= to - from;
+        from = (from + word - 1) & ~(word - 1);
+        if (span->bytes && from < to)
+            interpreter->data[interpreter->source.data_count++] = (struct runtime_range){from, to};
+    }
+    return unmapped;
+}
+
+static struct failure *find_file_data(struct interpreter *interpreter, struct process *process)
 {
     const struct image *image = interpreter->module->image;
-    interpreter->data = calloc(image->segment_count + 1, sizeof(*interpreter->data));
+    const struct memory *memory = &process->memory;
+    // Each end of a segment cuts at most one span.
+    interpreter->data =
+        calloc(2 * image->segment_count + memory->count + 1, sizeof(*interpreter->data));
     if (!interpreter->data)
         return failure_no_memory();
-    size_t count = 0;
-    for (size_t i = 0; i < image->segment_count; i++) {
-        const struct image_segment *segment = &image->segments[i];
-        if (!(segment->flags & PF_W))
-            continue;
-        vaddr word = image->format.word_size;
-        vaddr start = (segment->start + interpreter->module->bias + word - 1) & ~(word - 1);
-        interpreter->data[count++] = (struct runtime_range){start, start + segment->memory_size};
-    }
     interpreter->source.find_symbol = find_symbol;
     interpreter->source.image =
         (struct runtime_range){interpreter->module->start, interpreter->module->data_end};
-    interpreter->source.data_count = count;
+    vaddr reached = 0;
+    for (size_t i = 0; i < image->segment_count; i++) {
+        const struct image_segment *segment = &image->segments[i];
+        vaddr start = interpreter->module->bias + segment->start, end = UINT64_MAX;
+        if (segment->memory_size < end - start)
+            end = start + segment->memory_size;
+        if (!(segment->flags & PF_W) || start < reached) // segments are in order (ELF)
+            continue;
+        reached = end;
+        interpreter->source.data_missing += add_data(interpreter, memory, start, end);
+    }
     return NULL;
 }
 
@@ -194,26 +218,6 @@ static struct failure *find_recognized_data(struct interpreter *interpreter)
     interpreter->source.data_count = count;
     interpreter->source.names = &interpreter->names;
     return NULL;
-}
-
-// How much of the writable segments of the interpreter's file the core has nothing at.
-static uint64_t count_unmapped_data(const struct interpreter *interpreter, struct process *process)
-{
-    const uint64_t page = 4096;
-    uint64_t unmapped = 0;
-    for (size_t i = 0; !interpreter->recognition && i < interpreter->source.data_count; i++) {
-        const struct runtime_range *range = &interpreter->data[i];
-        for (vaddr at = range->start; at < range->end;) {
-            const struct memory_span *span = memory_find(&process->memory, at);
-            vaddr next = span ? span->start + span->size : (at & ~(page - 1)) + page;
-            if (!span)
-                unmapped += (next < range->end ? next : range->end) - at;
-            if (next <= at)
-                break;
-            at = next;
-        }
-    }
-    return unmapped;
 }
 
 // How much of the interpreter's writable segments the core says it has, and does not have.
@@ -240,8 +244,8 @@ static uint64_t count_unsaved_data(const struct interpreter *interpreter, struct
 
 static struct failure *find_data(struct interpreter *interpreter, struct process *process)
 {
-    struct failure *failure =
-        interpreter->recognition ? find_recognized_data(interpreter) : find_file_data(interpreter);
+    struct failure *failure = interpreter->recognition ? find_recognized_data(interpreter)
+                                                       : find_file_data(interpreter, process);
     interpreter->code = (struct runtime_code){.context = interpreter,
                                               .open = open_emulator,
                                               .run = run_emulator,
@@ -255,8 +259,8 @@ static struct failure *find_data(struct interpreter *interpreter, struct process
     interpreter->source.data = interpreter->data;
     interpreter->source.code = &interpreter->code;
     if (!failure)
-        interpreter->source.data_missing = // no kernel leaves out any of these: it is damage
-            count_unsaved_data(interpreter, process) + count_unmapped_data(interpreter, process);
+        // No kernel leaves out any of this or of what is not mapped: it is damage.
+        interpreter->source.data_missing += count_unsaved_data(interpreter, process);
     return failure;
 }
 

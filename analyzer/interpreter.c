@@ -273,6 +273,27 @@ static const struct core_segment *find_segment(const struct core *core, vaddr at
     return NULL;
 }
 
+static int compare_ranges(const void *a, const void *b)
+{
+    const struct runtime_range *x = a, *y = b;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+// Stacks in one segment end where the next begins, so that nothing is looked through twice.
+static size_t make_disjoint(struct runtime_range *stacks, size_t count)
+{
+    size_t kept = 0;
+    qsort(stacks, count, sizeof(*stacks), compare_ranges);
+    for (size_t i = 0; i < count; i++) {
+        if (kept && stacks[kept - 1].start == stacks[i].start)
+            continue;
+        if (kept && stacks[kept - 1].end > stacks[i].start)
+            stacks[kept - 1].end = stacks[i].start;
+        stacks[kept++] = stacks[i];
+    }
+    return kept;
+}
+
 // From each thread's stack pointer to the end of the segment that it points into. (Not of the
 // memory's span: that may go on with what the process had mapped behind the stack.)
 static struct failure *find_stacks(struct interpreter *interpreter)
@@ -293,7 +314,7 @@ static struct failure *find_stacks(struct interpreter *interpreter)
             (struct runtime_range){start, start + (size < STACK_MAX ? size : STACK_MAX)};
     }
     interpreter->source.stacks = interpreter->stacks;
-    interpreter->source.stack_count = count;
+    interpreter->source.stack_count = make_disjoint(interpreter->stacks, count);
     return NULL;
 }
 

@@ -28,7 +28,7 @@ struct interpreter {
     struct debug_file debug_file;
     bool runs_code;               // traversals of extension types can be run
     struct runtime_range *data;   // its writable segments, as far as anybody has their bytes
-    struct runtime_range *stacks; // of the threads, from the stack pointer up
+    struct runtime_range *stacks; // of the threads, from the stack pointer up; sorted, disjoint
     struct runtime_code code;
     struct restored restored; // where static data is lost: types from the files
     struct runtime_source source;

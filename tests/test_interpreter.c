@@ -280,6 +280,21 @@ Test(interpreter, stacks_have_a_limit)
                   1);
 }
 
+// As many threads as a note has room for may say that their stack is the same.
+Test(interpreter, stacks_in_one_segment)
+{
+    open_python(false);
+    add_segment(STACK, 4 * PAGE, 4 * PAGE, PF_R | PF_W);
+    add_thread(STACK + 2 * PAGE);
+    add_thread(STACK + PAGE);
+    add_thread(STACK + 2 * PAGE);
+    add_thread(STACK + 3 * PAGE);
+    expect_stacks((const struct runtime_range[]){{STACK + PAGE, STACK + 2 * PAGE},
+                                                 {STACK + 2 * PAGE, STACK + 3 * PAGE},
+                                                 {STACK + 3 * PAGE, STACK + 4 * PAGE}},
+                  3);
+}
+
 // ---- Its file
 
 Test(interpreter, file_and_build_id)

@@ -128,6 +128,18 @@ Test(interpreter, data_is_the_writable_segment)
     cr_expect_eq(interpreter->source.image.end, python->data_end);
 }
 
+// What lies before them, and is not the file's, may be one piece with its variables.
+Test(interpreter, data_within_a_larger_span)
+{
+    open_python(false);
+    data->start += PAGE + 8;
+    data->memory_size -= 2 * PAGE;
+    open_interpreter();
+    expect_ranges((const struct runtime_range[]){{data_start(), data_start() + data->memory_size}},
+                  1);
+    cr_expect_eq(interpreter->source.data_missing, 0);
+}
+
 // .data and .bss that are two segments of the core are two ranges; what only the core's headers
 // know is none.
 Test(interpreter, data_in_pieces)

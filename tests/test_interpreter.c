@@ -160,6 +160,19 @@ Test(interpreter, data_in_pieces)
     cr_expect_eq(interpreter->source.data_missing, 0);
 }
 
+// Looking for variables among what is lost is no loss of what a report tells.
+Test(interpreter, data_that_is_lost)
+{
+    open_python(true);
+    vaddr bss = data_start() + data->memory_size;
+    data->memory_size += PAGE;
+    open_memory();
+    cr_assert_null(memory_add_lost(&process.memory, bss, PAGE));
+    cr_assert_null(try_interpreter());
+    cr_expect_eq(process.memory.lost_reads, 0, "%llu",
+                 (unsigned long long)process.memory.lost_reads);
+}
+
 // The process had nothing there: that is no bss of which a kernel would have left out pages.
 Test(interpreter, data_that_is_not_mapped)
 {

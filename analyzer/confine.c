@@ -31,6 +31,7 @@ const char *confinement_text(enum confinement confinement)
 #    include <stdint.h>
 #    include <sys/ioctl.h>
 #    include <sys/prctl.h>
+#    include <unistd.h>
 
 #    define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -61,8 +62,6 @@ static const int allowed[] = {
     SCMP_SYS(statx),
     SCMP_SYS(ftruncate),
     SCMP_SYS(ftruncate64),
-    SCMP_SYS(fcntl),
-    SCMP_SYS(fcntl64),
     // memory; Unicorn makes code, so PROT_EXEC is needed too
     SCMP_SYS(mmap),
     SCMP_SYS(mmap2),
@@ -85,13 +84,12 @@ static const int allowed[] = {
     SCMP_SYS(membarrier),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
-    // signals, and abort()
+    // signals
     SCMP_SYS(rt_sigaction),
     SCMP_SYS(rt_sigprocmask),
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(sigreturn),
     SCMP_SYS(sigaltstack),
-    SCMP_SYS(tgkill),
     SCMP_SYS(restart_syscall),
     // clocks, and how much memory there is (glibc's qsort asks)
     SCMP_SYS(clock_gettime),
@@ -139,9 +137,26 @@ static bool add_special(scmp_filter_ctx filter)
                          SCMP_A1(SCMP_CMP_EQ, TCGETS)) == 0 &&
         seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
                          SCMP_A1(SCMP_CMP_EQ, TIOCGWINSZ)) == 0 &&
+        // abort() and raise(), not to other processes.
+        seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                         SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())) == 0 &&
         // Looked at (pthread_getattr_np), not set.
         seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_EQ, 0)) ==
             0;
+}
+
+// Not F_SETOWN and what follows it, by which other processes get signals.
+static bool add_control(scmp_filter_ctx filter)
+{
+    static const int calls[] = {SCMP_SYS(fcntl), SCMP_SYS(fcntl64)};
+    bool complete = true;
+    for (size_t i = 0; i < LENGTH(calls); i++)
+        complete = complete &&
+                   (calls[i] < 0 || (seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1,
+                                                      SCMP_A1(SCMP_CMP_LT, F_SETOWN)) == 0 &&
+                                     seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1,
+                                                      SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CLOEXEC)) == 0));
+    return complete;
 }
 
 static bool add_opening(scmp_filter_ctx filter)
@@ -189,7 +204,7 @@ static scmp_filter_ctx begin_closed(const char *const *removable, size_t count)
         return NULL;
     bool complete = add_all(filter, SCMP_ACT_KILL_PROCESS, killing, LENGTH(killing)) &&
                     add_all(filter, SCMP_ACT_ALLOW, allowed, LENGTH(allowed)) &&
-                    add_special(filter);
+                    add_special(filter) && add_control(filter);
     for (size_t i = 0; i < count; i++)
         complete = complete && add_removable(filter, removable[i]);
     if (complete)

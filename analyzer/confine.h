@@ -26,8 +26,9 @@ enum confinement confine_network(void);
 // files may be found, and opened to be read. Not to be called when a server is to be asked.
 enum confinement confine_writing(const char *const *removable, size_t count);
 
-// Last step, when all files are open: reading and writing what is open, memory, threads, signals
-// and clocks are left, nothing that has a path. Of the `count` strings at `removable` (each may be
+// Last step, when all files are open: reading and writing what is open, memory, threads, signals to
+// itself and clocks are left, nothing that has a path, but for whether there is such a file (fstat
+// is made of the same call). Of the `count` strings at `removable` (each may be
 // NULL) the file may still be removed, by this very pointer.
 enum confinement confine_files(const char *const *removable, size_t count);
 

@@ -92,10 +92,14 @@ static char *explain(int error, const struct patience *patience)
     char *why = NULL;
     int length;
     const char *servers = getenv(DEBUGINFOD_URLS_ENV_VAR);
-    if (!servers || !*servers)
+    bool silent = now() - patience->since >= (time_t)patience->seconds;
+    if (!servers || !servers[strspn(servers, " ")])
         length = asprintf(&why, "%s names no server", DEBUGINFOD_URLS_ENV_VAR);
-    else if (patience->lost || error == ETIME)
+    else if (patience->lost || (error == ETIME && silent))
         length = asprintf(&why, "%s sent nothing for %u s", servers, patience->seconds);
+    else if (error == ETIME) // the library's own limit, which is a speed
+        length = asprintf(
+            &why, "%s is too slow; " DEBUGINFOD_TIMEOUT_ENV_VAR "=SECONDS waits longer", servers);
     else if (error == ENOENT)
         length = asprintf(&why, "%s: no such file there, or no connection", servers);
     else
@@ -113,6 +117,9 @@ char *debug_server_fetch(const struct build_id *id, char **why)
         *why = strdup(DEBUGINFOD_SONAME " is not on this machine");
         return NULL;
     }
+    // Where it tries again after a file has begun to come, elfutils 0.188 asks curl about a handle
+    // that it has freed (debuginfod-client.c, debuginfod_query_server).
+    setenv("DEBUGINFOD_RETRY_LIMIT", "0", 1);
     debuginfod_client *client = functions.begin();
     if (!client) {
         *why = explain(errno, &patience);

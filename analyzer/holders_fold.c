@@ -207,13 +207,15 @@ static bool describe_ways(struct holders_fold *fold, const struct reach *reach)
 
 // --- words
 
+// The name of the variable that a word belongs to. *key tells variables apart, and is that of the
+// file's data where no name is known: the address before its first, where no variable starts.
 static char *describe_static(struct holders_fold *fold, const struct holders_word *word,
                              uint64_t *key)
 {
     const struct holders_static *data = &fold->source->statics[word->where];
     char name[VARIABLE_NAME_MAX];
     vaddr start;
-    *key = data->range.start;
+    *key = data->range.start - 1;
     if (fold->variables >= HOLDERS_VARIABLES_MAX)
         return NULL;
     fold->variables++;
@@ -267,7 +269,8 @@ bool holders_fold_word(struct holders_fold *fold, const struct holders_target *t
         free(variable);
     } else if (row == HOLDERS_ROWS_MAX) {
         free(variable);
-        holders->audit_cut++;
+        holders->audit_cut += fold->last_cut != target->node + 1;
+        fold->last_cut = target->node + 1;
         return true;
     } else {
         holders->surplus_count++;

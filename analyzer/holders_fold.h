@@ -40,6 +40,7 @@ struct holders_fold {
     uint64_t steps;                    // taken so far
     unsigned variables;                // looked up so far
     uint32_t *last;                    // per row of surplus: the last object counted there + 1
+    uint32_t last_cut;                 // the same of those that got no row
     struct holders_shortest *shortest; // per row of paths
 };
 
@@ -49,12 +50,13 @@ bool holders_fold_init(struct holders_fold *fold, struct heap *heap,
                        struct holders *holders);
 void holders_fold_deinit(struct holders_fold *fold);
 
-// Adds a node that a way leads to. *root receives the node where it begins, and *tag its tag.
-// False: memory is short.
+// Adds a node that a way leads to. *root receives the node where it begins, and *tag its tag,
+// unless all ways together are too long already. False: memory is short.
 bool holders_fold_way(struct holders_fold *fold, const struct reach *reach, uint32_t node,
                       bool listed, uint32_t *root, uint32_t *tag);
 
-// Adds `references` of a target for which a word was found; NULL: for which none was.
+// Adds `references` of a target for which a word was found; NULL: for which none was. The words of
+// a target come one after the other.
 bool holders_fold_word(struct holders_fold *fold, const struct holders_target *target,
                        const struct holders_word *word, uint64_t references);
 

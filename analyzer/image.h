@@ -108,6 +108,11 @@ struct Elf *image_elf(const struct image *image);
 bool image_find_symbol(const struct image *image, const char *name, vaddr *value, uint64_t *size,
                        bool *ambiguous);
 
+// The value of a symbol that other files of the process may refer to: one of .dynsym, or of the
+// table that the dynamic section names, that is not local. False: none. Races as image_find_symbol
+// does.
+bool image_find_exported(const struct image *image, const char *name, vaddr *value);
+
 // The variable that holds an address of the file: its name (not terminated: *length bytes of it,
 // which the image keeps) and how far into it. NULL: no symbol says. Goes through the whole table.
 const char *image_find_object_at(const struct image *image, vaddr value, size_t *length,

@@ -18,13 +18,19 @@ struct symbol {
     uint32_t next; // like a bucket: one more than an index, 0 at the end
 };
 
-// Hashed by name when one is asked for first.
-struct image_symbols {
+// The symbols of one table, hashed by name when one is asked for first.
+struct symbol_index {
     bool hashed;
+    bool of_linker; // .dynsym, or the table that the dynamic section names
     struct symbol *symbols;
     size_t symbol_count;
     uint32_t *buckets;
     uint32_t bucket_count; // a power of two
+};
+
+struct image_symbols {
+    struct symbol_index all;
+    struct symbol_index exported; // empty where `all` is the linker's table
 };
 
 struct image_symbols *image_symbols_create(void)
@@ -36,8 +42,10 @@ void image_symbols_destroy(struct image_symbols *symbols)
 {
     if (!symbols)
         return;
-    free(symbols->symbols);
-    free(symbols->buckets);
+    free(symbols->all.symbols);
+    free(symbols->all.buckets);
+    free(symbols->exported.symbols);
+    free(symbols->exported.buckets);
     free(symbols);
 }
 
@@ -105,13 +113,11 @@ static Elf_Scn *find_section(Elf *elf, unsigned type, GElf_Shdr *header)
     return NULL;
 }
 
-static bool find_table_by_sections(const struct image *image, struct table *table)
+static bool find_table_by_section(const struct image *image, unsigned type, struct table *table)
 {
     Elf *elf = image_elf(image);
     GElf_Shdr header;
-    Elf_Scn *section = find_section(elf, SHT_SYMTAB, &header);
-    if (!section)
-        section = find_section(elf, SHT_DYNSYM, &header);
+    Elf_Scn *section = find_section(elf, type, &header);
     table->symbols = section ? elf_getdata(section, NULL) : NULL;
     Elf_Data *strings = table->symbols ? elf_getdata(elf_getscn(elf, header.sh_link), NULL) : NULL;
     if (!strings || !strings->d_buf || header.sh_entsize == 0)
@@ -225,14 +231,20 @@ static uint32_t power_of_two_from(size_t least)
     return power;
 }
 
+static bool find_table_of_linker(const struct image *image, struct table *table)
+{
+    // What the dynamic section of a debug file tells of lies in the file that it was made of.
+    return find_table_by_section(image, SHT_DYNSYM, table) ||
+           (!image->only_debug && find_table_by_dynamic(image, table));
+}
+
 // Leaves the index without symbols when there is no table, or no memory for one.
-static void hash_symbols(const struct image *image, struct image_symbols *index)
+static void hash_symbols(const struct image *image, struct symbol_index *index, bool of_linker)
 {
     struct table table;
     index->hashed = true;
-    // What the dynamic section of a debug file tells of lies in the file that it was made of.
-    if (!find_table_by_sections(image, &table) &&
-        (image->only_debug || !find_table_by_dynamic(image, &table)))
+    index->of_linker = of_linker || !find_table_by_section(image, SHT_SYMTAB, &table);
+    if (index->of_linker && !find_table_of_linker(image, &table))
         return;
     if (table.count > INT32_MAX)
         return;
@@ -270,7 +282,7 @@ static int rank_symbol(const struct symbol *symbol)
 void image_attach_debug(struct image *image, struct image *debug)
 {
     image->detached = debug;
-    hash_symbols(debug, debug->symbols);
+    hash_symbols(debug, &debug->symbols->all, false);
 }
 
 // The prelinker moves a file after its debug file was made.
@@ -281,12 +293,28 @@ static vaddr detached_shift(const struct image *image)
     return image->segments[0].start - image->detached->segments[0].start;
 }
 
-// The best symbol of a name in the image's own table; NULL: none.
-static const struct symbol *find_named(const struct image *image, const char *name, bool *another)
+static const struct symbol_index *all_symbols(const struct image *image)
 {
-    struct image_symbols *index = image->symbols;
+    struct symbol_index *index = &image->symbols->all;
     if (!index->hashed)
-        hash_symbols(image, index);
+        hash_symbols(image, index, false);
+    return index;
+}
+
+static const struct symbol_index *linker_symbols(const struct image *image)
+{
+    struct symbol_index *index = &image->symbols->exported;
+    if (all_symbols(image)->of_linker)
+        return &image->symbols->all;
+    if (!index->hashed)
+        hash_symbols(image, index, true);
+    return index;
+}
+
+// The best symbol of a name; NULL: none.
+static const struct symbol *find_named(const struct symbol_index *index, const char *name,
+                                       bool *another)
+{
     *another = false;
     if (!index->symbols)
         return NULL;
@@ -309,9 +337,9 @@ bool image_find_symbol(const struct image *image, const char *name, vaddr *value
 {
     bool another;
     vaddr shift = 0;
-    const struct symbol *best = find_named(image, name, &another);
+    const struct symbol *best = find_named(all_symbols(image), name, &another);
     if (!best && image->detached) {
-        best = find_named(image->detached, name, &another);
+        best = find_named(all_symbols(image->detached), name, &another);
         shift = detached_shift(image);
     }
     if (!best)
@@ -324,11 +352,19 @@ bool image_find_symbol(const struct image *image, const char *name, vaddr *value
     return true;
 }
 
+bool image_find_exported(const struct image *image, const char *name, vaddr *value)
+{
+    bool another;
+    const struct symbol *best = find_named(linker_symbols(image), name, &another);
+    if (!best || best->local)
+        return false;
+    *value = best->value;
+    return true;
+}
+
 static const struct symbol *find_object(const struct image *image, vaddr value)
 {
-    struct image_symbols *index = image->symbols;
-    if (!index->hashed)
-        hash_symbols(image, index);
+    const struct symbol_index *index = all_symbols(image);
     const struct symbol *best = NULL;
     for (size_t i = 0; index->symbols && i < index->symbol_count; i++) {
         const struct symbol *symbol = &index->symbols[i];
@@ -357,9 +393,7 @@ const char *image_find_object_at(const struct image *image, vaddr value, size_t 
 void image_each_exported(const struct image *image,
                          void (*visit)(void *context, vaddr value, uint64_t size), void *context)
 {
-    struct image_symbols *index = image->symbols;
-    if (!index->hashed)
-        hash_symbols(image, index);
+    const struct symbol_index *index = all_symbols(image);
     for (size_t i = 0; index->symbols && i < index->symbol_count; i++)
         if (index->symbols[i].object && !index->symbols[i].local)
             visit(context, index->symbols[i].value, index->symbols[i].size);

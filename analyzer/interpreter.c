@@ -17,15 +17,15 @@ enum {
     STACK_MAX = 64 << 20 // of a thread; more is not looked through
 };
 
-// What the main program has by copy relocation is used by all; else the interpreter's own comes
-// before that of another one in the process.
+// As the linker does it; but what the main program has is not the interpreter's by copy relocation
+// where that is a Python of its own.
 static bool find_exported(const struct interpreter *interpreter, const char *name, vaddr *address)
 {
     const struct module *own = interpreter->module, *in;
     vaddr value;
-    if (!process_find_symbol(interpreter->process, name, address, &in))
+    if (!process_find_symbol(interpreter->process, own, name, address, &in))
         return false;
-    if (in != own && (!in->is_main || interpreter_module_has(in, "PyGC_Collect")) &&
+    if (in != own && interpreter_module_has(in, "PyGC_Collect") &&
         image_find_symbol(own->image, name, &value, NULL, NULL))
         *address = own->bias + value;
     return true;

@@ -189,16 +189,24 @@ void process_close(struct process *process)
 
 // ---- Queries
 
-// After the main program by start address, which stands in for the loader's order.
-bool process_find_symbol(const struct process *process, const char *name, vaddr *address,
-                         const struct module **in)
+// How early a module is looked at for what `from` refers to; among equals start addresses stand in
+// for the loader's order.
+static int lookup_round(const struct module *module, const struct module *from)
 {
-    for (int others = 0; others < 2; others++) {
+    if (module->is_main)
+        return 0;
+    return module == from ? 1 : 2;
+}
+
+bool process_find_exported(const struct process *process, const struct module *from,
+                           const char *name, vaddr *address, const struct module **in)
+{
+    for (int round = 0; round < 3; round++) {
         for (size_t i = 0; i < process->module_count; i++) {
             const struct module *module = &process->modules[i];
             vaddr value;
-            if (module->is_main == others || !module->image ||
-                !image_find_symbol(module->image, name, &value, NULL, NULL))
+            if (round != lookup_round(module, from) || !module->image ||
+                !image_find_exported(module->image, name, &value))
                 continue;
             *address = module->bias + value;
             if (in)
@@ -207,6 +215,19 @@ bool process_find_symbol(const struct process *process, const char *name, vaddr 
         }
     }
     return false;
+}
+
+bool process_find_symbol(const struct process *process, const struct module *from, const char *name,
+                         vaddr *address, const struct module **in)
+{
+    vaddr value;
+    if (!from || !from->image || image_find_exported(from->image, name, &value) ||
+        !image_find_symbol(from->image, name, &value, NULL, NULL))
+        return process_find_exported(process, from, name, address, in);
+    *address = from->bias + value;
+    if (in)
+        *in = from;
+    return true;
 }
 
 const struct module *process_last_module(const struct process *process, vaddr address)

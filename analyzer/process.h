@@ -65,10 +65,17 @@ struct failure *process_open(const struct core *core, const struct process_optio
                              struct process **process) __attribute__((warn_unused_result));
 void process_close(struct process *process);
 
-// A symbol by name, in load order, main program first (copy relocations put libpython's exported
-// data into a non-PIC executable). address is where the process had it. `in` may be NULL.
-bool process_find_symbol(const struct process *process, const char *name, vaddr *address,
-                         const struct module **in);
+// What the dynamic linker finds for a name that the module `from` (NULL: none) refers to: an
+// exported symbol of the main program (copy relocations put libpython's exported data into a
+// non-PIC executable), of the module itself (what dlopen loads is not looked at for others), or of
+// the first other one. address is where the process had it. `in` may be NULL.
+bool process_find_exported(const struct process *process, const struct module *from,
+                           const char *name, vaddr *address, const struct module **in);
+
+// The same for a name in the source of `from`: a symbol that it has and does not export (static,
+// hidden, or of a program that was not linked with -rdynamic) is its own, whoever else has one.
+bool process_find_symbol(const struct process *process, const struct module *from, const char *name,
+                         vaddr *address, const struct module **in);
 
 // The module that starts last at or before the address, wherever it ends, or NULL.
 const struct module *process_last_module(const struct process *process, vaddr address);

@@ -1,6 +1,6 @@
-// Relocations of the dynamic section (DT_RELA, DT_REL) that fill in addresses of data: that of the
-// file's own (RELATIVE), and those of symbols. What runs code (IRELATIVE) or concerns code alone
-// (DT_JMPREL) is left as it is in the file.
+// Relocations of the dynamic section (DT_RELA, DT_REL, DT_RELR) that fill in addresses of data:
+// that of the file's own (RELATIVE), and those of symbols. What runs code (IRELATIVE) or concerns
+// code alone (DT_JMPREL) is left as it is in the file.
 #include "relocated.h"
 
 #include <elf.h>
@@ -20,6 +20,9 @@ static const struct machine machines[] = {
     {EM_386, R_386_32, R_386_GLOB_DAT, R_386_RELATIVE},
     {EM_AARCH64, R_AARCH64_ABS64, R_AARCH64_GLOB_DAT, R_AARCH64_RELATIVE},
     {EM_ARM, R_ARM_ABS32, R_ARM_GLOB_DAT, R_ARM_RELATIVE},
+    {EM_PPC64, R_PPC64_ADDR64, R_PPC64_GLOB_DAT, R_PPC64_RELATIVE},
+    {EM_PPC, R_PPC_ADDR32, R_PPC_GLOB_DAT, R_PPC_RELATIVE},
+    {EM_S390, R_390_64, R_390_GLOB_DAT, R_390_RELATIVE},
 };
 
 struct job {
@@ -83,8 +86,10 @@ static vaddr find_symbol(const struct job *job, uint64_t number)
         if (!byte)
             return 0;
         name[i] = (char)*byte;
-        if (!*byte)
-            return process_find_symbol(job->process, name, &address, NULL) ? address : 0;
+        if (*byte)
+            continue;
+        bool found = process_find_exported(job->process, job->module, name, &address, NULL);
+        return found ? address : 0;
     }
     return 0;
 }
@@ -142,6 +147,39 @@ static void apply_all(const struct job *job, uint64_t table, uint64_t table_size
     }
 }
 
+static void add_bias(const struct job *job, vaddr at)
+{
+    uint8_t *place = find_place(job, at + job->module->bias);
+    if (place)
+        store_word(job->format, place, format_word(job->format, place) + job->module->bias);
+}
+
+// DT_RELR, RELATIVE ones in short: an even word is the address of one; an odd one has a bit for
+// each of the words that follow what was done last, from bit 1 on (ELF specification, gABI draft).
+static void apply_relative(const struct job *job)
+{
+    unsigned word = job->format.word_size;
+    vaddr start = find_dynamic(job, DT_RELR), place = 0;
+    uint64_t bytes = find_dynamic(job, DT_RELRSZ);
+    if (!start || bytes > job->image->size)
+        return;
+    for (uint64_t at = 0; at + word <= bytes; at += word) {
+        const uint8_t *entry = find_bytes(job->image, start + at, word);
+        if (!entry)
+            return;
+        uint64_t bits = format_word(job->format, entry);
+        if (!(bits & 1)) {
+            add_bias(job, bits);
+            place = bits + word;
+            continue;
+        }
+        for (unsigned i = 1; i < 8 * word; i++)
+            if (bits >> i & 1)
+                add_bias(job, place + (i - 1) * word);
+        place += (8 * word - 1) * word;
+    }
+}
+
 static struct failure *copy_segments(const struct job *job)
 {
     struct relocated *relocated = job->relocated;
@@ -173,16 +211,19 @@ struct failure *relocated_init(struct relocated *relocated, const struct process
     if (!module->image || module->match == MODULE_FROM_CORE)
         return NULL;
     job.format = module->image->format;
-    struct failure *failure = copy_segments(&job);
     for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++)
         if (machines[i].machine == module->image->machine)
             job.machine = &machines[i];
+    if (!job.machine && module->image->position_independent)
+        return NULL;
+    struct failure *failure = copy_segments(&job);
     if (failure || !job.machine)
         return failure;
     job.symbols = find_dynamic(&job, DT_SYMTAB);
     job.strings = find_dynamic(&job, DT_STRTAB);
     apply_all(&job, DT_RELA, DT_RELASZ, true);
     apply_all(&job, DT_REL, DT_RELSZ, false);
+    apply_relative(&job);
     return NULL;
 }
 

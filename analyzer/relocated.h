@@ -23,7 +23,8 @@ struct relocated {
 };
 
 // A module without an image has none, nor one whose image is what the core has of it, which is not
-// as it began. Failures: NO_MEMORY. relocated_deinit in any case.
+// as it began, nor one of a machine whose relocations are not known, unless it is a program that
+// lies where it was linked. Failures: NO_MEMORY. relocated_deinit in any case.
 struct failure *relocated_init(struct relocated *relocated, const struct process *process,
                                const struct module *module) __attribute__((warn_unused_result));
 void relocated_deinit(struct relocated *relocated);

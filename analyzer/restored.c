@@ -45,7 +45,9 @@ static struct failure *lay_out(const struct restored *restored, const struct pro
     memory_init(memory, process->memory.format);
     for (size_t i = 0; i < process->memory.count && !failure; i++) {
         const struct memory_span *span = &process->memory.spans[i];
-        if (span->bytes)
+        if (span->hole)
+            failure = memory_add_hole(memory, span->start, span->size, span->bytes);
+        else if (span->bytes)
             failure = memory_add(memory, span->start, span->size, span->bytes);
     }
     for (size_t i = 0; i < restored->count && !failure; i++)

@@ -11,6 +11,7 @@
 #include "collect.h"
 #include "column.h"
 #include "confine.h"
+#include "heap_garbage.h"
 #include "holders_process.h"
 #include "note.h"
 #include "slot_files.h"
@@ -264,9 +265,9 @@ static struct failure *read_heap(struct run *run)
                                               : "through _PyGC_generation0");
     note_debug_file(run);
     confine_all(run);
-    // A recognition looks at anything; but what it could not read of the version is missed.
-    bool tried_all = run->interpreter->recognition && *runtime->version;
-    uint64_t lost = tried_all ? 0 : run->process->memory.lost_reads;
+    // Who looks for the interpreter looks at anything, and static data that is lost has a line of
+    // its own; but the version is missed.
+    uint64_t lost = !*runtime->version && run->process->memory.lost_reads;
     progress_phase(run->progress, "looking for objects", NULL, 0);
     failure = heap_create(runtime, &run->interpreter->source, run->options->jobs, run->progress,
                           &run->heap);

@@ -4,6 +4,7 @@
 
 #include "object.h"
 #include "runtime_lost.h"
+#include "runtime_vote.h"
 
 static const char *const type_symbols[RUNTIME_TYPE_COUNT] = {
 #define RUNTIME_TYPE_SYMBOL(name, symbol) [RUNTIME_TYPE_##name] = symbol,
@@ -374,59 +375,14 @@ static void find_garbage(struct runtime *runtime, const struct runtime_source *s
     }
 }
 
-// The tp_traverse that most classes derived straight from `object` have, of those made by Python
-// code (tp_subclasses is a list of weak references).
 static void find_subtype_traverse(struct runtime *runtime, const struct runtime_source *source)
 {
-    enum {
-        CANDIDATES = 8,
-        CLASSES_MAX = 4096
-    };
-    struct {
-        vaddr function;
-        unsigned votes;
-    } candidates[CANDIDATES] = {0};
-    const struct layout *layout = &runtime->layout;
-    struct memory *memory = runtime->memory;
-    uint64_t list = 0, items = 0, count = 0;
-    if (source->data_lost)
-        runtime->subtype_traverse = runtime_vote_for_traverse(runtime);
     if (source->find_symbol(source->context, SYMBOL_STATIC, "subtype_traverse",
                             &runtime->subtype_traverse))
         return;
-    vaddr object = runtime->types[RUNTIME_TYPE_object];
-    if (layout_read(layout, memory, object, LAYOUT_PyTypeObject_tp_subclasses, &list) !=
-            MEMORY_OK ||
-        layout_read(layout, memory, list, LAYOUT_PyVarObject_ob_size, &count) != MEMORY_OK ||
-        layout_read(layout, memory, list, LAYOUT_PyListObject_ob_item, &items) != MEMORY_OK)
-        return;
-    for (uint64_t i = 0; i < count && i < CLASSES_MAX; i++) {
-        vaddr reference;
-        uint64_t class, flags, base, function;
-        if (memory_read_word(memory, items + i * memory->format.word_size, &reference) !=
-                MEMORY_OK ||
-            layout_read(layout, memory, reference, LAYOUT_PyWeakReference_wr_object, &class) !=
-                MEMORY_OK ||
-            layout_read(layout, memory, class, LAYOUT_PyTypeObject_tp_flags, &flags) != MEMORY_OK ||
-            (flags & (TPFLAGS_HEAPTYPE | TPFLAGS_HAVE_GC)) !=
-                (TPFLAGS_HEAPTYPE | TPFLAGS_HAVE_GC) ||
-            layout_read(layout, memory, class, LAYOUT_PyTypeObject_tp_base, &base) != MEMORY_OK ||
-            base != object || // of a damaged list anything may come
-            layout_read(layout, memory, class, LAYOUT_PyTypeObject_tp_traverse, &function) !=
-                MEMORY_OK)
-            continue;
-        unsigned slot = 0;
-        while (slot < CANDIDATES - 1 && candidates[slot].votes &&
-               candidates[slot].function != function)
-            slot++;
-        candidates[slot].function = function;
-        candidates[slot].votes++;
-    }
-    unsigned best = 0;
-    for (unsigned i = 1; i < CANDIDATES; i++)
-        if (candidates[i].votes > candidates[best].votes)
-            best = i;
-    runtime->subtype_traverse = candidates[best].function;
+    runtime->subtype_traverse = runtime_vote_of_subclasses(runtime);
+    if (!runtime->subtype_traverse && source->data_lost)
+        runtime->subtype_traverse = runtime_vote_of_all(runtime);
 }
 
 // Objects/obmalloc.c. Where no version can be read, the column's last release is the likeliest.

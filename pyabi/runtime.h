@@ -17,7 +17,7 @@
 
 enum symbol_scope {
     SYMBOL_EXPORTED, // what the dynamic linker would find: main program first
-    SYMBOL_STATIC,   // a variable of the interpreter's own file, if that has a symbol table
+    SYMBOL_STATIC,   // the interpreter's own file alone, static ones where it has a symbol table
 };
 
 struct runtime_range {

@@ -224,7 +224,7 @@ static enum verdict try_column(struct trial *trial, const struct layout_column *
     layout_init(&runtime->layout, column);
     if (head_size)
         runtime_set_head_size(&runtime->layout, head_size);
-    if (trial->source->find_symbol(trial->source->context, SYMBOL_EXPORTED, "inc_count", &symbol))
+    if (trial->source->find_symbol(trial->source->context, SYMBOL_STATIC, "inc_count", &symbol))
         add_type_counters(&runtime->layout);
     if (!type_type_fits(trial) || !witnesses_fit(trial) || !heads_fit(trial))
         return VERDICT_FITS_NOT;

@@ -1,12 +1,7 @@
 #include "runtime_lost.h"
 
-#include <stdlib.h>
-
-#include "object.h"
-
 enum {
     GC_REACHABLE = -3, // Modules/gcmodule.c
-    CLASSES_MAX = 4096,
 };
 
 // Words in the order of PyGC_Head.
@@ -75,57 +70,4 @@ vaddr runtime_scan_for_interp(const struct runtime *runtime,
                 return at;
     }
     return 0;
-}
-
-// --- classes
-
-struct ballot {
-    const struct runtime *runtime;
-    size_t count;
-    vaddr functions[CLASSES_MAX]; // a class's vote each
-};
-
-static bool vote(void *context, vaddr head)
-{
-    struct ballot *ballot = context;
-    const struct runtime *runtime = ballot->runtime;
-    const enum layout_member members[] = {LAYOUT_PyTypeObject_tp_flags, LAYOUT_PyTypeObject_tp_base,
-                                          LAYOUT_PyTypeObject_tp_traverse};
-    uint64_t values[3];
-    vaddr class = head + layout_offset(&runtime->layout, LAYOUT_PyGC_Head_sizeof);
-    if (!object_is_exact(runtime, class, RUNTIME_TYPE_type))
-        return true;
-    for (unsigned i = 0; i < 3; i++)
-        if (layout_read(&runtime->layout, runtime->memory, class, members[i], &values[i]) !=
-            MEMORY_OK)
-            return true;
-    const uint64_t wanted = TPFLAGS_HEAPTYPE | TPFLAGS_HAVE_GC;
-    if ((values[0] & wanted) != wanted || values[1] != runtime->types[RUNTIME_TYPE_object] ||
-        !values[2])
-        return true;
-    ballot->functions[ballot->count++] = values[2];
-    return ballot->count < CLASSES_MAX;
-}
-
-static int compare_functions(const void *a, const void *b)
-{
-    vaddr left = *(const vaddr *)a, right = *(const vaddr *)b;
-    return (left > right) - (left < right);
-}
-
-vaddr runtime_vote_for_traverse(const struct runtime *runtime)
-{
-    struct ballot ballot = {.runtime = runtime};
-    vaddr winner = 0;
-    size_t votes = 0, most = 0;
-    runtime_each_linked(runtime->memory, true, vote, &ballot);
-    qsort(ballot.functions, ballot.count, sizeof(ballot.functions[0]), compare_functions);
-    for (size_t i = 0; i < ballot.count; i++) {
-        votes = i && ballot.functions[i] == ballot.functions[i - 1] ? votes + 1 : 1;
-        if (votes > most) {
-            most = votes;
-            winner = ballot.functions[i];
-        }
-    }
-    return winner;
 }

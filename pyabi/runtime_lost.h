@@ -2,7 +2,7 @@
 // collector's lists, to the interpreter state or to the classes, so all of that is looked for in
 // memory.
 //
-// The last two are between the files of runtime.
+// The scan for the interpreter state is between the files of runtime.
 #ifndef PYABI_RUNTIME_LOST_H
 #define PYABI_RUNTIME_LOST_H
 
@@ -17,9 +17,5 @@ void runtime_each_linked(struct memory *memory, bool lost_too,
 // The interpreter state, by what is_interp(runtime, address) says; 0: none.
 vaddr runtime_scan_for_interp(const struct runtime *runtime,
                               bool (*is_interp)(const struct runtime *runtime, vaddr interp));
-
-// The tp_traverse that most classes have which Python code derived straight from `object`, of all
-// that are tracked; 0: there is none.
-vaddr runtime_vote_for_traverse(const struct runtime *runtime);
 
 #endif

@@ -5,13 +5,16 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +27,7 @@ enum {
 };
 
 static int opened; // read-only, before the lock-down
+static pid_t parent;
 static char path[] = "/tmp/confine.XXXXXX";
 
 static int try_read_path(void)
@@ -100,7 +104,40 @@ static int try_fork(void)
 
 static int try_kill(void)
 {
-    return kill(getppid(), 0);
+    return kill(parent, 0);
+}
+
+// raise() and abort() do it to their own process.
+static int try_kill_thread(void)
+{
+    return (int)syscall(SYS_tgkill, parent, parent, 0);
+}
+
+static int try_own(void)
+{
+    return fcntl(opened, F_SETOWN, parent);
+}
+
+static int try_own_thread(void)
+{
+    struct f_owner_ex owner = {F_OWNER_PID, parent};
+    return fcntl(opened, F_SETOWN_EX, &owner);
+}
+
+static int try_control(void)
+{
+    int copy = fcntl(opened, F_DUPFD_CLOEXEC, 0);
+    return copy >= 0 && fcntl(copy, F_GETFL) >= 0 ? fcntl(copy, F_SETFD, FD_CLOEXEC) : -1;
+}
+
+static int try_abort(void)
+{
+    abort();
+}
+
+static int try_signal(void)
+{
+    return signal(SIGUSR1, SIG_IGN) == SIG_ERR ? -1 : raise(SIGUSR1);
 }
 
 static int try_exec(void)
@@ -163,6 +200,13 @@ static int try_thread(void)
 static int try_write(void)
 {
     return printf("%s", "") == 0 && fflush(stdout) == 0 && isatty(1) >= 0 ? 0 : -1;
+}
+
+// It is none, which only the kernel can say.
+static int try_terminal(void)
+{
+    struct winsize size;
+    return isatty(opened) || errno != ENOTTY ? -1 : ioctl(opened, TIOCGWINSZ, &size);
 }
 
 static int try_unlink(void)
@@ -261,6 +305,7 @@ static void make_file(void)
 static void init(void)
 {
     int fd = mkstemp(path);
+    parent = getpid();
     cr_assert_geq(fd, 0);
     close(fd);
     make_file();
@@ -290,6 +335,9 @@ Test(confine, nothing_that_has_a_path)
         {"chmod", try_chmod, EPERM},
         {"fork", try_fork, EPERM},
         {"kill", try_kill, EPERM},
+        {"kill by thread", try_kill_thread, EPERM},
+        {"signals of a file", try_own, EPERM},
+        {"signals of a file to a thread", try_own_thread, EPERM},
         {"exec", try_exec, KILLED},
         {"socket", try_socket, KILLED},
         {"local socket", try_local_socket, KILLED},
@@ -303,9 +351,12 @@ Test(confine, nothing_that_has_a_path)
 Test(confine, what_a_report_needs)
 {
     static const struct row rows[] = {
-        {"read", try_read, 0},     {"map", try_map, 0},       {"memory", try_memory, 0},
-        {"code", try_code, 0},     {"thread", try_thread, 0}, {"write", try_write, 0},
-        {"unlink", try_unlink, 0},
+        {"read", try_read, 0},          {"map", try_map, 0},
+        {"memory", try_memory, 0},      {"code", try_code, 0},
+        {"thread", try_thread, 0},      {"write", try_write, 0},
+        {"unlink", try_unlink, 0},      {"signal", try_signal, 0},
+        {"abort", try_abort, -SIGABRT}, {"terminal", try_terminal, ENOTTY},
+        {"control", try_control, 0},
     };
     if (is_possible())
         expect_rows(by_all, rows, LENGTH(rows));
@@ -328,6 +379,9 @@ Test(confine, files_are_only_read)
         {"chmod", try_chmod, EPERM},
         {"fork", try_fork, EPERM},
         {"kill", try_kill, EPERM},
+        {"kill by thread", try_kill_thread, EPERM},
+        {"signals of a file", try_own, EPERM},
+        {"signals of a file to a thread", try_own_thread, EPERM},
         {"exec", try_exec, KILLED},
         {"socket", try_socket, KILLED},
         {"read", try_read, 0},
@@ -354,4 +408,205 @@ Test(confine, files_are_still_found_before)
     };
     if (is_possible())
         expect_rows(confine_network, rows, LENGTH(rows));
+}
+
+// ---- Calls by their number
+
+struct call {
+    const char *name;
+    long number;
+    long arguments[4]; // that no kernel would take, so that EPERM is the filter's
+};
+
+static const struct call killing[] = {
+    {"execve", SYS_execve, {0}},
+    {"execveat", SYS_execveat, {-1}},
+    {"socket", SYS_socket, {-1, -1, -1}},
+    {"connect", SYS_connect, {-1}},
+    {"bind", SYS_bind, {-1}},
+    {"listen", SYS_listen, {-1}},
+    {"accept4", SYS_accept4, {-1}},
+    {"io_uring_setup", 425, {0}},
+    {"ptrace", SYS_ptrace, {-1, -1}},
+    {"process_vm_writev", SYS_process_vm_writev, {-1}},
+#ifdef SYS_accept
+    {"accept", SYS_accept, {-1}},
+#endif
+#ifdef SYS_socketcall
+    {"socketcall", SYS_socketcall, {-1}},
+#endif
+};
+
+static const struct call refused[] = {
+    {"vfork and posix_spawn", SYS_clone, {CLONE_VM | CLONE_VFORK | SIGCHLD, -1}},
+    {"namespaces", SYS_unshare, {-1}},
+    {"namespaces of others", SYS_setns, {-1, -1}},
+    {"mount", SYS_mount, {0}},
+    {"openat2", 437, {-1}},
+    {"pidfd_open", 434, {-1, -1}},
+    {"pidfd_getfd", 438, {-1, -1}},
+    {"pidfd_send_signal", 424, {-1, -1}},
+    {"process_vm_readv", SYS_process_vm_readv, {-1}},
+    {"tkill", SYS_tkill, {-1, -1}},
+    {"rt_sigqueueinfo", SYS_rt_sigqueueinfo, {-1, -1}},
+    {"link", SYS_linkat, {-1}},
+    {"symbolic link", SYS_symlinkat, {0, -1}},
+    {"device", SYS_mknodat, {-1}},
+    {"truncate", SYS_truncate, {0}},
+    {"owner", SYS_fchownat, {-1}},
+    {"times", SYS_utimensat, {-1, 0, -1, -1}},
+    {"change of directory", SYS_chdir, {0}},
+    {"limits that are set", SYS_prlimit64, {-1, 0, 1}},
+    {"limits of old", SYS_setrlimit, {-1}},
+    {"input for the terminal", SYS_ioctl, {-1, TIOCSTI}},
+    {"another prctl", SYS_prctl, {-1}},
+    {"sockets in pairs", SYS_socketpair, {-1, -1, -1}},
+    {"sendto", SYS_sendto, {-1}},
+    {"sendmsg", SYS_sendmsg, {-1}},
+    {"BPF", SYS_bpf, {-1}},
+    {"performance counters", SYS_perf_event_open, {0}},
+    {"keys", SYS_keyctl, {-1}},
+    {"shared memory", SYS_shmget, {-1, -1, -1}},
+    {"unlink nothing", SYS_unlinkat, {-1, 0}},
+    {"no such call", 100000, {0}},
+};
+
+static const struct call *calling;
+
+static int try_call(void)
+{
+    const long *arguments = calling->arguments;
+    return (int)syscall(calling->number, arguments[0], arguments[1], arguments[2], arguments[3]);
+}
+
+static void expect_calls(const char *step, enum confinement (*confine)(void),
+                         const struct call *calls, size_t count, int expected)
+{
+    for (size_t i = 0; i < count; i++) {
+        calling = &calls[i];
+        int ending = attempt(confine, try_call);
+        cr_expect_eq(ending, expected, "%s: %s: %d, not %d", step, calls[i].name, ending, expected);
+    }
+}
+
+Test(confine, what_kills)
+{
+    if (!is_possible())
+        return;
+    expect_calls("network", confine_network, killing, LENGTH(killing), KILLED);
+    expect_calls("writing", by_writing, killing, LENGTH(killing), KILLED);
+    expect_calls("files", by_files, killing, LENGTH(killing), KILLED);
+}
+
+Test(confine, what_is_refused)
+{
+    if (!is_possible())
+        return;
+    expect_calls("writing", by_writing, refused, LENGTH(refused), EPERM);
+    expect_calls("files", by_files, refused, LENGTH(refused), EPERM);
+}
+
+// glibc makes threads by clone() then.
+Test(confine, clone3_is_as_on_an_old_kernel)
+{
+    static const struct call clone3 = {"clone3", 435, {0}};
+    if (!is_possible())
+        return;
+    expect_calls("writing", by_writing, &clone3, 1, ENOSYS);
+    expect_calls("files", by_files, &clone3, 1, ENOSYS);
+}
+
+#ifdef __x86_64__
+// By the numbers of 32-bit programs, where 11 is execve.
+static int try_narrow(void)
+{
+    int result = 11;
+    __asm__ volatile("int $0x80" : "+a"(result) : "b"(0), "c"(0), "d"(0) : "memory");
+    errno = -result;
+    return -1;
+}
+
+Test(confine, calls_of_32_bit)
+{
+    static const struct row row = {"execve", try_narrow, KILLED};
+    if (!is_possible())
+        return;
+    expect_rows(confine_network, &row, 1);
+    expect_rows(by_writing, &row, 1);
+    expect_rows(by_files, &row, 1);
+}
+#endif
+
+// ---- More than one thread, more than one time
+
+static int pipes[2][2];
+
+// Answers with what came of an attempt in this thread.
+static void *open_when_told(void *argument)
+{
+    char byte;
+    if (read(pipes[0][0], &byte, 1) == 1) {
+        byte = open("/etc/passwd", O_RDONLY) < 0 ? (char)errno : 0;
+        if (write(pipes[1][1], &byte, 1) != 1)
+            abort();
+    }
+    return argument;
+}
+
+static enum confinement by_files_with_a_thread(void)
+{
+    pthread_t thread;
+    if (pipe(pipes[0]) < 0 || pipe(pipes[1]) < 0 ||
+        pthread_create(&thread, NULL, open_when_told, NULL) != 0)
+        abort();
+    return by_files();
+}
+
+static int try_in_old_thread(void)
+{
+    char byte = 0;
+    if (write(pipes[0][1], &byte, 1) != 1 || read(pipes[1][0], &byte, 1) != 1)
+        abort();
+    errno = byte;
+    return byte ? -1 : 0;
+}
+
+Test(confine, threads_that_are_there_already)
+{
+    static const struct row row = {"open in an older thread", try_in_old_thread, EPERM};
+    if (is_possible())
+        expect_rows(by_files_with_a_thread, &row, 1);
+}
+
+static int try_again(void)
+{
+    return confine_files(NULL, 0) == CONFINE_REFUSED ? 0 : -1;
+}
+
+// Nothing can take the last step back, or make another one.
+Test(confine, last_step_is_the_last)
+{
+    static const struct row row = {"confine_files", try_again, 0};
+    if (is_possible())
+        expect_rows(by_files, &row, 1);
+}
+
+static enum confinement by_files_for_nobody(void)
+{
+    return confine_files(NULL, 0);
+}
+
+Test(confine, nothing_to_remove)
+{
+    static const struct row row = {"unlink", try_unlink, EPERM};
+    if (is_possible())
+        expect_rows(by_files_for_nobody, &row, 1);
+}
+
+Test(confine, every_outcome_has_its_words)
+{
+    static const enum confinement all[] = {CONFINED, CONFINE_NOT_BUILT, CONFINE_SANITIZED,
+                                           CONFINE_REFUSED};
+    for (size_t i = 0; i < LENGTH(all); i++)
+        cr_expect(confinement_text(all[i]) && *confinement_text(all[i]), "%zu", i);
 }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "heap_garbage.h"
 #include "scene_heap.h"
 
 #define WORLDS(name)              WORLD_TEST(heap, name, close_heap)

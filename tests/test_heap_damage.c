@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "heap_garbage.h"
 #include "scene_heap.h"
 
 enum {

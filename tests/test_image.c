@@ -414,6 +414,47 @@ Test(image, static_objects_of_two_units)
     }
 }
 
+static void expect_exported(const char *what, const struct image *image)
+{
+    vaddr value, exported = 42;
+    cr_assert_not(image_find_exported(image, "both", &exported), "%s: is static", what);
+    cr_assert_not(image_find_exported(image, "no_such_symbol", &exported), "%s", what);
+    cr_assert_eq(exported, 42);
+    cr_assert(image_find_exported(image, "two", &exported), "%s", what);
+    cr_assert(image_find_symbol(image, "two", &value, NULL, NULL), "%s", what);
+    cr_assert_eq(exported, value, "%s", what);
+}
+
+Test(image, exported_symbols)
+{
+    struct image *image = compile_units(""), *debug;
+    expect_exported("library", image);
+    image_close(image);
+    run_tool("strip -o y.so x.so && objcopy --only-keep-debug x.so x.debug && cp x.so z.so && "
+             "head -c 8 /dev/zero | dd of=z.so bs=1 seek=40 conv=notrunc"); // e_shoff
+    image = open_file("z.so");
+    expect_exported("library without sections", image);
+    image_close(image);
+    image = open_file("y.so");
+    expect_exported("stripped library", image);
+    struct failure *failure = image_open_debug("x.debug", &debug);
+    cr_assert_null(failure);
+    image_attach_debug(image, debug);
+    expect_exported("library with a detached file", image);
+    image_close(image);
+}
+
+// Without -rdynamic nobody else sees what a program has.
+Test(image, global_symbols_that_are_not_exported)
+{
+    vaddr value;
+    struct image *image = open_self();
+    cr_assert(image_find_symbol(image, "sample_global", &value, NULL, NULL));
+    cr_assert_not(image_find_exported(image, "sample_global", &value));
+    cr_assert_not(image_find_exported(image, "dladdr", &value), "another file's");
+    image_close(image);
+}
+
 // ---- Symbols of a detached file
 
 static struct image *open_stripped(struct image **debug)

@@ -6,10 +6,12 @@
 #include <criterion/criterion.h>
 #include <elf.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fakecore.h"
 #include "process.h"
+#include "sample_image.h"
 #include "scratch.h"
 #include "world.h"
 
@@ -285,7 +287,7 @@ Test(process, no_modules_without_an_executable)
     close_world(&world);
 }
 
-// ---- Symbols and modules by address
+// ---- Modules by address
 
 Test(process, module_by_address)
 {
@@ -303,43 +305,111 @@ Test(process, module_by_address)
     close_world(&world);
 }
 
-int process_test_symbol = 1;
+// ---- Symbols
 
-// Maps this test program at the address, all of it as one file and nothing saved but its header.
-static void map_self(struct world *world, const struct image *self, vaddr base, const char *path)
+// What a file of the test below has of the symbol `it`.
+static const struct file_kind {
+    char letter;
+    const char *source, *flags;
+} file_kinds[] = {
+    {'N', "int other = 1;", "-shared"},
+    {'L', "__attribute__((used)) static int it = 1;", "-shared"},
+    {'H', "__attribute__((visibility(\"hidden\"))) int it = 1;", "-shared"},
+    {'G', "int it = 1;", "-shared"},
+    {'E', "int it = 1; int main(void) { return 0; }", ""}, // a program, linked without -rdynamic
+};
+
+static void make_kinds(void)
 {
-    for (size_t i = 0; i < self->segment_count; i++) {
-        const struct image_segment *segment = &self->segments[i];
+    for (size_t i = 0; i < LENGTH(file_kinds); i++) {
+        char command[256];
+        snprintf(command, sizeof(command), "printf '%%s' '%s' >x.c && gcc -fPIC %s -o %c x.c",
+                 file_kinds[i].source, file_kinds[i].flags, file_kinds[i].letter);
+        run_tool(command);
+    }
+}
+
+// Maps a file at the address, nothing saved but its header.
+static void map_file(struct world *world, vaddr base, const char *path)
+{
+    struct image *image = open_file(path);
+    for (size_t i = 0; i < image->segment_count; i++) {
+        const struct image_segment *segment = &image->segments[i];
         vaddr start = base + (segment->start & ~(vaddr)(PAGE - 1));
         vaddr end = (base + segment->start + segment->file_size + PAGE - 1) & ~(vaddr)(PAGE - 1);
         add_line(world, start, end, segment->file_offset & ~(uint64_t)(PAGE - 1), path);
     }
-    add_segment(world, base + self->segments[0].start, self->bytes, PAGE, 0, PF_R);
+    static uint8_t headers[MOST][PAGE];
+    memcpy(headers[world->spec.segment_count], image->bytes, PAGE);
+    add_segment(world, base, headers[world->spec.segment_count], PAGE, 0, PF_R);
+    image_close(image);
 }
 
-Test(process, symbols_of_the_main_program_go_first)
+enum {
+    NONE = -1,
+    MAIN = 2, // above the others
+};
+static const char *const places[] = {"a.so", "b.so", "main"};
+
+static vaddr base_of(int place)
 {
-    struct image *self;
-    struct world world;
-    vaddr value, address = 0;
-    const struct module *in = NULL;
-    cr_assert_null(image_open("/proc/self/exe", &self));
-    cr_assert_eq(symlink("/proc/self/exe", "a.so"), 0);
-    cr_assert_eq(symlink("/proc/self/exe", "main"), 0);
-    cr_assert(image_find_symbol(self, "process_test_symbol", &value, NULL, NULL));
-    for (int with_main = 0; with_main < 2; with_main++) {
-        const vaddr base = with_main ? BASE + 0x100000000 : BASE;
+    return BASE + (vaddr)place * 0x100000000;
+}
+
+static void expect_symbol(const char *what, bool found, const struct process *process,
+                          const struct module *in, vaddr address, int expected)
+{
+    vaddr value = 0;
+    cr_assert_eq(found, expected != NONE, "%s: %d", what, found);
+    if (!found)
+        return;
+    cr_assert_eq(in, &process->modules[expected], "%s: in %s", what, in->path);
+    cr_assert(image_find_symbol(in->image, "it", &value, NULL, NULL));
+    cr_assert_eq(address, base_of(expected) + value, "%s", what);
+}
+
+// Letters of file_kinds for a.so, b.so and the main program, and who has the symbol that one of
+// them refers to.
+Test(process, symbols)
+{
+    static const struct {
+        const char *kinds;
+        int from, exported, any;
+    } rows[] = {
+        {"NGN", 0, 1, 1},       {"NGN", NONE, 1, 1},       {"NNG", 0, MAIN, MAIN},
+        {"GGN", NONE, 0, 0},    {"GGG", NONE, MAIN, MAIN}, {"GGG", 0, MAIN, MAIN},
+        {"GGN", 0, 0, 0},       {"GGN", 1, 1, 1}, // both loaded by dlopen, each with its own
+        {"LGN", 1, 1, 1},       {"LGN", NONE, 1, 1},       {"LGN", 0, 1, 0},
+        {"HGN", 1, 1, 1},       {"HGN", 0, 1, 0},          {"LGG", 0, MAIN, 0},
+        {"NGL", 0, 1, 1},       {"NGL", MAIN, 1, MAIN},    {"NGE", 0, 1, 1},
+        {"NGE", MAIN, 1, MAIN}, {"LLN", NONE, NONE, NONE}, {"LNE", 1, NONE, NONE},
+        {"LNE", 0, NONE, 0},
+    };
+    make_kinds();
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        struct world world;
         init_world(&world);
-        map_self(&world, self, BASE, "a.so");
-        map_self(&world, self, BASE + 0x100000000, "main");
-        if (with_main)
-            add_auxv(&world, AT_ENTRY, BASE + 0x100000000 + self->entry);
+        for (int j = 0; j <= MAIN; j++) {
+            char kind[] = {rows[i].kinds[j], 0};
+            unlink(places[j]);
+            cr_assert_eq(symlink(kind, places[j]), 0);
+            map_file(&world, base_of(j), places[j]);
+        }
+        add_auxv(&world, AT_PHDR, base_of(MAIN) + 0x40);
         open_world(&world, NULL);
-        cr_assert(process_find_symbol(world.process, "process_test_symbol", &address, &in));
-        cr_assert_eq(address, base + value, "main program or not: %d", with_main);
-        cr_assert_eq(in, process_find_module(world.process, base + self->entry));
-        cr_assert_not(process_find_symbol(world.process, "no_such_symbol", &address, NULL));
+        const struct process *process = world.process;
+        cr_assert_eq(process->module_count, LENGTH(places));
+        const struct module *from = rows[i].from == NONE ? NULL : &process->modules[rows[i].from];
+        const struct module *in = NULL;
+        vaddr address = 0;
+        char what[64];
+        snprintf(what, sizeof(what), "row %zu, exported", i);
+        bool found = process_find_exported(process, from, "it", &address, &in);
+        expect_symbol(what, found, process, in, address, rows[i].exported);
+        snprintf(what, sizeof(what), "row %zu", i);
+        found = process_find_symbol(process, from, "it", &address, &in);
+        expect_symbol(what, found, process, in, address, rows[i].any);
+        cr_assert_not(process_find_symbol(process, from, "no_such_symbol", &address, NULL));
         close_world(&world);
     }
-    image_close(self);
 }

@@ -95,6 +95,9 @@ static void expect_story(const char *interpreter, const char *kind)
         cr_expect_geq(told, all * (percents[i] - 16) / 100, "%s: %lld cycles", name, told);
         cr_expect_eq(sum_findings(report, "objects"), 4 * told, "%s", name);
         cr_expect(json_is_false(real_json(report, "heap.complete")), "%s", name);
+        // The version, and a few names: not whatever the search for the interpreter looked at.
+        cr_expect_leq(real_number(report, "heap.lost_reads"), 100, "%s: %lld reads", name,
+                      real_number(report, "heap.lost_reads"));
         expect_missing(&cut, report, name);
         expect_states(report, name);
         unlink(cut.path);

@@ -9,6 +9,7 @@
 
 #include "fakecore.h"
 #include "relocated.h"
+#include "sample_image.h"
 #include "sample_linked.h"
 #include "scratch.h"
 
@@ -41,6 +42,12 @@ static const struct kind {
      R_ARM_JUMP_SLOT},
     {"arm, big-endian", EM_ARM, 4, true, R_ARM_ABS32, R_ARM_GLOB_DAT, R_ARM_RELATIVE,
      R_ARM_IRELATIVE, R_ARM_JUMP_SLOT},
+    {"ppc64", EM_PPC64, 8, true, R_PPC64_ADDR64, R_PPC64_GLOB_DAT, R_PPC64_RELATIVE,
+     R_PPC64_IRELATIVE, R_PPC64_JMP_SLOT},
+    {"ppc64le", EM_PPC64, 8, false, R_PPC64_ADDR64, R_PPC64_GLOB_DAT, R_PPC64_RELATIVE,
+     R_PPC64_IRELATIVE, R_PPC64_JMP_SLOT},
+    {"ppc", EM_PPC, 4, true, R_PPC_ADDR32, R_PPC_GLOB_DAT, R_PPC_RELATIVE, R_PPC_IRELATIVE,
+     R_PPC_JMP_SLOT},
 };
 
 // A file, and another whose symbols it refers to.
@@ -208,6 +215,101 @@ Test(relocated, image_that_is_of_the_core)
     deinit(&scene);
 }
 
+// Two that dlopen has loaded may have the same name, and each refers to its own.
+Test(relocated, symbols_that_another_file_has_too)
+{
+    struct scene scene;
+    init(&scene, &kinds[0], true);
+    linked_add_symbol(&scene.other, "own", THEIRS, SYMBOL_SIZE);
+    add(&scene, PLACE, kinds[0].absolute, scene.own, 0);
+    relocate(&scene);
+    const struct module first = scene.modules[0];
+    expect(&scene, "own", PLACE, scene.modules[0].bias + OWN);
+    relocated_deinit(&scene.relocated);
+    scene.modules[0] = scene.modules[1];
+    scene.modules[1] = first;
+    cr_assert_null(relocated_init(&scene.relocated, &scene.process, &scene.modules[1]));
+    expect(&scene, "own, behind the other", PLACE, first.bias + OWN);
+    relocated_deinit(&scene.relocated);
+    scene.modules[0].is_main = true;
+    cr_assert_null(relocated_init(&scene.relocated, &scene.process, &scene.modules[1]));
+    expect(&scene, "that of the main program", PLACE, scene.modules[0].bias + THEIRS);
+    deinit(&scene);
+}
+
+// Old linkers put some into the table that others are looked up in.
+Test(relocated, symbols_that_are_local)
+{
+    struct scene scene;
+    init(&scene, &kinds[0], true);
+    unsigned number = linked_add_symbol(&scene.other, "nobodys", THEIRS, SYMBOL_SIZE);
+    vaddr at = LINKED_SYMBOLS + number * sizeof(Elf64_Sym) + offsetof(Elf64_Sym, st_info);
+    linked_put(&scene.other, at, ELF64_ST_INFO(STB_LOCAL, STT_OBJECT), 1);
+    add(&scene, PLACE, kinds[0].glob_dat, scene.nobodys, 0);
+    relocate(&scene);
+    expect(&scene, "a local symbol", PLACE, 0);
+    deinit(&scene);
+}
+
+// Written by hand from the gABI's text; the same by a linker: packed_by_the_linker.
+Test(relocated, packed)
+{
+    for (size_t i = 0; i < LENGTH(kinds); i++) {
+        struct scene scene;
+        init(&scene, &kinds[i], true);
+        const unsigned word = kinds[i].word_size, bits = 8 * word - 1;
+        const uint64_t last = (uint64_t)1 << bits;
+        // One; of those behind it the first, the third and the last; of the ones behind these the
+        // second. And another one.
+        const uint64_t words[] = {PLACE, last | 1 | 2 | 8, 4 | 1, PLACE + 0x800, NOWHERE & ~1u, 3};
+        const unsigned done[] = {0, 1, 3, bits, bits + 2, 0x800 / word};
+        for (unsigned j = 0; j < LENGTH(words); j++)
+            linked_put(&scene.file, LINKED_RELOCATIONS + j * word, words[j], word);
+        linked_set_dynamic(&scene.file, DT_RELR, LINKED_RELOCATIONS);
+        linked_set_dynamic(&scene.file, DT_RELRSZ, LENGTH(words) * word);
+        relocate(&scene);
+        const vaddr most = word == 8 ? UINT64_MAX : UINT32_MAX;
+        const vaddr moved = (filler(&scene) + scene.modules[0].bias) & most;
+        for (unsigned j = 0, next = 0; j < 0xc00 / word; j++) {
+            bool is_done = next < LENGTH(done) && done[next] == j;
+            next += is_done;
+            expect(&scene, "a word", PLACE + j * word, is_done ? moved : filler(&scene));
+        }
+        deinit(&scene);
+    }
+}
+
+Test(relocated, packed_by_the_linker)
+{
+    static const vaddr bias = 0x7f0000000000;
+    struct relocated relocated;
+    write_text("x.c", "int v[200]; int *p[] = {&v[1], &v[2], 0, &v[3]}; int *q[99] = {[98] = v};");
+    run_tool("gcc -shared -fPIC -fvisibility=hidden -Wl,-z,pack-relative-relocs -o x.so x.c && "
+             "readelf -d x.so | grep -q RELR");
+    struct module module = {.bias = bias, .image = open_file("x.so")};
+    struct process process = {.modules = &module, .module_count = 1};
+    cr_assert_null(relocated_init(&relocated, &process, &module));
+    static const struct {
+        const char *variable;
+        unsigned index, of;
+    } rows[] = {{"p", 0, 1}, {"p", 1, 2}, {"p", 3, 3}, {"q", 98, 0}};
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        vaddr at, expected;
+        const uint8_t *bytes = NULL;
+        cr_assert(image_find_symbol(module.image, rows[i].variable, &at, NULL, NULL));
+        cr_assert(image_find_symbol(module.image, "v", &expected, NULL, NULL));
+        at += bias + 8 * rows[i].index;
+        for (size_t j = 0; j < relocated.count; j++)
+            if (at - relocated.segments[j].start < relocated.segments[j].size)
+                bytes = relocated.segments[j].bytes + (at - relocated.segments[j].start);
+        cr_assert_not_null(bytes);
+        cr_expect_eq(format_word(module.image->format, bytes), bias + expected + 4 * rows[i].of,
+                     "%s[%u]", rows[i].variable, rows[i].index);
+    }
+    relocated_deinit(&relocated);
+    image_close(module.image);
+}
+
 // ---- What is left as it is in the file
 
 Test(relocated, what_concerns_code)
@@ -231,15 +333,32 @@ Test(relocated, what_concerns_code)
     }
 }
 
-// x86-64's numbers say nothing there.
+// Its DT_HASH is another one (sample_linked.h's is not read), so that only its own addresses show.
+Test(relocated, s390x)
+{
+    struct scene scene;
+    struct kind kind = {"s390x", EM_S390, 8, true, .relative = R_390_RELATIVE};
+    init(&scene, &kind, true);
+    add(&scene, PLACE, kind.relative, 0, LINKED_DATA + 0x123);
+    relocate(&scene);
+    expect(&scene, "RELATIVE", PLACE, scene.modules[0].bias + LINKED_DATA + 0x123);
+    deinit(&scene);
+}
+
+// x86-64's numbers say nothing there, and without addresses its variables are not as they were; but
+// a program that lies where it was linked needs none.
 Test(relocated, machine_that_is_not_known)
 {
     struct scene scene;
     struct kind kind = kinds[0];
-    kind.machine = EM_PPC64;
+    kind.machine = EM_ALPHA;
     init(&scene, &kind, true);
     add(&scene, PLACE, kind.relative, 0, 0x123);
     relocate(&scene);
+    cr_assert_eq(scene.relocated.count, 0);
+    relocated_deinit(&scene.relocated);
+    scene.modules[0].image->position_independent = false;
+    cr_assert_null(relocated_init(&scene.relocated, &scene.process, &scene.modules[0]));
     expect(&scene, "RELATIVE", PLACE, filler(&scene));
     deinit(&scene);
 }

@@ -389,15 +389,46 @@ WORLDS(subtype_traverse_of_odd_lists)
     expect_subtype_traverse("the class is lost", 0);
 }
 
+// Damaged classes name functions that no other has, in front of the right one and behind it.
 WORLDS(subtype_traverse_of_many_functions)
 {
     fakeheap_strip(&fake);
-    for (unsigned i = 0; i < 40; i++)
+    for (unsigned i = 0; i < 20; i++)
         add_class(0x10000 + i);
     for (unsigned i = 0; i < 3; i++)
         add_class(fake.subtype_traverse);
-    fakeheap_open(&fake);
-    cr_assert_neq(fake.runtime.subtype_traverse, 0, "%s", world);
+    for (unsigned i = 20; i < 40; i++)
+        add_class(0x10000 + i);
+    expect_subtype_traverse("three against forty times one", fake.subtype_traverse);
+}
+
+WORLDS(no_subtype_traverse_is_no_vote)
+{
+    fakeheap_strip(&fake);
+    for (unsigned i = 0; i < 3; i++)
+        add_class(i < 2 ? 0 : fake.subtype_traverse);
+    expect_subtype_traverse("one against two without", fake.subtype_traverse);
+}
+
+// The classes that `object` knows come first, then all that are tracked.
+WORLDS(subtype_traverse_where_static_data_is_lost)
+{
+    fakeheap_strip(&fake);
+    vaddr known = add_class(fake.subtype_traverse);
+    for (unsigned i = 0; i < 2; i++)
+        fakeheap_set(&fake, fakeheap_class(&fake, &(struct fakeheap_class){.name = "C"}),
+                     LAYOUT_PyTypeObject_tp_traverse, 0x7770);
+    fake.source.data_lost = true;
+    expect_subtype_traverse("what `object` knows", fake.subtype_traverse);
+    fakeheap_hide(&fake, known, layout_offset(&fake.layout, LAYOUT_PyTypeObject_sizeof),
+                  MEMORY_NOT_SAVED);
+    bool usual =
+        layout_offset(&fake.layout, LAYOUT_PyGC_Head_gc_next) == 0 &&
+        layout_offset(&fake.layout, LAYOUT_PyGC_Head_gc_prev) == fake.memory.format.word_size;
+    if (usual)
+        expect_subtype_traverse("of what `object` knows nothing is left", 0x7770);
+    fake.source.data_lost = false;
+    expect_subtype_traverse("nothing else is lost", 0);
 }
 
 // --- allocations

@@ -200,6 +200,31 @@ Test(runtime_layout, with_count_allocs)
     }
 }
 
+static bool (*find_in_fake)(void *context, enum symbol_scope scope, const char *name,
+                            vaddr *address);
+
+static bool find_in_library(void *context, enum symbol_scope scope, const char *name,
+                            vaddr *address)
+{
+    *address = 1;
+    return (scope == SYMBOL_EXPORTED && !strcmp(name, "inc_count")) ||
+           find_in_fake(context, scope, name, address);
+}
+
+// It is no name of Python's alone.
+Test(runtime_layout, inc_count_of_another_file)
+{
+    struct layout layout;
+    init_world(&(struct fakeheap_spec){0});
+    fakeheap_map(&fake);
+    find_in_fake = fake.source.find_symbol;
+    fake.source.find_symbol = find_in_library;
+    struct failure *failure = runtime_choose_layout(&fake.memory, &fake.source, &layout);
+    cr_assert_null(failure, "%s", failure_text(failure));
+    cr_assert_not(layout.count_allocs);
+    fakeheap_deinit(&fake);
+}
+
 // A second piece of evidence is on the lists: heads 40 bytes apart are 2.7.15 or later.
 Test(runtime_layout, without_a_version)
 {

@@ -1,17 +1,17 @@
-// The tp_traverse of Python's classes, by what all classes in memory say, without `object`'s own
-// list of them.
+// The tp_traverse of Python's classes, by what all classes in memory say, or the first ones of
+// `object`'s own list of them.
 #include "common.h"
 
 #include <inttypes.h>
 
 #include "object.h"
-#include "runtime_lost.h"
+#include "runtime_vote.h"
 #include "scene.h"
 
 enum {
     RIGHT = 0x7770, // addresses of functions
     WRONG = 0x8880,
-    CLASSES_MAX = 4096 // that have a vote, pyabi/runtime_lost.c
+    CLASSES_MAX = 4096 // that have a vote, pyabi/runtime_vote.c
 };
 
 // No build has the words of PyGC_Head in another order; scrambled layouts do.
@@ -33,7 +33,7 @@ static vaddr add_class(vaddr traverse)
 static void expect_winner(const char *what, vaddr expected)
 {
     fakeheap_open(&fake);
-    vaddr winner = runtime_vote_for_traverse(&fake.runtime);
+    vaddr winner = runtime_vote_of_all(&fake.runtime);
     cr_assert_eq(winner, expected, "%s, %s: 0x%" PRIx64, world, what, winner);
 }
 
@@ -44,9 +44,13 @@ WORLD_TEST(runtime_vote, most_classes_decide, close_nothing)
     expect_winner("no class", 0);
     add_class(WRONG);
     expect_winner("one class", WRONG);
-    for (unsigned i = 0; i < 2; i++)
-        add_class(RIGHT);
+    add_class(RIGHT);
+    expect_winner("one against one: the lower address", RIGHT);
+    add_class(RIGHT);
     expect_winner("two against one", RIGHT);
+    for (unsigned i = 0; i < 2; i++)
+        add_class(WRONG);
+    expect_winner("two against three", WRONG);
 }
 
 // Whatever says RIGHT here must not count.
@@ -154,4 +158,29 @@ Test(runtime_vote, first_classes_are_enough)
         add_class(WRONG);
     expect_winner("the others came too late", RIGHT);
     fakeheap_deinit(&fake);
+}
+
+// --- of the classes that `object` knows
+
+// A damaged list may be of any length, and name one class many times.
+WORLD_TEST(runtime_vote, first_subclasses_are_enough, close_nothing)
+{
+    enum {
+        MORE = 3 * CLASSES_MAX
+    };
+    vaddr right = fakeheap_weakref(&fake, add_class(RIGHT), 0);
+    vaddr wrong = fakeheap_weakref(&fake, add_class(WRONG), 0);
+    unsigned width = fake.memory.format.word_size;
+    fakeheap_arena(&fake, width == 8 ? UINT64_C(0x570000000000) : 0x24000000, 1 << 20);
+    vaddr list = fakeheap_list(&fake), items = fakeheap_allocate(&fake, MORE * width);
+    for (unsigned i = 0; i < MORE; i++)
+        fakeheap_poke_word(&fake, items + i * width,
+                           i < CLASSES_MAX / 2 || i >= CLASSES_MAX ? wrong : right);
+    fakeheap_poke_word(&fake, items, right);
+    fakeheap_set(&fake, list, LAYOUT_PyListObject_ob_item, items);
+    fakeheap_set(&fake, list, LAYOUT_PyVarObject_ob_size, MORE);
+    fakeheap_set(&fake, fake.object, LAYOUT_PyTypeObject_tp_subclasses, list);
+    fakeheap_open(&fake);
+    vaddr winner = runtime_vote_of_subclasses(&fake.runtime);
+    cr_assert_eq(winner, RIGHT, "%s: 0x%" PRIx64, world, winner);
 }

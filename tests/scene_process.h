@@ -94,9 +94,10 @@ static inline struct image *make_python(bool stripped)
     return open_file("python2");
 }
 
+// It exports what other files may refer to.
 static inline struct module *add_python(const char *path)
 {
-    return add_module(path, fake.source.image.start, make_python(false));
+    return add_module(path, fake.source.image.start, make_python(true));
 }
 
 // Another library: its exported variables by name, one after the other, and what the process has of

@@ -66,8 +66,7 @@ Test(interpreter_module, library_of_a_launcher)
 {
     struct module *main = add_library(0, "python2.7", BELOW, launcher);
     main->is_main = true;
-    struct module *python =
-        add_module("/usr/lib/libpython2.7.so.1.0", fake.source.image.start, make_python(true));
+    struct module *python = add_python("/usr/lib/libpython2.7.so.1.0");
     expect_module(python);
     cr_expect_eq(interpreter->runtime.types[RUNTIME_TYPE_builtin], BELOW + LINKED_DATA,
                  "the launcher's copy counts");

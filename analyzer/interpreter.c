@@ -1,22 +1,35 @@
 #include "interpreter.h"
 
 #include <elf.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core_data.h"
 #include "emulator.h"
 #include "image.h"
 #include "image_dwarf.h"
+#include "interpreter_module.h"
 #include "known_builds.h"
 #include "layout.h"
 #include "learned.h"
 #include "registers.h"
 
 enum {
-    VERSION_MAX = 32,
     STACK_MAX = 64 << 20 // of a thread; more is not looked through
 };
+
+// As the linker does it; but what the main program has is not the interpreter's by copy relocation
+// where that is a Python of its own.
+static bool find_exported(const struct interpreter *interpreter, const char *name, vaddr *address)
+{
+    const struct module *own = interpreter->module, *in;
+    vaddr value;
+    if (!process_find_symbol(interpreter->process, own, name, address, &in))
+        return false;
+    if (in != own && interpreter_module_has(in, "PyGC_Collect") &&
+        image_find_symbol(own->image, name, &value, NULL, NULL))
+        *address = own->bias + value;
+    return true;
+}
 
 // Looks a symbol up for pyabi.
 static bool find_symbol(void *context, enum symbol_scope scope, const char *name, vaddr *address)
@@ -26,92 +39,11 @@ static bool find_symbol(void *context, enum symbol_scope scope, const char *name
     bool ambiguous = false;
     vaddr value;
     if (scope == SYMBOL_EXPORTED)
-        return process_find_symbol(interpreter->process, module, name, address, NULL);
+        return find_exported(interpreter, name, address);
     if (!image_find_symbol(module->image, name, &value, NULL, &ambiguous) || ambiguous)
         return false;
     *address = value + module->bias;
     return true;
-}
-
-static bool has_symbol(const struct module *module, const char *name)
-{
-    return module && module->image &&
-           image_find_symbol(module->image, name, &(vaddr){0}, NULL, NULL);
-}
-
-// "3.11" out of ".../libpython3.11.so.1.0" or ".../python3.11"; "" when the path does not say.
-static void version_in_path(const char *path, char *version)
-{
-    const char *base = strrchr(path, '/');
-    const char *found = strstr(base ? base : path, "python");
-    size_t length = found ? strspn(found + 6, "0123456789.") : 0;
-    while (length && found[6 + length - 1] == '.')
-        length--;
-    snprintf(version, VERSION_MAX, "%.*s", (int)length, found ? found + 6 : "");
-}
-
-static struct failure *python3(const struct module *module)
-{
-    char version[VERSION_MAX];
-    version_in_path(module->path, version);
-    return failure_create(
-        FAILURE_UNSUPPORTED,
-        "the process ran Python %s (%s); since PEP 442 (Python 3.4) the collector frees cycles "
-        "with __del__, so this leak does not exist there; look for what still refers to the "
-        "objects instead",
-        *version ? version : "3", module->path);
-}
-
-// A module that looks like Python 2 by its name, though its file is not here.
-static const struct module *absent_python(const struct process *process, bool *is_python3)
-{
-    for (size_t i = 0; i < process->module_count; i++) {
-        const struct module *module = &process->modules[i];
-        char version[VERSION_MAX];
-        version_in_path(module->path, version);
-        if (module->image || !*version)
-            continue;
-        *is_python3 = version[0] == '3';
-        return module;
-    }
-    return NULL;
-}
-
-// Why there is no report: no file, and what the core alone shows is not enough.
-static struct failure *no_interpreter(const struct process *process, const char *evidence)
-{
-    bool is_python3;
-    char id[2 * BUILD_ID_MAX + 1];
-    const struct module *absent = absent_python(process, &is_python3);
-    if (absent) {
-        build_id_format(&absent->core_build_id, id, sizeof(id));
-        return failure_create(FAILURE_MISMATCH,
-                              "the interpreter of the process, %s (build-id %s), is not on this "
-                              "machine, and the core alone does not show it (%s); pass it as "
-                              "EXECUTABLE, or its directory by --library-path=DIR or --sysroot=DIR",
-                              absent->path, id, evidence);
-    }
-    if (process->core->bytes_missing && !process->core->mapping_count)
-        return failure_create(
-            FAILURE_MISMATCH,
-            "the core was cut and has lost the notes that name its files; no file "
-            "at hand is an interpreter that its memory points to, and the core "
-            "alone does not show one (%s); pass the file that has the interpreter "
-            "itself as EXECUTABLE (libpython2.7.so.1.0, where python2.7 only "
-            "loads it)",
-            evidence);
-    if (process->main_absent)
-        return failure_create(FAILURE_MISMATCH,
-                              "the main program of the process is not on this machine, no other "
-                              "file of it has a Python interpreter, and the core alone does not "
-                              "show one (%s); pass the executable as second argument",
-                              evidence);
-    return failure_create(FAILURE_MISMATCH,
-                          "no file of the process has a Python 2 interpreter (looked for the "
-                          "symbols PyType_Type and PyGC_Collect in %zu files of \"%s\"), and "
-                          "nothing in its memory looks like one (%s); is this the core of a Python "
-                          "process?",
-                          process->module_count, process->core->command, evidence);
 }
 
 static bool find_recognized(void *context, enum symbol_scope scope, const char *name,
@@ -135,16 +67,12 @@ static bool find_name(void *context, vaddr type, const char **name, const char *
 static struct failure *recognize(struct interpreter *interpreter, struct process *process)
 {
     struct recognize_source source = {0};
-    bool is_python3 = false;
-    const struct module *absent = absent_python(process, &is_python3);
-    if (is_python3)
-        return python3(absent);
     struct failure *failure = core_data_list(process, &interpreter->ranges, &source.range_count);
     source.ranges = interpreter->ranges;
     if (!failure)
         failure = recognition_create(&process->memory, &source, &interpreter->recognition);
     if (failure && failure_kind(failure) == FAILURE_MISMATCH) {
-        struct failure *explained = no_interpreter(process, failure_text(failure));
+        struct failure *explained = interpreter_module_explain(process, failure_text(failure));
         failure_destroy(failure);
         return explained;
     }
@@ -152,25 +80,6 @@ static struct failure *recognize(struct interpreter *interpreter, struct process
         if (core_data_file(&process->modules[i]) == interpreter->recognition->file)
             interpreter->module = &process->modules[i];
     return failure;
-}
-
-static struct failure *find_module(struct interpreter *interpreter, struct process *process)
-{
-    const struct module *python = NULL;
-    for (size_t i = 0; i < process->module_count && !python; i++) {
-        const struct module *module = &process->modules[i];
-        if (has_symbol(module, "_PyRuntime") ||
-            (has_symbol(module, "PyUnicode_Type") && has_symbol(module, "PyBytes_Type")))
-            return python3(module);
-        // A launcher linked to libpython may define PyType_Type by copy relocation; only the
-        // interpreter itself defines the collector's code.
-        if (has_symbol(module, "PyType_Type") && has_symbol(module, "PyGC_Collect"))
-            python = module;
-    }
-    if (!python)
-        return recognize(interpreter, process);
-    interpreter->module = python;
-    return NULL;
 }
 
 static struct failure *find_debug_file(struct interpreter *interpreter,
@@ -247,25 +156,49 @@ static const char *ending_text(unsigned ending)
     return emulator_status_text((enum emulator_status)ending);
 }
 
-static struct failure *find_file_data(struct interpreter *interpreter)
+// Adds what anybody has of a writable segment as ranges of whole words; how much of it the process
+// had nothing at.
+static uint64_t add_data(struct interpreter *interpreter, const struct memory *memory, vaddr start,
+                         vaddr end)
+{
+    vaddr word = memory->format.word_size;
+    uint64_t unmapped = end - start;
+    for (size_t i = memory_lower_bound(memory, start);
+         i < memory->count && memory->spans[i].start < end; i++) {
+        const struct memory_span *span = &memory->spans[i];
+        vaddr from = span->start > start ? span->start : start;
+        vaddr to = span->start + span->size < end ? span->start + span->size : end;
+        unmapped -= to - from;
+        from = (from + word - 1) & ~(word - 1);
+        if (span->bytes && from < to)
+            interpreter->data[interpreter->source.data_count++] = (struct runtime_range){from, to};
+    }
+    return unmapped;
+}
+
+static struct failure *find_file_data(struct interpreter *interpreter, struct process *process)
 {
     const struct image *image = interpreter->module->image;
-    interpreter->data = calloc(image->segment_count + 1, sizeof(*interpreter->data));
+    const struct memory *memory = &process->memory;
+    // Each end of a segment cuts at most one span.
+    interpreter->data =
+        calloc(2 * image->segment_count + memory->count + 1, sizeof(*interpreter->data));
     if (!interpreter->data)
         return failure_no_memory();
-    size_t count = 0;
-    for (size_t i = 0; i < image->segment_count; i++) {
-        const struct image_segment *segment = &image->segments[i];
-        if (!(segment->flags & PF_W))
-            continue;
-        vaddr word = image->format.word_size;
-        vaddr start = (segment->start + interpreter->module->bias + word - 1) & ~(word - 1);
-        interpreter->data[count++] = (struct runtime_range){start, start + segment->memory_size};
-    }
     interpreter->source.find_symbol = find_symbol;
     interpreter->source.image =
         (struct runtime_range){interpreter->module->start, interpreter->module->data_end};
-    interpreter->source.data_count = count;
+    vaddr reached = 0;
+    for (size_t i = 0; i < image->segment_count; i++) {
+        const struct image_segment *segment = &image->segments[i];
+        vaddr start = interpreter->module->bias + segment->start, end = UINT64_MAX;
+        if (segment->memory_size < end - start)
+            end = start + segment->memory_size;
+        if (!(segment->flags & PF_W) || start < reached) // segments are in order (ELF)
+            continue;
+        reached = end;
+        interpreter->source.data_missing += add_data(interpreter, memory, start, end);
+    }
     return NULL;
 }
 
@@ -285,26 +218,6 @@ static struct failure *find_recognized_data(struct interpreter *interpreter)
     interpreter->source.data_count = count;
     interpreter->source.names = &interpreter->names;
     return NULL;
-}
-
-// How much of the writable segments of the interpreter's file the core has nothing at.
-static uint64_t count_unmapped_data(const struct interpreter *interpreter, struct process *process)
-{
-    const uint64_t page = 4096;
-    uint64_t unmapped = 0;
-    for (size_t i = 0; !interpreter->recognition && i < interpreter->source.data_count; i++) {
-        const struct runtime_range *range = &interpreter->data[i];
-        for (vaddr at = range->start; at < range->end;) {
-            const struct memory_span *span = memory_find(&process->memory, at);
-            vaddr next = span ? span->start + span->size : (at & ~(page - 1)) + page;
-            if (!span)
-                unmapped += (next < range->end ? next : range->end) - at;
-            if (next <= at)
-                break;
-            at = next;
-        }
-    }
-    return unmapped;
 }
 
 // How much of the interpreter's writable segments the core says it has, and does not have.
@@ -331,8 +244,8 @@ static uint64_t count_unsaved_data(const struct interpreter *interpreter, struct
 
 static struct failure *find_data(struct interpreter *interpreter, struct process *process)
 {
-    struct failure *failure =
-        interpreter->recognition ? find_recognized_data(interpreter) : find_file_data(interpreter);
+    struct failure *failure = interpreter->recognition ? find_recognized_data(interpreter)
+                                                       : find_file_data(interpreter, process);
     interpreter->code = (struct runtime_code){.context = interpreter,
                                               .open = open_emulator,
                                               .run = run_emulator,
@@ -346,8 +259,8 @@ static struct failure *find_data(struct interpreter *interpreter, struct process
     interpreter->source.data = interpreter->data;
     interpreter->source.code = &interpreter->code;
     if (!failure)
-        interpreter->source.data_missing = // no kernel leaves out any of these: it is damage
-            count_unsaved_data(interpreter, process) + count_unmapped_data(interpreter, process);
+        // No kernel leaves out any of this or of what is not mapped: it is damage.
+        interpreter->source.data_missing += count_unsaved_data(interpreter, process);
     return failure;
 }
 
@@ -358,6 +271,27 @@ static const struct core_segment *find_segment(const struct core *core, vaddr at
         if (at - core->segments[i].start < core->segments[i].saved_size)
             return &core->segments[i];
     return NULL;
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+    const struct runtime_range *x = a, *y = b;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+// Stacks in one segment end where the next begins, so that nothing is looked through twice.
+static size_t make_disjoint(struct runtime_range *stacks, size_t count)
+{
+    size_t kept = 0;
+    qsort(stacks, count, sizeof(*stacks), compare_ranges);
+    for (size_t i = 0; i < count; i++) {
+        if (kept && stacks[kept - 1].start == stacks[i].start)
+            continue;
+        if (kept && stacks[kept - 1].end > stacks[i].start)
+            stacks[kept - 1].end = stacks[i].start;
+        stacks[kept++] = stacks[i];
+    }
+    return kept;
 }
 
 // From each thread's stack pointer to the end of the segment that it points into. (Not of the
@@ -380,7 +314,7 @@ static struct failure *find_stacks(struct interpreter *interpreter)
             (struct runtime_range){start, start + (size < STACK_MAX ? size : STACK_MAX)};
     }
     interpreter->source.stacks = interpreter->stacks;
-    interpreter->source.stack_count = count;
+    interpreter->source.stack_count = make_disjoint(interpreter->stacks, count);
     return NULL;
 }
 
@@ -477,7 +411,9 @@ struct failure *interpreter_open(struct process *process, const struct debug_fil
         return failure_no_memory();
     made->process = process;
     made->wants_dwarf = options->path || options->ask_servers;
-    struct failure *failure = find_module(made, process);
+    struct failure *failure = interpreter_module_find(process, &made->module);
+    if (!failure && !made->module)
+        failure = recognize(made, process);
     if (!failure)
         failure = find_debug_file(made, options);
     if (!failure)
@@ -492,8 +428,8 @@ struct failure *interpreter_open(struct process *process, const struct debug_fil
     }
     made->runs_code = emulator_is_built_in();
     // Only Py_TRACE_REFS builds have it (Objects/object.c).
-    made->debug_build =
-        made->runtime.layout.column->trace_refs || has_symbol(made->module, "_Py_ForgetReference");
+    made->debug_build = made->runtime.layout.column->trace_refs ||
+                        interpreter_module_has(made->module, "_Py_ForgetReference");
     *interpreter = made;
     return NULL;
 }

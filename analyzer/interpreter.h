@@ -27,8 +27,8 @@ struct interpreter {
     bool wants_dwarf; // the caller said where debug files are: even then it is read
     struct debug_file debug_file;
     bool runs_code;               // traversals of extension types can be run
-    struct runtime_range *data;   // its writable segments
-    struct runtime_range *stacks; // of the threads, from the stack pointer up
+    struct runtime_range *data;   // its writable segments, as far as anybody has their bytes
+    struct runtime_range *stacks; // of the threads, from the stack pointer up; sorted, disjoint
     struct runtime_code code;
     struct restored restored; // where static data is lost: types from the files
     struct runtime_source source;
@@ -48,7 +48,7 @@ void interpreter_close(struct interpreter *interpreter);
 // The path of its file here, else the one that the core names, else words for neither.
 const char *interpreter_file(const struct interpreter *interpreter);
 
-// Of its file here, else as the core has it. NULL: neither has one.
+// Of its file here; without the file, as the core has it. NULL: that has none.
 const struct build_id *interpreter_build_id(const struct interpreter *interpreter);
 
 // The path of the file whose DWARF was laid over the layout; NULL: none was.

@@ -1,56 +1,77 @@
 #include "missing.h"
 
 #include <elf.h>
+#include <stdlib.h>
 
-// The file that was mapped there, with its static variables; NULL: none.
-static const struct module *find_module(const struct process *process, vaddr at)
+#include "core_data.h"
+
+// How many bytes from `at` on are of a file and its static variables; which file: *module. 0: none.
+static uint64_t find_module(struct process *process, vaddr at, const struct module **module)
 {
-    const struct module *module = process ? process_last_module(process, at) : NULL;
-    if (!module)
-        return NULL;
-    vaddr end = module->end > module->data_end ? module->end : module->data_end;
-    return at - module->start < end - module->start ? module : NULL;
+    *module = process ? process_last_module(process, at) : NULL;
+    if (!*module)
+        return 0;
+    uint64_t lost_reads = process->memory.lost_reads;
+    vaddr end = core_data_module_end(process, *module);
+    process->memory.lost_reads = lost_reads; // of headers, which the report does without
+    return at - (*module)->start < end - (*module)->start ? end - at : 0;
 }
 
-static enum missing_kind find_kind(const struct process *process,
-                                   const struct interpreter *interpreter, uint32_t flags, vaddr at)
+static void add(uint64_t *sum, uint64_t more)
 {
-    const struct module *module = find_module(process, at);
-    if (!(flags & PF_W))
-        return MISSING_FILES;
-    if (!module)
-        return MISSING_HEAP;
-    return interpreter && module == interpreter->module ? MISSING_INTERPRETER : MISSING_VARIABLES;
+    if (__builtin_add_overflow(*sum, more, sum))
+        *sum = UINT64_MAX;
+}
+
+// What is lost was writable. The kernel makes one mapping of a file's .bss and of what lies behind.
+static void add_writable(struct process *process, const struct interpreter *interpreter,
+                         vaddr start, uint64_t size, uint64_t *kinds)
+{
+    const struct module *module;
+    uint64_t of_file = find_module(process, start, &module);
+    if (of_file > size)
+        of_file = size;
+    add(&kinds[interpreter && module == interpreter->module ? MISSING_INTERPRETER
+                                                            : MISSING_VARIABLES],
+        of_file);
+    add(&kinds[MISSING_HEAP], size - of_file);
+}
+
+// For each span, how many bytes those before it have. NULL: no memory, which is noted.
+static uint64_t *sum_spans(const struct memory *memory)
+{
+    uint64_t *sums = calloc(memory->count + 1, sizeof(*sums));
+    if (!sums)
+        failure_note_no_memory();
+    for (size_t i = 0; sums && i < memory->count; i++)
+        sums[i + 1] = sums[i] + (memory->spans[i].bytes ? memory->spans[i].size : 0);
+    return sums;
+}
+
+// How many bytes the memory has below an address.
+static uint64_t count_below(const struct memory *memory, const uint64_t *sums, vaddr at)
+{
+    size_t found = memory_lower_bound(memory, at);
+    if (found == memory->count || memory->spans[found].start >= at || !memory->spans[found].bytes)
+        return sums[found];
+    return sums[found] + (at - memory->spans[found].start);
 }
 
 // Bytes of a range that the process's memory has all the same.
-static uint64_t count_filled(const struct process *process, vaddr start, uint64_t size)
+static uint64_t count_filled(const struct process *process, const uint64_t *sums, vaddr start,
+                             uint64_t size)
 {
-    const struct memory *memory = &process->memory;
-    uint64_t filled = 0;
-    size_t low = 0, high = memory->count;
-    while (low < high) { // the first span that ends behind the start
-        size_t middle = low + (high - low) / 2;
-        if (memory->spans[middle].start + memory->spans[middle].size <= start)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < memory->count && memory->spans[low].start - start < size; low++) {
-        const struct memory_span *span = &memory->spans[low];
-        vaddr from = span->start > start ? span->start : start;
-        uint64_t length = span->start + span->size - from;
-        if (length > start + size - from)
-            length = start + size - from;
-        filled += span->bytes ? length : 0;
-    }
-    return filled;
+    if (!sums)
+        return 0;
+    vaddr end = size < UINT64_MAX - start ? start + size : UINT64_MAX;
+    return count_below(&process->memory, sums, end) - count_below(&process->memory, sums, start);
 }
 
-void missing_sum(const struct core *core, const struct process *process,
+void missing_sum(const struct core *core, struct process *process,
                  const struct interpreter *interpreter, struct missing *missing)
 {
     uint64_t told = core->notes_missing;
+    uint64_t *sums = process && core->bytes_missing ? sum_spans(&process->memory) : NULL;
     *missing = (struct missing){.bytes = core->bytes_missing};
     missing->kinds[MISSING_NOTES] = core->notes_missing;
     missing->segments = core->notes_missing > 0;
@@ -59,15 +80,17 @@ void missing_sum(const struct core *core, const struct process *process,
         if (!segment->missing)
             continue;
         vaddr start = segment->start + segment->saved_size;
-        enum missing_kind kind = find_kind(process, interpreter, segment->flags, start);
-        uint64_t filled =
-            kind == MISSING_FILES && process ? count_filled(process, start, segment->missing) : 0;
         missing->segments++;
-        missing->filled += filled;
-        missing->kinds[kind] += segment->missing - filled;
-        if (__builtin_add_overflow(told, segment->missing, &told))
-            told = UINT64_MAX;
+        add(&told, segment->missing);
+        if (segment->flags & PF_W) {
+            add_writable(process, interpreter, start, segment->missing, missing->kinds);
+            continue;
+        }
+        uint64_t filled = count_filled(process, sums, start, segment->missing);
+        add(&missing->filled, filled);
+        add(&missing->kinds[MISSING_FILES], segment->missing - filled);
     }
+    free(sums);
     if (told < missing->bytes)
         missing->kinds[MISSING_OTHER] = missing->bytes - told;
 }

@@ -13,7 +13,8 @@
 
 enum missing_kind {
     MISSING_HEAP,        // writable and of no file: heap, arenas, stacks
-    MISSING_INTERPRETER, // writable, of the interpreter's file: types, heads of the lists
+    MISSING_INTERPRETER, // writable, of the interpreter's file (core_data_module_end): types, heads
+                         // of the lists
     MISSING_VARIABLES,   // writable, of any other file
     MISSING_FILES,       // not writable: code, constants, build-ids
     MISSING_NOTES,       // threads, files' names
@@ -29,7 +30,7 @@ struct missing {
 };
 
 // process and interpreter may be NULL: then variables of files count as heap.
-void missing_sum(const struct core *core, const struct process *process,
+void missing_sum(const struct core *core, struct process *process,
                  const struct interpreter *interpreter, struct missing *missing);
 
 // "heap" ..., names for programs.

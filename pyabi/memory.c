@@ -32,8 +32,7 @@ void memory_unshare(struct memory *copy)
     *copy = (struct memory){.format = copy->format};
 }
 
-// The first span that ends after `at`.
-static size_t lower_bound(const struct memory *memory, vaddr at)
+size_t memory_lower_bound(const struct memory *memory, vaddr at)
 {
     size_t low = 0, high = memory->count;
     while (low < high) {
@@ -81,7 +80,7 @@ static struct failure *add(struct memory *memory, struct memory_span span)
         span.size = UINT64_MAX - span.start;
     memory->last = 0;
     while (span.size > 0) {
-        size_t at = lower_bound(memory, span.start);
+        size_t at = memory_lower_bound(memory, span.start);
         struct memory_span piece = span;
         bool taken = false;
         if (at < memory->count) {
@@ -129,7 +128,7 @@ struct failure *memory_restore(struct memory *memory, vaddr start, uint64_t size
         size = UINT64_MAX - start;
     memory->last = 0;
     for (vaddr at = start; at < start + size && !failure;) {
-        size_t found = lower_bound(memory, at);
+        size_t found = memory_lower_bound(memory, at);
         if (found == memory->count || memory->spans[found].start >= start + size)
             break;
         const struct memory_span *span = &memory->spans[found];
@@ -168,7 +167,7 @@ const struct memory_span *memory_find(struct memory *memory, vaddr at)
     const struct memory_span *span = &memory->spans[memory->last];
     if (at - span->start < span->size)
         return span;
-    size_t found = lower_bound(memory, at);
+    size_t found = memory_lower_bound(memory, at);
     if (found == memory->count || memory->spans[found].start > at)
         return NULL;
     memory->last = found;

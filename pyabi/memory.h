@@ -90,6 +90,9 @@ struct failure *memory_restore(struct memory *memory, vaddr start, uint64_t size
 struct failure *memory_add_lost(struct memory *memory, vaddr start, uint64_t size)
     __attribute__((warn_unused_result));
 
+// The number of the first span that ends behind `at`; memory->count: none does.
+size_t memory_lower_bound(const struct memory *memory, vaddr at);
+
 // The span that holds `at`, or NULL.
 const struct memory_span *memory_find(struct memory *memory, vaddr at);
 

@@ -145,9 +145,9 @@ struct failure *interpreter_module_explain(const struct process *process, const 
         build_id_format(&absent->core_build_id, id, sizeof(id));
         return failure_create(FAILURE_MISMATCH,
                               "the interpreter of the process, %s (build-id %s), is not on this "
-                              "machine, and the core alone does not show it (%s); pass it as "
+                              "machine%s, and the core alone does not show it (%s); pass it as "
                               "EXECUTABLE, or its directory by --library-path=DIR or --sysroot=DIR",
-                              absent->path, id, evidence);
+                              absent->path, id, module_explain_other(absent).text, evidence);
     }
     if (process->core->bytes_missing && !process->core->mapping_count)
         return failure_create(

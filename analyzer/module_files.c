@@ -158,10 +158,13 @@ static void try_image(const struct builder *builder, struct module *module, stru
     if (match == MODULE_ABSENT && may_force && placement_is_same_machine(builder->core, image) &&
         placement_find_bias(builder, module, image, &bias))
         match = MODULE_FORCED;
-    if (match == MODULE_ABSENT)
-        image_close(image);
-    else
+    if (match != MODULE_ABSENT) {
         placement_attach(builder, module, image, bias, match);
+        return;
+    }
+    if (module->core_build_id.size && !build_id_equal(&image->build_id, &module->core_build_id))
+        module->other_build = image->build_id;
+    image_close(image);
 }
 
 // A file that cannot be opened or is no ELF file is no news: lack of memory is the only failure.

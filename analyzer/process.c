@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include <elf.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "builder.h"
@@ -228,6 +229,18 @@ bool process_find_symbol(const struct process *process, const struct module *fro
     if (in)
         *in = from;
     return true;
+}
+
+struct module_other module_explain_other(const struct module *module)
+{
+    struct module_other other = {""};
+    char id[2 * BUILD_ID_MAX + 1];
+    if (!module->other_build.size)
+        return other;
+    build_id_format(&module->other_build, id, sizeof(id));
+    snprintf(other.text, sizeof(other.text),
+             ", where the file of that name is of another build (build-id %s)", id);
+    return other;
 }
 
 const struct module *process_last_module(const struct process *process, vaddr address)

@@ -33,6 +33,7 @@ struct module {
     vaddr data_end;   // end of its last PT_LOAD's memory, page aligned; start if no image
     vaddr bias;       // address in the process less address in the file; valid with an image
     struct build_id core_build_id; // size 0: the core has not saved that page
+    struct build_id other_build;   // of a file that has its name here; size 0: of none
     struct image *image;           // NULL when absent
     enum module_match match;
     bool is_main; // holds AT_PHDR or AT_ENTRY, or is what the linker was told to load
@@ -76,6 +77,12 @@ bool process_find_exported(const struct process *process, const struct module *f
 // hidden, or of a program that was not linked with -rdynamic) is its own, whoever else has one.
 bool process_find_symbol(const struct process *process, const struct module *from, const char *name,
                          vaddr *address, const struct module **in);
+
+// To follow "is not on this machine": which other build of it is; "" if none is.
+struct module_other {
+    char text[2 * BUILD_ID_MAX + 80];
+};
+struct module_other module_explain_other(const struct module *module);
 
 // The module that starts last at or before the address, wherever it ends, or NULL.
 const struct module *process_last_module(const struct process *process, vaddr address);

@@ -57,6 +57,16 @@ static const char *match_words(const struct module *module)
     return "absent";
 }
 
+static void put_other_build(const struct module *module, const char *id, FILE *file)
+{
+    char other[2 * BUILD_ID_MAX + 1];
+    build_id_format(&module->other_build, other, sizeof(other));
+    fprintf(file,
+            "\n             build-id %s (the core's; the file of that name at hand is of another "
+            "build: %s)",
+            id, other);
+}
+
 static void put_interpreter_file(const struct interpreter *interpreter, FILE *file)
 {
     const struct module *module = interpreter->module;
@@ -68,6 +78,8 @@ static void put_interpreter_file(const struct interpreter *interpreter, FILE *fi
     put_name(file, interpreter_file(interpreter));
     if (image)
         fprintf(file, "\n             build-id %s (%s)", id, match_words(module));
+    else if (module && module->other_build.size)
+        put_other_build(module, id, file);
     else
         fprintf(file, "\n             build-id %s (the core's; the file was not at hand)", id);
     if (interpreter->recognition)

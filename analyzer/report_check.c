@@ -123,6 +123,10 @@ static void put_files(const struct check *check, FILE *file)
         fputs("             not here: ", file);
         put_name(file, check->absent[i]->path);
         fprintf(file, " (build-id %s)\n", id);
+        if (!check->absent[i]->other_build.size)
+            continue;
+        build_id_format(&check->absent[i]->other_build, id, sizeof(id));
+        fprintf(file, "             the file of that name here is of another build (%s)\n", id);
     }
     if (check->absent_count > ABSENT_MAX)
         fprintf(file, "             and %zu more\n", check->absent_count - ABSENT_MAX);

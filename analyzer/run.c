@@ -211,12 +211,13 @@ static void note_recognition(const struct run *run)
     if (!interpreter->recognition || run->options->quiet)
         return;
     const struct module *module = interpreter->module;
-    note_print("%s%s; the interpreter was recognized in the core alone; with its file as "
+    note_print("%s%s%s; the interpreter was recognized in the core alone; with its file as "
                "EXECUTABLE types and references are surer",
                module ? interpreter_file(interpreter) : "the core does not name its files",
                !module         ? ""
                : module->image ? " has no symbols"
-                               : " is not on this machine");
+                               : " is not on this machine",
+               module && !module->image ? module_explain_other(module).text : "");
 }
 
 static void note_debug_file(struct run *run)

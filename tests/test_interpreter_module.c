@@ -284,6 +284,12 @@ Test(interpreter_module, explains_the_file_that_is_not_here)
     expect_explained(NOT_HERE("/usr/lib/libpython2.7.so.1.0", "none"));
     python->core_build_id = (struct build_id){.bytes = {0xde, 0xad}, .size = 2};
     expect_explained(NOT_HERE("/usr/lib/libpython2.7.so.1.0", "dead"));
+    python->other_build = (struct build_id){.bytes = {0xbe, 0xef}, .size = 2};
+    expect_explained(
+        "the interpreter of the process, /usr/lib/libpython2.7.so.1.0 (build-id dead), is not on "
+        "this machine, where the file of that name is of another build (build-id beef), and the "
+        "core alone does not show it (it is not round); pass it as EXECUTABLE, or its directory by "
+        "--library-path=DIR or --sysroot=DIR");
 }
 
 Test(interpreter_module, explains_every_name_of_python2)

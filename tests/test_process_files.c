@@ -46,6 +46,7 @@ Test(process_files, library_that_is_not_there)
     init_world(&world);
     map_library(&world, BASE, "lib.so", &id_1);
     const struct module *module = open_module(&world, NULL, MODULE_ABSENT);
+    cr_assert_str_eq(module_explain_other(module).text, "");
     cr_assert_eq(module->data_end, module->start);
     assert_bytes(&world, BASE, "\177ELF");
     assert_status(&world, BASE + TEXT, MEMORY_NOT_SAVED);
@@ -60,8 +61,10 @@ Test(process_files, library_that_was_replaced)
     init_world(&world);
     map_library(&world, BASE, "lib.so", &id_1);
     write_library("lib.so", &id_2);
-    open_module(&world, NULL, MODULE_ABSENT);
+    const struct module *module = open_module(&world, NULL, MODULE_ABSENT);
     assert_status(&world, BASE + TEXT, MEMORY_NOT_SAVED);
+    cr_assert_str_eq(module_explain_other(module).text,
+                     ", where the file of that name is of another build (build-id " ID_2 ")");
     close_world(&world);
 }
 

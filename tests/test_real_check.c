@@ -89,6 +89,30 @@ Test(check, files_absent)
                  "no interpreter");
 }
 
+// A file of the interpreter's name is at hand, and it is of another build.
+Test(check, file_of_another_build)
+{
+    struct real_core core = real_make_core("shared", "kernel", "seed_leak.py 5");
+    const char *directory = real_directory("check-other-build");
+    const char *name = strrchr(real_string(real_report(&core, 0), "interpreter.file"), '/');
+    const char *other = real_format("%s%s", directory, name);
+    unlink(other);
+    cr_assert_eq(symlink("/bin/sh", other), 0);
+    const char *here = real_format("--library-path=%s", directory);
+    struct real_run run = REAL_RUN("--check", here, "--sysroot=/nowhere", core.path);
+    expect_match(run.output,
+                 real_format("*not here: *%s (build-id *)\n             the file of that name here "
+                             "is of another build (*)\n*",
+                             name),
+                 "another build");
+    run = REAL_RUN(here, "--sysroot=/nowhere", core.path);
+    expect_match(run.errors,
+                 "*is not on this machine, where the file of that name is of another build "
+                 "(build-id *); the interpreter was recognized in the core alone; *",
+                 "another build");
+    unlink(other);
+}
+
 Test(check, no_python)
 {
     const char *const arguments[] = {"sh", "-c", "echo ready; read line", NULL};

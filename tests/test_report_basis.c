@@ -135,6 +135,9 @@ Test(report_basis, interpreter_without_a_file)
     expect_line("             build-id cafe (the core's; the file was not at hand)");
     expect_line(
         "             RECOGNIZED IN THE CORE: types are named by the modules that hold them");
+    module.other_build = (struct build_id){2, {0xbe, 0xef}};
+    expect_line("             build-id cafe (the core's; the file of that name at hand is of "
+                "another build: beef)");
     expect_line("Layout       built-in column 2.7.18-x86_64, the one that fits what the core has");
     interpreter.module = NULL;
     expect_line("Interpreter  CPython 2.7.18, UCS4, (a file that the core does not name)");

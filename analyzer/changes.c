@@ -339,13 +339,10 @@ static bool describe(struct gathering *gathering, const struct group *group,
 // The change that reads the same, or the new one, which then is among them.
 static uint32_t find_or_add(struct changes *changes, struct finding_change *change)
 {
-    for (uint32_t i = 0; i < changes->count; i++) {
-        const struct finding_step *known = changes->items[i].step;
-        if (strcmp(known->edge, change->step->edge) == 0 &&
-            strcmp(known->type, change->step->type) == 0) {
-            change_deinit(change);
-            return i;
-        }
+    uint32_t known = changes_find(changes, change->step->type, change->step->edge);
+    if (known != CHANGES_NONE) {
+        change_deinit(change);
+        return known;
     }
     changes->items[changes->count] = *change;
     return changes->count++;
@@ -478,6 +475,27 @@ struct failure *changes_create(struct heap *heap, const struct graph_components 
         return NULL;
     changes_destroy(changes);
     return failure_no_memory();
+}
+
+uint32_t changes_find(const struct changes *changes, const char *type, const char *edge)
+{
+    for (uint32_t i = 0; i < changes->count; i++) {
+        const struct finding_step *known = changes->items[i].step;
+        if (strcmp(known->edge, edge) == 0 && strcmp(known->type, type) == 0)
+            return i;
+    }
+    return CHANGES_NONE;
+}
+
+bool changes_are_enough(const struct changes *changes, const bool *made, struct replay *replay)
+{
+    uint32_t edges;
+    replay_edges(replay, &edges);
+    replay_reset(replay);
+    for (uint32_t at = 0; at < edges; at++)
+        if (changes->of[at] != CHANGES_NONE && made[changes->of[at]])
+            replay_take_out_at(replay, at);
+    return replay_is_collected(replay);
 }
 
 void changes_destroy(struct changes *changes)

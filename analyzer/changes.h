@@ -35,6 +35,13 @@ struct failure *changes_create(struct heap *heap, const struct graph_components 
     __attribute__((warn_unused_result));
 void changes_destroy(struct changes *changes);
 
+// The change of that class and reference (of any index "[...]"), or CHANGES_NONE.
+uint32_t changes_find(const struct changes *changes, const char *type, const char *edge);
+
+// Would the collector free the component, had all references of the changes never been there for
+// which `made`, an entry per change, is true? The replay is that of the component.
+bool changes_are_enough(const struct changes *changes, const bool *made, struct replay *replay);
+
 // Frees what an item has, and empties it.
 void change_deinit(struct finding_change *change);
 

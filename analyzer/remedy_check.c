@@ -22,26 +22,18 @@ static bool is_index(const char *edge)
 static bool make_change(struct check *check, const struct finding_step *step)
 {
     const char *edge = step->edge && is_index(step->edge) ? "[...]" : step->edge;
-    for (uint32_t i = 0; i < check->changes.count && edge && step->type; i++) {
-        const struct finding_step *known = check->changes.items[i].step;
-        if (strcmp(known->edge, edge) == 0 && strcmp(known->type, step->type) == 0) {
-            check->made[i] = true;
-            return true;
-        }
-    }
-    return false;
+    uint32_t change =
+        edge && step->type ? changes_find(&check->changes, step->type, edge) : CHANGES_NONE;
+    if (change == CHANGES_NONE)
+        return false;
+    check->made[change] = true;
+    return true;
 }
 
 static void ask(struct check *check, struct finding_tally *tally)
 {
-    uint32_t count;
-    replay_edges(check->replay, &count);
-    replay_reset(check->replay);
-    for (uint32_t at = 0; at < count; at++)
-        if (check->changes.of[at] != CHANGES_NONE && check->made[check->changes.of[at]])
-            replay_take_out_at(check->replay, at);
     tally->replayed++;
-    tally->freed += replay_is_collected(check->replay);
+    tally->freed += changes_are_enough(&check->changes, check->made, check->replay);
 }
 
 static void ask_all(struct check *check, struct finding *finding)

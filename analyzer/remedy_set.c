@@ -26,8 +26,6 @@ struct set {
 // Does the collector free it with the first `count` changes of the order and those of the set made?
 static bool is_enough(struct search *search, uint32_t count, const struct set *set)
 {
-    uint32_t edges;
-    replay_edges(search->replay, &edges);
     search->stopped = search->stopped || search->work < search->cost;
     if (search->stopped)
         return false;
@@ -37,11 +35,7 @@ static bool is_enough(struct search *search, uint32_t count, const struct set *s
         search->made[search->order[i]] = true;
     for (uint32_t i = 0; i < set->count; i++)
         search->made[set->numbers[i]] = true;
-    replay_reset(search->replay);
-    for (uint32_t at = 0; at < edges; at++)
-        if (search->changes->of[at] != CHANGES_NONE && search->made[search->changes->of[at]])
-            replay_take_out_at(search->replay, at);
-    return replay_is_collected(search->replay);
+    return changes_are_enough(search->changes, search->made, search->replay);
 }
 
 // Pre: all changes together are enough. Post, unless stopped: those of the set are, and none of

@@ -100,16 +100,22 @@ Test(interpreter, of_another_build)
 
 // ---- Its static data
 
+static void expect_same(const struct runtime_range *ranges, size_t range_count,
+                        const struct runtime_range *expected, size_t count)
+{
+    cr_assert_eq(range_count, count, "%zu", range_count);
+    for (size_t i = 0; i < count; i++) {
+        cr_expect_eq(ranges[i].start, expected[i].start, "%zu: 0x%llx", i,
+                     (unsigned long long)ranges[i].start);
+        cr_expect_eq(ranges[i].end, expected[i].end, "%zu: 0x%llx", i,
+                     (unsigned long long)ranges[i].end);
+    }
+}
+
 static void expect_ranges(const struct runtime_range *expected, size_t count)
 {
     const struct runtime_source *source = &interpreter->source;
-    cr_assert_eq(source->data_count, count, "%zu", source->data_count);
-    for (size_t i = 0; i < count; i++) {
-        cr_expect_eq(source->data[i].start, expected[i].start, "%zu: 0x%llx", i,
-                     (unsigned long long)source->data[i].start);
-        cr_expect_eq(source->data[i].end, expected[i].end, "%zu: 0x%llx", i,
-                     (unsigned long long)source->data[i].end);
-    }
+    expect_same(source->data, source->data_count, expected, count);
 }
 
 static vaddr data_start(void)
@@ -262,13 +268,7 @@ static void expect_stacks(const struct runtime_range *expected, size_t count)
 {
     open_interpreter();
     const struct runtime_source *source = &interpreter->source;
-    cr_assert_eq(source->stack_count, count, "%zu", source->stack_count);
-    for (size_t i = 0; i < count; i++) {
-        cr_expect_eq(source->stacks[i].start, expected[i].start, "%zu: 0x%llx", i,
-                     (unsigned long long)source->stacks[i].start);
-        cr_expect_eq(source->stacks[i].end, expected[i].end, "%zu: 0x%llx", i,
-                     (unsigned long long)source->stacks[i].end);
-    }
+    expect_same(source->stacks, source->stack_count, expected, count);
 }
 
 Test(interpreter, stacks_up_to_the_end_of_what_is_saved)

@@ -74,10 +74,12 @@ bool heap_is_static_list(struct heap *heap, const struct runtime_source *source,
     return heap_is_held_outside(heap, list) && runtime_is_static_list(heap->runtime, source, list);
 }
 
-// Per object how many references tracked objects have to it; NULL: memory is short.
+// Per object how many references tracked objects have to it; NULL: memory is short, which is noted.
 static uint32_t *count_all_references(const struct heap *heap)
 {
     uint32_t *references = calloc((size_t)heap->count + 1, sizeof(*references));
+    if (!references)
+        failure_note_no_memory();
     for (uint64_t edge = 0; references && edge < heap->edges; edge++)
         references[heap->targets[edge]]++;
     return references;
@@ -122,6 +124,8 @@ enum garbage_source heap_find_garbage(struct heap *heap, const struct runtime_so
     bool several = false;
     struct judgement judgement = {.heap = heap, .judged = calloc(heap->count / 8 + 1, 1)};
     judgement.no_memory = !judgement.judged;
+    if (judgement.no_memory)
+        failure_note_no_memory();
     while (!judgement.no_memory &&
            runtime_next_static_list(heap->runtime, source, &cursor, &candidate)) {
         enum holding holding = judge_list(&judgement, candidate, best_holding);
